@@ -1,0 +1,1 @@
+"""The slot's main program: takes shards, has the sidecar run them, hands back results."""

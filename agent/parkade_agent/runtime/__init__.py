@@ -1,0 +1,1 @@
+"""Runs one slot: runner and sidecar as limited children."""

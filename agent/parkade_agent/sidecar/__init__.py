@@ -1,0 +1,1 @@
+"""Serves one INT8 bundle over the Open Inference Protocol."""

@@ -1,0 +1,1 @@
+"""Where the vehicle's signals come from."""

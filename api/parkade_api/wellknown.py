@@ -1,0 +1,114 @@
+"""Every name that Parkade's processes and its users share: group, labels, taints, conditions, reasons, ports.
+
+A name that appears in the API server, a file or a message is written here once and imported everywhere else.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+GROUP: Final = "parkade.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+NODE_PREFIX: Final = "vehicle-"
+NODE_LEASE_NAMESPACE: Final = "kube-node-lease"
+PROVIDER: Final = "parkade"
+
+LABEL_VEHICLE: Final = f"{GROUP}/vehicle"
+LABEL_POOL: Final = f"{GROUP}/pool"
+LABEL_HARDWARE: Final = f"{GROUP}/hardware"
+LABEL_REGION: Final = f"{GROUP}/region"
+LABEL_BATCH: Final = f"{GROUP}/batch"
+LABEL_BATCH_UID: Final = f"{GROUP}/batch-uid"
+
+ANNOTATION_BUNDLE_DIGEST: Final = f"{GROUP}/bundle-digest"
+ANNOTATION_SOC_PERCENT: Final = f"{GROUP}/soc-percent"
+ANNOTATION_COMPUTE_CELSIUS: Final = f"{GROUP}/compute-temp-celsius"
+
+RESOURCE_SLOT: Final = f"{GROUP}/slot"
+
+TAINT_PROVIDER: Final = "virtual-kubelet.io/provider"
+TAINT_NOT_READY: Final = "node.kubernetes.io/not-ready"
+TAINT_UNREACHABLE: Final = "node.kubernetes.io/unreachable"
+
+CONTAINER_RUNNER: Final = "runner"
+CONTAINER_SIDECAR: Final = "sidecar"
+IMAGE_RUNNER: Final = "parkade/runner"
+IMAGE_SIDECAR: Final = "parkade/sidecar"
+
+SAN_VEHICLE: Final = "urn:parkade:vehicle:"
+SAN_CLAIM: Final = "urn:parkade:claim:"
+
+GATEWAY_TOKEN_AUDIENCE: Final = "parkade-gateway"
+SYSTEM_NAMESPACE: Final = "parkade-system"
+
+
+class Taint(StrEnum):
+    """Keys of the taints that the gateway owns on a vehicle's Node."""
+
+    DRIVING = f"{GROUP}/driving"
+    CHARGING = f"{GROUP}/charging"
+    BATTERY = f"{GROUP}/battery"
+    THERMAL = f"{GROUP}/thermal"
+    CONNECTIVITY = f"{GROUP}/connectivity"
+    UNKNOWN = f"{GROUP}/unknown"
+
+
+class Effect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Condition(StrEnum):
+    """Types of the conditions on a vehicle's Node; True is the state in which the vehicle may work."""
+
+    VEHICLE_PARKED = "VehicleParked"
+    CHARGING_OK = "ChargingOK"
+    BATTERY_OK = "BatteryOK"
+    THERMAL_OK = "ThermalOK"
+    CONNECTIVITY_OK = "ConnectivityOK"
+
+
+class Reason(StrEnum):
+    """Why a vehicle does not work: one vocabulary for conditions, slots, handbacks and ineligibleReasons."""
+
+    DRIVING = "Driving"
+    NOT_PARKED_LONG_ENOUGH = "NotParkedLongEnough"
+    NOT_CHARGING = "NotCharging"
+    LOW_BATTERY = "LowBattery"
+    TOO_HOT = "TooHot"
+    SILENT = "Silent"
+    METERED_LINK = "MeteredLink"
+    BUNDLE_REFUSED = "BundleRefused"
+    UNKNOWN = "Unknown"
+
+
+class BatchReason(StrEnum):
+    """Why an InferenceBatch failed."""
+
+    INPUT_UNREADABLE = "InputUnreadable"
+    INPUT_DIGEST_MISMATCH = "InputDigestMismatch"
+    INPUT_EMPTY = "InputEmpty"
+    INPUT_CHANGED = "InputChanged"
+    MODEL_UNREADABLE = "ModelUnreadable"
+    MODEL_DIGEST_MISMATCH = "ModelDigestMismatch"
+    MODEL_INVALID = "ModelInvalid"
+    OUTPUT_EXISTS = "OutputExists"
+    OUTPUT_UNWRITABLE = "OutputUnwritable"
+    POOL_NOT_FOUND = "PoolNotFound"
+    SHARD_FAILED = "ShardFailed"
+
+
+class RecordError(StrEnum):
+    """Codes in errors.jsonl: why one record failed. The others of its shard succeed."""
+
+    NOT_JSON = "NotJson"
+    NOT_AN_OBJECT = "NotAnObject"
+    MISSING_CUSTOM_ID = "MissingCustomId"
+    REPEATED_CUSTOM_ID = "RepeatedCustomId"
+    BAD_REQUEST = "BadRequest"
+    EMPTY_TEXT = "EmptyText"
+    INFERENCE_FAILED = "InferenceFailed"

@@ -1,0 +1,1 @@
+"""kubectl parkade: what people type."""

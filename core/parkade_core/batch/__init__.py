@@ -1,0 +1,1 @@
+"""Decisions about one batch: records, plan, leases, commits, slots, status."""

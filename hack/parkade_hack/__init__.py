@@ -1,0 +1,1 @@
+"""A local cluster without containers, and the demo on it. Not shipped."""

@@ -1,0 +1,1 @@
+"""Model bundles: load, run, quantize, evaluate. What sidecar and CLI share."""

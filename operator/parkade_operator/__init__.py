@@ -1,0 +1,1 @@
+"""What runs in the cluster: the operator (kopf) and the gateway that vehicles dial into."""

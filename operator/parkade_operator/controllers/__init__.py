@@ -1,0 +1,1 @@
+"""The operator: reconciles VehiclePool and InferenceBatch."""

@@ -1,0 +1,1 @@
+"""Where vehicles arrive: TLS, identity, sessions."""

@@ -1,0 +1,1 @@
+"""The gateway process: wires the door, the virtual kubelet and the shards."""

@@ -1,0 +1,1 @@
+"""A virtual kubelet for many Nodes, as a library with a provider interface."""

@@ -1,0 +1,1 @@
+"""Plan, lease, commit and assemble the shards of batches."""
