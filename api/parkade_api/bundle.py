@@ -1,4 +1,4 @@
-"""`bundle.json`: the manifest of a model bundle, whose sha256 is `spec.model.digest` and pins every other file."""
+"""`bundle.json`: the manifest of a bundle; its sha256 is `spec.model.digest` and pins every other file."""
 
 from typing import Annotated, Literal
 

@@ -39,7 +39,7 @@ IMAGE_SIDECAR: Final = "parkade/sidecar"
 SAN_VEHICLE: Final = "urn:parkade:vehicle:"
 SAN_CLAIM: Final = "urn:parkade:claim:"
 
-GATEWAY_TOKEN_AUDIENCE: Final = "parkade-gateway"
+GATEWAY_AUDIENCE: Final = "parkade-gateway"
 SYSTEM_NAMESPACE: Final = "parkade-system"
 
 

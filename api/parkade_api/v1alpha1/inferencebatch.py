@@ -1,0 +1,199 @@
+"""InferenceBatch: a model, an input and an output; the work is done on vehicles of the named pools."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from parkade_api.v1alpha1.common import (
+    Condition,
+    Digest,
+    Duration,
+    LabelSelector,
+    Model,
+    Name,
+    ObjectMeta,
+    Percent,
+    Time,
+    Uri,
+    cel,
+)
+
+Phase = Literal["Validating", "Queued", "InProgress", "Suspended", "Finalizing", "Completed", "Failed"]
+
+
+class ModelRef(Model):
+    """A model bundle."""
+
+    # The digest is required by CEL and not by the schema, because only a CEL rule can say the cure.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "required": ["uri"],
+            **cel(
+                "has(self.digest) && self.digest.matches('^sha256:[0-9a-f]{64}$')",
+                "digest is required, as sha256:<64 hex digits>: `sha256sum bundle.json` prints it",
+            ),
+        }
+    )
+
+    uri: Uri = Field(description="Folder or prefix that holds bundle.json.")
+    digest: str = Field(
+        description="sha256 of bundle.json, which pins every file of the bundle: sha256:<64 hex digits>.",
+        max_length=128,
+    )
+
+
+class Input(Model):
+    """What to run the model on."""
+
+    uri: Uri = Field(description="The file of records, such as file:///docs.jsonl.")
+    format: Literal["JSONL"] = Field(
+        default="JSONL", description="Shape of the file: lines of the OpenAI Batch API."
+    )
+    digest: Digest | None = Field(
+        default=None, description="sha256 of the file; the batch fails when it differs."
+    )
+    id_field: Literal["custom_id"] = Field(default="custom_id", description="Field that names a record.")
+
+
+class Output(Model):
+    """Where results go."""
+
+    uri: Uri = Field(description="Folder or prefix for output.jsonl.")
+    error_uri: Uri | None = Field(
+        default=None, description="Folder or prefix for errors.jsonl; default: beside the output."
+    )
+
+
+class Sharding(Model):
+    """How the input is cut."""
+
+    strategy: Literal["Records"] = Field(
+        default="Records", description="Shards of a fixed number of records."
+    )
+    records_per_shard: int = Field(default=100, ge=1, le=100_000, description="Records in a shard.")
+
+
+def _immutable(field: str, cure: str) -> dict[str, Any]:
+    return cel("self == oldSelf", f"{field} is immutable: {cure}")
+
+
+_NEW_BATCH = "create a new InferenceBatch instead"
+
+
+class InferenceBatchSpec(Model):
+    """What to run, on what, where."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            "has(self.poolRefs) != has(self.poolSelector)",
+            "set exactly one of poolRefs and poolSelector",
+        )
+    )
+
+    pool_refs: list[Annotated[Name, Field(max_length=253)]] | None = Field(
+        default=None,
+        description="Names of the VehiclePools where the batch may run.",
+        min_length=1,
+        max_length=64,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    pool_selector: LabelSelector | None = Field(
+        default=None, description="Labels of the VehiclePools where the batch may run."
+    )
+    suspend: bool = Field(default=False, description="True stops work and keeps what is done; false goes on.")
+    model: ModelRef = Field(
+        description="The model bundle.", json_schema_extra=_immutable("model", _NEW_BATCH)
+    )
+    input: Input = Field(
+        description="What to run the model on.", json_schema_extra=_immutable("input", _NEW_BATCH)
+    )
+    output: Output = Field(
+        description="Where results go.", json_schema_extra=_immutable("output", _NEW_BATCH)
+    )
+    sharding: Sharding = Field(
+        default=Sharding(),
+        description="How the input is cut.",
+        json_schema_extra=_immutable("sharding", "shards are planned once; " + _NEW_BATCH),
+    )
+    parallelism: int | None = Field(
+        default=None, ge=1, le=100_000, description="Most shards in flight; default: no limit."
+    )
+    shard_timeout: Duration = Field(
+        default="5m", description="Time after which a leased shard is given to another vehicle."
+    )
+
+
+class RequestCounts(Model):
+    """Records, counted."""
+
+    total: int = Field(default=0, description="Records in the input.")
+    completed: int = Field(default=0, description="Records with a result.")
+    failed: int = Field(default=0, description="Records in errors.jsonl.")
+
+
+class ShardCounts(Model):
+    """Shards, counted."""
+
+    total: int = Field(default=0, description="All shards.")
+    pending: int = Field(default=0, description="Neither leased nor done.")
+    leased: int = Field(default=0, description="In a vehicle.")
+    succeeded: int = Field(default=0, description="Committed.")
+
+
+class Usage(Model):
+    """What the batch uses."""
+
+    vehicles: int = Field(default=0, description="Vehicles that work on it now.")
+
+
+class PendingReason(Model):
+    """Why vehicles do not work on the batch."""
+
+    reason: str = Field(description="A reason of VehiclePool.status.ineligibleReasons.", max_length=64)
+    count: int = Field(description="Vehicles.")
+
+
+class Results(Model):
+    """Where the results lie."""
+
+    output_uri: str = Field(description="output.jsonl, in input order.")
+    error_uri: str = Field(description="errors.jsonl, in input order; empty when every record succeeded.")
+    manifest_digest: str = Field(description="sha256 of the manifest, which holds the hash of every shard.")
+
+
+class InferenceBatchStatus(Model):
+    """What was observed."""
+
+    observed_generation: int | None = Field(
+        default=None, description="Generation that this status speaks of."
+    )
+    phase: Phase | None = Field(default=None, description="Where the batch stands, in one word.")
+    reason: str | None = Field(default=None, description="Why, as one CamelCase word.", max_length=128)
+    message: str | None = Field(default=None, description="Why, as a sentence.", max_length=32768)
+    conditions: list[Condition] | None = Field(
+        default=None,
+        description="Admitted, Running, Complete, Failed.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    start_time: Time | None = Field(default=None, description="When the first shard could be leased.")
+    finalizing_at: Time | None = Field(default=None, description="When the last shard was committed.")
+    completion_time: Time | None = Field(default=None, description="When the result files were complete.")
+    request_counts: RequestCounts | None = Field(default=None, description="Records, counted.")
+    shards: ShardCounts | None = Field(default=None, description="Shards, counted.")
+    progress_percent: Percent | None = Field(default=None, description="Shards done, in percent.")
+    estimated_completion_time: Time | None = Field(
+        default=None, description="From the rate of the last minute."
+    )
+    pending_reasons: list[PendingReason] | None = Field(
+        default=None, description="Why vehicles of its pools do not work on it."
+    )
+    usage: Usage | None = Field(default=None, description="What the batch uses.")
+    results: Results | None = Field(default=None, description="Where the results lie.")
+
+
+class InferenceBatch(Model):
+    """One model run over one input on parked vehicles."""
+
+    metadata: ObjectMeta = Field(default=ObjectMeta())
+    spec: InferenceBatchSpec = Field(description="What to run, on what, where.")
+    status: InferenceBatchStatus | None = Field(default=None, description="What was observed.")
