@@ -1,0 +1,134 @@
+"""A small asynchronous client for plain dict bodies, on the connection pool and TLS of `kubernetes.aio`."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.client.rest import RESTClientObject
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from parkade_operator.kube.errors import KubeError, error_of
+
+Object = dict[str, Any]
+
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+_IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class Access(BaseSettings):
+    """Where the API server is and who we are; the defaults are those of a pod."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKADE_KUBE_", frozen=True)
+
+    server: str = Field(default="https://kubernetes.default.svc", description="URL of the API server.")
+    ca_file: Path = Field(
+        default=_IN_POD / "ca.crt", description="Certificates that the API server is checked by."
+    )
+    token_file: Path = Field(
+        default=_IN_POD / "token", description="Token of our ServiceAccount; read at every request."
+    )
+
+    def token(self) -> str:
+        """The token as it is now: it is rotated by writing the file anew."""
+        return self.token_file.read_text().strip()
+
+
+class KubeClient:
+    """Requests to the API server; every refusal is a KubeError."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        configuration = Configuration(host=access.server, ssl_ca_cert=str(access.ca_file))
+        self._rest = RESTClientObject(configuration)
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        await self._rest.close()
+
+    async def get(self, path: str, **query: str) -> Object:
+        """The object at *path*, or a list."""
+        return await self._send("GET", path, None, "application/json", query)
+
+    async def create(self, path: str, body: Object) -> Object:
+        """Creates *body* in the collection at *path*. Raises Conflict when it exists."""
+        return await self._send("POST", path, body, "application/json", {})
+
+    async def patch(self, path: str, body: Object, content_type: str, **query: str) -> Object:
+        """Patches the object at *path*; *content_type* is MERGE, STRATEGIC or APPLY."""
+        return await self._send("PATCH", path, body, content_type, query)
+
+    async def delete(self, path: str, *, uid: str | None = None, grace_seconds: int | None = None) -> None:
+        """Deletes the object at *path*. Raises Conflict when it has another uid, NotFound when it is gone."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        await self._send("DELETE", path, options, "application/json", {})
+
+    async def watch(self, path: str, resource_version: str, **query: str) -> AsyncIterator[Object]:
+        """Watch events from *resource_version* on, until the server ends the watch. Raises Gone when too old."""
+        query |= {"watch": "true", "resourceVersion": resource_version, "allowWatchBookmarks": "true"}
+        response = await self._open("GET", path, None, "application/json", query, seconds=330)
+        try:
+            while line := await response.response.content.readline():
+                event: Object = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise error_of(status.get("code", 0), status.get("reason", ""), status.get("message", ""))
+                yield event
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise error_of(0, "WatchBroken", str(error)) from error
+        finally:
+            response.response.close()
+
+    async def _send(
+        self, method: str, path: str, body: Object | None, content_type: str, query: dict[str, str]
+    ) -> Object:
+        response = await self._open(method, path, body, content_type, query, seconds=30)
+        try:
+            answer: Object = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise error_of(0, "NoAnswer", str(error)) from error
+        return answer
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        body: Object | None,
+        content_type: str,
+        query: dict[str, str],
+        timeout: float,
+    ) -> Any:
+        url = f"{self._access.server}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {
+            "Authorization": f"Bearer {self._access.token()}",
+            "Content-Type": content_type,
+            "Accept": "application/json",
+        }
+        try:
+            return await self._rest.request(  # type: ignore[no-untyped-call]
+                method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
+            )
+        except ApiException as error:
+            raise _kube_error(error) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise error_of(0, "Unreachable", str(error) or type(error).__name__) from error
+
+
+def _kube_error(error: ApiException) -> KubeError:
+    try:
+        status = json.loads(error.body or "")
+    except (TypeError, ValueError):
+        return error_of(error.status, str(error.reason), str(error.body))
+    return error_of(error.status, status.get("reason", ""), status.get("message", ""))
