@@ -76,7 +76,7 @@ class KubeClient:
         await self._send("DELETE", path, options, "application/json", {})
 
     async def watch(self, path: str, resource_version: str, **query: str) -> AsyncIterator[Object]:
-        """Watch events from *resource_version* on, until the server ends the watch. Raises Gone when too old."""
+        """Watch events from *resource_version* on, until the server ends the watch. Raises Gone."""
         query |= {"watch": "true", "resourceVersion": resource_version, "allowWatchBookmarks": "true"}
         response = await self._open("GET", path, None, "application/json", query, seconds=330)
         try:
@@ -108,7 +108,7 @@ class KubeClient:
         body: Object | None,
         content_type: str,
         query: dict[str, str],
-        timeout: float,
+        seconds: float,
     ) -> Any:
         url = f"{self._access.server}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {

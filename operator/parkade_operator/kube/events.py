@@ -19,7 +19,7 @@ class EventRecorder:
         self._component = component
 
     async def record(self, about: Object, kind: str, reason: str, message: str) -> None:
-        """Writes one Event (*kind* Normal or Warning) about *about*; the same words about it are written once."""
+        """Writes one Event (*kind* Normal or Warning); the same words about an object are written once."""
         meta = about["metadata"]
         namespace = meta.get("namespace") or "default"
         digest = hashlib.sha256(f"{meta['uid']}{reason}{message}".encode()).hexdigest()[:16]

@@ -16,8 +16,8 @@ _log = structlog.get_logger()
 class Reflector:
     """Lists and watches one collection.
 
-    *on_change* hears (object, exists) for every change; after a gap it hears every object that exists, and the
-    last known state of every one that went away meanwhile. It must not block.
+    *on_change* hears (object, exists) for every change; after a gap it hears every object that exists, and
+    the last known state of every one that went away meanwhile. It must not block.
     """
 
     def __init__(
