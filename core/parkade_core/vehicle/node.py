@@ -1,6 +1,6 @@
 """A vehicle's Node: the object it is born as, and the patches that carry an assessment.
 
-`spec.taints` is an atomic list: a patch replaces all of it, so it is computed from the list as it stands, changes
+`spec.taints` is an atomic list, which a patch replaces whole: it is computed from the list as it stands, changes
 our keys only, and carries the resourceVersion it was computed from.
 """
 

@@ -56,7 +56,7 @@ def refusal(pod: Object) -> str | None:
 
 
 def refused_status(message: str) -> Object:
-    """The status of a pod that no vehicle runs: Pending, because failing it would make it come back at once."""
+    """The status of a pod that no vehicle runs: Pending, because a failed one would come back at once."""
     return {"status": {"phase": "Pending", "reason": "NotForVehicles", "message": message}}
 
 

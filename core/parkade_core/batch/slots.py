@@ -1,0 +1,150 @@
+"""How many slots a batch shall have, and the ReplicaSet that holds them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parkade_api import wellknown as wk
+from parkade_api.v1alpha1 import InferenceBatch
+
+Object = dict[str, Any]
+
+# A few pods more than vehicles, so that a vehicle that becomes eligible finds one waiting.
+SPARE = 2
+_LABEL_LENGTH = 63
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """What decides the number of slots of one batch."""
+
+    stopped: bool  # suspended or finished
+    shards_left: int
+    parallelism: int | None
+    eligible_vehicles: int
+    replicas: int  # as the ReplicaSet stands
+    silent: int  # slots on silent vehicles
+    idle: int  # NotReady slots on connected vehicles
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDecision:
+    """The number of replicas, and why."""
+
+    replicas: int
+    reason: str
+
+
+def decide_slots(view: SlotView) -> SlotDecision:
+    """The replicas of a batch.
+
+    Slots on silent vehicles count on top, because they may never come back. The number falls no faster than slots
+    become idle: a ReplicaSet deletes NotReady pods first, so it then ends only slots that hold no shard.
+    """
+    if view.stopped or view.shards_left == 0:
+        return SlotDecision(0, "the batch is suspended or has no shard left")
+    limits = [view.shards_left, view.eligible_vehicles + SPARE]
+    wanted = min([*limits, view.parallelism] if view.parallelism else limits)
+    target = view.silent + wanted
+    floor = view.replicas - view.idle
+    if target < floor:
+        return SlotDecision(floor, f"{floor} slots still hold shards; {target} are wanted")
+    return SlotDecision(target, f"{wanted} wanted and {view.silent} on silent vehicles")
+
+
+def replica_set_name(batch: InferenceBatch) -> str:
+    """The name of a batch's ReplicaSet; it differs for a batch of the same name that is created later."""
+    return f"{batch.metadata.name[:50].rstrip('-.')}-{batch.metadata.uid[:8]}"
+
+
+def replica_set(batch: InferenceBatch, pools: Sequence[str], replicas: int, autonomy_seconds: int) -> Object:
+    """The ReplicaSet of a batch's slots on vehicles of *pools*, to be applied by its only owner."""
+    meta = batch.metadata
+    labels = {wk.LABEL_BATCH_UID: meta.uid}
+    if len(meta.name) <= _LABEL_LENGTH:
+        labels[wk.LABEL_BATCH] = meta.name
+    owner = {
+        "apiVersion": wk.API_VERSION,
+        "kind": "InferenceBatch",
+        "name": meta.name,
+        "uid": meta.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": replica_set_name(batch),
+            "namespace": meta.namespace,
+            "labels": labels,
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {wk.LABEL_BATCH_UID: meta.uid}},
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {wk.ANNOTATION_BUNDLE_DIGEST: batch.spec.model.digest},
+                },
+                "spec": _pod_spec(batch, pools, autonomy_seconds),
+            },
+        },
+    }
+
+
+def _pod_spec(batch: InferenceBatch, pools: Sequence[str], autonomy_seconds: int) -> Object:
+    slot = {"limits": {wk.RESOURCE_SLOT: "1"}, "requests": {wk.RESOURCE_SLOT: "1"}}
+    return {
+        "restartPolicy": "Always",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 5,
+        "affinity": {"nodeAffinity": _affinity(batch.spec.model.digest, pools)},
+        "tolerations": _tolerations(autonomy_seconds),
+        "initContainers": [
+            {
+                "name": wk.CONTAINER_SIDECAR,
+                "image": f"{wk.IMAGE_SIDECAR}:{wk.VERSION}",
+                "restartPolicy": "Always",
+            }
+        ],
+        "containers": [
+            {"name": wk.CONTAINER_RUNNER, "image": f"{wk.IMAGE_RUNNER}:{wk.VERSION}", "resources": slot}
+        ],
+    }
+
+
+def _affinity(digest: str, pools: Sequence[str]) -> Object:
+    expressions = [
+        {"key": wk.LABEL_POOL, "operator": "In", "values": sorted(pools)},
+        {"key": refusal_label(digest), "operator": "DoesNotExist"},
+    ]
+    return {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": expressions}]
+        }
+    }
+
+
+def refusal_label(bundle_digest: str) -> str:
+    """The label of a Node whose vehicle refuses the bundle with this digest."""
+    return f"refuses.{wk.GROUP}/{bundle_digest.removeprefix('sha256:')[:32]}"
+
+
+def _tolerations(autonomy_seconds: int) -> list[Object]:
+    return [
+        {"key": wk.TAINT_PROVIDER, "operator": "Equal", "value": wk.PROVIDER, "effect": "NoSchedule"},
+        # The controller-manager takes minutes to lift it from many new Nodes; our own taints protect them.
+        {"key": wk.TAINT_NOT_READY, "operator": "Exists", "effect": "NoSchedule"},
+        *(
+            {
+                "key": key,
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": autonomy_seconds,
+            }
+            for key in (wk.TAINT_NOT_READY, wk.TAINT_UNREACHABLE)
+        ),
+    ]

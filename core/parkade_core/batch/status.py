@@ -1,0 +1,162 @@
+"""InferenceBatch.status as a fold over what the gateway reports. Nothing in it is a source of truth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from parkade_api.v1alpha1 import InferenceBatch
+from parkade_api.v1alpha1.common import Condition
+from parkade_api.v1alpha1.inferencebatch import (
+    InferenceBatchStatus,
+    PendingReason,
+    Phase,
+    RequestCounts,
+    Results,
+    ShardCounts,
+    Usage,
+)
+
+BatchState = Literal["Planning", "Running", "Finalizing", "Complete", "Failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the gateway knows of one batch."""
+
+    state: BatchState
+    reason: str = ""
+    message: str = ""
+    records_total: int = 0
+    records_succeeded: int = 0
+    records_failed: int = 0
+    shards_total: int = 0
+    shards_committed: int = 0
+    shards_leased: int = 0
+    records_per_second: float = 0.0
+    slots_running: int = 0
+    slots_silent: int = 0
+    slots_idle: int = 0
+    eligible_vehicles: int = 0
+    output_uri: str = ""
+    error_uri: str = ""
+    manifest_digest: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ("Complete", "Failed")
+
+
+def is_finished(batch: InferenceBatch) -> bool:
+    """Whether the batch reached an end that its status tells."""
+    return batch.status is not None and batch.status.phase in ("Completed", "Failed")
+
+
+def fold(
+    batch: InferenceBatch,
+    pools: Sequence[str],
+    progress: Progress | None,
+    ineligible: Mapping[str, int],
+    times: tuple[str, str | None],
+) -> InferenceBatchStatus:
+    """The status of a batch on *pools*; *times* are now and the estimated completion, RFC 3339."""
+    now, eta = times
+    before = batch.status or InferenceBatchStatus()
+    phase, reason, message = _phase(batch, pools, progress)
+    known = progress or Progress(state="Planning")
+    pending = known.shards_total - known.shards_committed - known.shards_leased
+    running = phase == "InProgress"
+    return InferenceBatchStatus(
+        observed_generation=batch.metadata.generation,
+        phase=phase,
+        reason=reason,
+        message=message,
+        conditions=_conditions(batch, before, phase, (reason, message), now),
+        start_time=before.start_time or (now if known.state != "Planning" and progress else None),
+        finalizing_at=before.finalizing_at or (now if phase in ("Finalizing", "Completed") else None),
+        completion_time=before.completion_time or (now if phase == "Completed" else None),
+        request_counts=RequestCounts(
+            total=known.records_total, completed=known.records_succeeded, failed=known.records_failed
+        ),
+        shards=ShardCounts(
+            total=known.shards_total,
+            pending=max(0, pending),
+            leased=known.shards_leased,
+            succeeded=known.shards_committed,
+        ),
+        progress_percent=100 * known.shards_committed // known.shards_total if known.shards_total else 0,
+        estimated_completion_time=eta if running else None,
+        pending_reasons=[PendingReason(reason=name, count=n) for name, n in sorted(ineligible.items())]
+        if running
+        else None,
+        usage=Usage(vehicles=known.slots_running if running else 0),
+        results=_results(known) if phase == "Completed" else None,
+    )
+
+
+def seconds_left(progress: Progress) -> float | None:
+    """Seconds until the last record at the rate of the last minute; None when no rate is known."""
+    if progress.state != "Running" or progress.records_per_second <= 0:
+        return None
+    done = progress.records_succeeded + progress.records_failed
+    return max(0, progress.records_total - done) / progress.records_per_second
+
+
+def _results(known: Progress) -> Results:
+    return Results(
+        output_uri=known.output_uri, error_uri=known.error_uri, manifest_digest=known.manifest_digest
+    )
+
+
+def _phase(batch: InferenceBatch, pools: Sequence[str], progress: Progress | None) -> tuple[Phase, str, str]:
+    if progress is not None and progress.state == "Failed":
+        return "Failed", progress.reason, progress.message
+    if progress is not None and progress.state == "Complete":
+        counts = f"{progress.records_succeeded} of {progress.records_total} records succeeded"
+        failed = f", {progress.records_failed} failed: see errors.jsonl" if progress.records_failed else ""
+        return "Completed", "AllShardsCommitted", counts + failed
+    if progress is not None and progress.state == "Finalizing":
+        return "Finalizing", "AssemblingResults", "All shards are committed; the result files are written"
+    if batch.spec.suspend:
+        return "Suspended", "Suspended", "spec.suspend is true; set it to false to go on"
+    if not pools:
+        names = ", ".join(batch.spec.pool_refs or []) or "the poolSelector"
+        return "Queued", "PoolNotFound", f"No VehiclePool matches {names}"
+    if progress is None or progress.state == "Planning":
+        return "Validating", "Planning", "The input is read, checked and cut into shards"
+    done = f"{progress.shards_committed} of {progress.shards_total} shards committed"
+    if progress.slots_running == 0:
+        eligible = f"{progress.eligible_vehicles} vehicles of {', '.join(pools)} are eligible"
+        return (
+            "Queued" if not progress.shards_committed else "InProgress",
+            "WaitingForVehicles",
+            (f"{done}; no vehicle works on it, {eligible}"),
+        )
+    return "InProgress", "Running", f"{done} on {progress.slots_running} vehicles"
+
+
+def _conditions(
+    batch: InferenceBatch, before: InferenceBatchStatus, phase: Phase, why: tuple[str, str], now: str
+) -> list[Condition]:
+    reason, message = why
+    admitted = phase not in ("Validating", "Queued", "Suspended")
+    truths = {
+        "Admitted": admitted and phase != "Failed",
+        "Running": phase in ("InProgress", "Finalizing"),
+        "Complete": phase == "Completed",
+        "Failed": phase == "Failed",
+    }
+    had = {condition.type: condition for condition in before.conditions or []}
+    return [
+        Condition(
+            type=kind,
+            status="True" if holds else "False",
+            reason=reason,
+            message=message,
+            last_transition_time=had[kind].last_transition_time
+            if kind in had and (had[kind].status == "True") == holds
+            else now,
+            observed_generation=batch.metadata.generation,
+        )
+        for kind, holds in truths.items()
+    ]
