@@ -1,0 +1,108 @@
+"""Starts and stops one control plane: etcd first and stopped last, everything in one run folder."""
+
+import http.client
+import ssl
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from parkade_hack.controlplane.commands import (
+    api_server_arguments,
+    choose_ports,
+    controller_manager_arguments,
+    etcd_arguments,
+    scheduler_arguments,
+)
+from parkade_hack.controlplane.credentials import make_credentials, write_kubeconfig
+from parkade_hack.controlplane.kubectl import Kubectl
+from parkade_hack.pki import KeyPair
+from parkade_hack.processes import Program, Supervisor, plain_environment
+from parkade_hack.tools import Tools
+
+READY_SECONDS = 120.0
+PROBE_SECONDS = 2.0
+
+
+class ControlPlane:
+    """A context manager: inside it a control plane is ready on 127.0.0.1, after it nothing of it is left.
+
+    `server` is the API server's URL, `ca_file` its authority, `kubectl` an administrator's kubectl.
+    """
+
+    def __init__(self, folder: Path, tools: Tools) -> None:
+        self.folder = folder.resolve()
+        self._tools = tools
+        self._supervisor = Supervisor(self.folder / "logs")
+        self._files = make_credentials(self.folder / "pki")
+        self._ports = choose_ports()
+        self.server = f"https://127.0.0.1:{self._ports.api_server}"
+        self.ca_file = self._files.ca.cert
+        kubeconfig = self._kubeconfig("kubeconfig", self._files.admin)
+        self.kubectl = Kubectl(tools.path("kubectl"), kubeconfig)
+
+    def __enter__(self) -> Self:
+        try:
+            self._start_etcd()
+            self.start_api_server()
+            self._start_controllers()
+        except BaseException:
+            self._supervisor.stop_all()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._supervisor.stop_all()
+
+    def start_api_server(self) -> None:
+        """Starts the API server and waits for /readyz; also again after `kill_api_server`."""
+        self._run("kube-apiserver", api_server_arguments(self._ports, self._files))
+        self._wait("kube-apiserver", f"{self.server}/readyz")
+
+    def kill_api_server(self) -> None:
+        """Kills the API server with SIGKILL; etcd keeps what it had."""
+        self._supervisor.kill("kube-apiserver")
+
+    def pid(self, name: str) -> int:
+        """The pid of one of the programs, by its program name."""
+        return self._supervisor.pid(name)
+
+    def token(
+        self, service_account: str, namespace: str, seconds: int = 3600, audience: str | None = None
+    ) -> str:
+        """A token of *service_account*, as a pod would get it."""
+        return self.kubectl.token(service_account, namespace, seconds, audience)
+
+    def _start_etcd(self) -> None:
+        self._run("etcd", etcd_arguments(self._ports, self.folder / "etcd"))
+        self._wait("etcd", f"http://127.0.0.1:{self._ports.etcd_client}/readyz")
+
+    def _start_controllers(self) -> None:
+        manager = self._kubeconfig("controller-manager.kubeconfig", self._files.controller_manager)
+        scheduler = self._kubeconfig("scheduler.kubeconfig", self._files.scheduler)
+        self._run("kube-controller-manager", controller_manager_arguments(self._ports, self._files, manager))
+        self._run("kube-scheduler", scheduler_arguments(self._ports, self._files, scheduler))
+        self._wait("kube-controller-manager", f"https://127.0.0.1:{self._ports.controller_manager}/healthz")
+        self._wait("kube-scheduler", f"https://127.0.0.1:{self._ports.scheduler}/healthz")
+
+    def _run(self, name: str, arguments: list[str]) -> None:
+        self._supervisor.start(Program(name, (self._tools.path(name), *arguments), plain_environment()))
+
+    def _kubeconfig(self, name: str, client: KeyPair) -> Path:
+        return write_kubeconfig(self.folder / name, self.server, self.ca_file, client)
+
+    def _wait(self, name: str, url: str) -> None:
+        self._supervisor.wait_until(name, lambda: self._answers(url), READY_SECONDS)
+
+    def _answers(self, url: str) -> bool:
+        trust = ssl.create_default_context(cafile=str(self.ca_file))
+        trust.load_cert_chain(self._files.admin.cert, self._files.admin.key)
+        direct = urllib.request.ProxyHandler({})  # loopback is never behind a proxy
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), direct)
+        try:
+            with opener.open(url, timeout=PROBE_SECONDS) as reply:
+                return bool(reply.status == http.HTTPStatus.OK)
+        except (OSError, http.client.HTTPException):
+            return False

@@ -1,0 +1,6 @@
+"""The five control-plane programs: found on this machine, or built once from the pinned Go module."""
+
+from parkade_hack.tools.catalogue import Tools
+from parkade_hack.tools.locate import ToolsError, ensure_tools
+
+__all__ = ["Tools", "ToolsError", "ensure_tools"]

@@ -1,0 +1,95 @@
+"""Builds the missing programs one after another, niced, each put in place by one atomic rename."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from parkade_hack.paths import GO_MODULE
+from parkade_hack.tools.catalogue import LDFLAGS, TOOLS, Tool
+from parkade_hack.tools.errors import ToolsError
+from parkade_hack.tools.estimate import in_words, seconds_left
+from parkade_hack.tools.progress import ProgressLine
+
+NICENESS = 10
+POLL_SECONDS = 0.5
+KEPT_OUTPUT_CHARACTERS = 4000
+
+
+def build_missing(folder: Path, go: str) -> None:
+    """Builds into *folder* what it lacks. Raises ToolsError with the compiler's words when a build fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    line = ProgressLine()
+    with _only_builder(folder, line):
+        missing = [tool for tool in TOOLS if not (folder / tool.name).exists()]
+        done: list[tuple[Tool, float]] = []
+        for tool in missing:
+            begun = time.monotonic()
+            _build(tool, folder, go, done, line)
+            done.append((tool, time.monotonic() - begun))
+        if done:
+            line.end(f"control plane built in {sum(seconds for _, seconds in done):.0f} s")
+
+
+@contextmanager
+def _only_builder(folder: Path, line: ProgressLine) -> Iterator[None]:
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            line.end("another process builds the control plane: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(tool: Tool, folder: Path, go: str, done: list[tuple[Tool, float]], line: ProgressLine) -> None:
+    target = folder / tool.name
+    unfinished = folder / f".{tool.name}.unfinished"
+    unfinished.unlink(missing_ok=True)
+    log = folder / f".{tool.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _command(tool, unfinished, go),
+            cwd=GO_MODULE,
+            env=os.environ | {"GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait(process, tool, done, line)
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode != 0:
+        words = log.read_text(errors="replace")[-KEPT_OUTPUT_CHARACTERS:]
+        raise ToolsError(f"go could not build {tool.name} (exit {process.returncode}):\n{words}")
+    unfinished.rename(target)
+    log.unlink()
+
+
+def _command(tool: Tool, target: Path, go: str) -> list[str]:
+    dies_with_us = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", "--"]
+    niced = [shutil.which("nice") or "nice", "-n", str(NICENESS)]
+    build = [go, "build", "-trimpath", "-ldflags", LDFLAGS, "-o", str(target), tool.package]
+    return [*dies_with_us, *niced, *build]
+
+
+def _wait(
+    process: subprocess.Popen[bytes], tool: Tool, done: list[tuple[Tool, float]], line: ProgressLine
+) -> None:
+    begun = time.monotonic()
+    position = TOOLS.index(tool)
+    step = f"building the control plane, once: {position + 1} of {len(TOOLS)} {tool.name}"
+    while process.poll() is None:
+        now = time.monotonic()
+        left = seconds_left(done, tool, now - begun, TOOLS[position + 1 :])
+        line.show(step, in_words(left), now)
+        try:
+            process.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue

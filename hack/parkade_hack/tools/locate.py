@@ -1,0 +1,105 @@
+"""Takes the control-plane programs that are already here, before anything is built."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from parkade_hack.paths import GO_MODULE, cache_folder
+from parkade_hack.tools.build import build_missing
+from parkade_hack.tools.catalogue import KUBERNETES_VERSION, LDFLAGS, TOOLS, Tool, Tools
+from parkade_hack.tools.errors import ToolsError
+
+__all__ = ["ToolsError", "build_folder", "ensure_tools", "fitting_tools"]
+
+VERSION_SECONDS = 20.0
+KEY_CHARACTERS = 16
+
+
+def ensure_tools() -> Tools:
+    """The five programs: from KUBEBUILDER_ASSETS, from PATH, else built into the cache.
+
+    Raises ToolsError with the cure when Go is missing, too old, or fails.
+    """
+    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        found = fitting_tools(assets)
+        if found:
+            return found
+    found = fitting_tools(os.environ.get("PATH", os.defpath))
+    return found or _built()
+
+
+def fitting_tools(search_path: str) -> Tools | None:
+    """All five programs on *search_path* if every one has the pinned minor version, else None."""
+    paths: dict[str, Path] = {}
+    for tool in TOOLS:
+        place = shutil.which(tool.name, path=search_path)
+        if place is None or not _fits(tool, place):
+            return None
+        paths[tool.name] = Path(place)
+    return Tools(paths)
+
+
+def _fits(tool: Tool, place: str) -> bool:
+    try:
+        answer = subprocess.run(
+            [place, *tool.version_arguments],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tool.version_mark in answer.stdout
+
+
+def _built() -> Tools:
+    go = shutil.which("go")
+    if go is None:
+        raise ToolsError(
+            f"no Kubernetes {KUBERNETES_VERSION} on this machine and no Go to build it: install Go"
+            f" {_needed_go()} or newer, or point KUBEBUILDER_ASSETS at a folder with"
+            f" {', '.join(tool.name for tool in TOOLS)}"
+        )
+    folder = build_folder(_go_version(go))
+    build_missing(folder, go)
+    return Tools({tool.name: folder / tool.name for tool in TOOLS})
+
+
+def build_folder(go_version: str) -> Path:
+    """The cache folder of these sources, these flags and this compiler."""
+    digest = hashlib.sha256()
+    for part in ((GO_MODULE / "go.mod").read_bytes(), (GO_MODULE / "go.sum").read_bytes()):
+        digest.update(hashlib.sha256(part).digest())
+    digest.update(f"{LDFLAGS} {go_version}".encode())
+    return cache_folder() / "controlplane" / digest.hexdigest()[:KEY_CHARACTERS]
+
+
+def _go_version(go: str) -> str:
+    answer = subprocess.run(
+        [go, "env", "GOVERSION"],
+        cwd=GO_MODULE,
+        env=os.environ | {"GOTOOLCHAIN": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    version = answer.stdout.strip()
+    if _numbers(version) < _numbers(_needed_go()):
+        raise ToolsError(
+            f"{go} is {version or 'unusable'}: the control plane needs Go {_needed_go()} or newer"
+        )
+    return version
+
+
+def _needed_go() -> str:
+    match = re.search(r"^go (\S+)$", (GO_MODULE / "go.mod").read_text(), re.MULTILINE)
+    return match[1] if match else "1.26.0"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = re.search(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
