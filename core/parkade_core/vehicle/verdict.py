@@ -1,0 +1,83 @@
+"""A verdict: does one condition hold, why not, which taint effect follows, and how it is kept from flapping.
+
+Every condition has a file of its own beside this one, with a function `judge`; assess and guard share them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from parkade_api.wellknown import Condition, Effect, Reason
+
+# Closing never waits, so only a minute between a closing and the next opening keeps changes to two a minute.
+MINIMUM_HOLD = 60.0
+
+_SEVERITY = {None: 0, Effect.PREFER_NO_SCHEDULE: 1, Effect.NO_SCHEDULE: 2, Effect.NO_EXECUTE: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of one condition. Times are absolute, on the clock of `now`, in seconds.
+
+    `effect` is that of the taint, None for no taint. `latched` means that the exit threshold was crossed and the
+    entry threshold is not reached yet. `clear_since` is when the signals last became good, `changed_at` when
+    `effect` last changed, `recheck_at` when time alone may change the verdict.
+    """
+
+    condition: Condition
+    holds: bool
+    reason: Reason | None
+    message: str
+    effect: Effect | None = None
+    latched: bool = False
+    clear_since: float | None = None
+    changed_at: float | None = None
+    recheck_at: float | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        """True while nothing is known at all: neither good nor bad."""
+        return not self.holds and self.effect is None
+
+
+def blank(condition: Condition, message: str, previous: Verdict | None = None) -> Verdict:
+    """The verdict while readings or rules are missing; keeps what *previous* remembers."""
+    if previous is None:
+        return Verdict(condition, holds=False, reason=Reason.UNKNOWN, message=message)
+    return replace(
+        previous,
+        holds=False,
+        reason=Reason.UNKNOWN,
+        message=message,
+        effect=None,
+        clear_since=None,
+        recheck_at=None,
+    )
+
+
+def settle(
+    judged: Verdict, previous: Verdict | None, now: float, hold: float, waits_as: Reason | None = None
+) -> Verdict:
+    """Lets *judged* pass when it closes, and after *hold* seconds without a change when it opens.
+
+    While it waits, the previous effect stays, with the reason *waits_as* or the previous one.
+    """
+    if previous is None or judged.effect == previous.effect:
+        return replace(judged, changed_at=previous.changed_at if previous else None)
+    closes = _SEVERITY[judged.effect] > max(_SEVERITY[previous.effect], _SEVERITY[Effect.PREFER_NO_SCHEDULE])
+    opens_at = now if previous.changed_at is None else previous.changed_at + hold
+    if closes or now >= opens_at:
+        return replace(judged, changed_at=now)
+    return replace(
+        judged,
+        holds=previous.holds,
+        effect=previous.effect,
+        reason=None if previous.holds else judged.reason or waits_as or previous.reason,
+        message=f"{judged.message}; kept for {opens_at - now:.0f} s more against flapping",
+        changed_at=previous.changed_at,
+        recheck_at=earliest((judged.recheck_at, opens_at)),
+    )
+
+
+def earliest(times: Iterable[float | None]) -> float | None:
+    """The first of *times* that is set, or None."""
+    return min((time for time in times if time is not None), default=None)
