@@ -1,0 +1,88 @@
+"""One vehicle of the local cluster: its certificate's claims, its signal script and its agent's settings."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from parkade_api import vss
+from parkade_api.wellknown import NODE_PREFIX, SAN_CLAIM, SAN_VEHICLE
+
+from parkade_hack.pki import Authority, KeyPair, Subject
+from parkade_hack.processes import Program, plain_environment, python_module
+
+Signals = Mapping[str, float | bool | str]
+
+PARKED: Final[Signals] = {
+    vss.SPEED: 0.0,
+    vss.IS_MOVING: False,
+    vss.PARKING_BRAKE: True,
+    vss.PARK_LOCK: True,
+    vss.LOW_VOLTAGE_STATE: "OFF",
+    vss.STATE_OF_CHARGE: 82.0,
+    vss.IS_CHARGING: True,
+    vss.PLUGGED_IN: True,
+    vss.BATTERY_CELSIUS: 24.0,
+    vss.COMPUTE_CELSIUS: 45.0,
+}
+# A driver has got in and drives off; the cable is out.
+AWAY: Final[Signals] = {
+    vss.LOW_VOLTAGE_STATE: "ON",
+    vss.PARK_LOCK: False,
+    vss.PARKING_BRAKE: False,
+    vss.IS_CHARGING: False,
+    vss.PLUGGED_IN: False,
+    vss.IS_MOVING: True,
+    vss.SPEED: 24.0,
+}
+CLAIMS: Final[Mapping[str, str]] = {"region": "eu", "hardware": "hw4"}
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleSpec:
+    """What a vehicle is and lends: verified claims, its first signals, cores of CPU and concurrent runs."""
+
+    vehicle_id: str
+    signals: Signals = field(default_factory=lambda: PARKED)
+    claims: Mapping[str, str] = field(default_factory=lambda: CLAIMS)
+    cpu_share: float = 0.4
+    lanes: int = 1
+
+
+class Vehicle:
+    """A vehicle whose bus is a file: `say` is what its sensors report next."""
+
+    def __init__(self, spec: VehicleSpec, folder: Path, door_authority: Authority) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.spec = spec
+        self.name = f"{NODE_PREFIX}{spec.vehicle_id}"
+        self.folder = folder
+        self.signals_file = folder / "signals.jsonl"
+        self._certificate = _certificate(spec, door_authority)
+        self.say(spec.signals)
+
+    def say(self, signals: Signals) -> None:
+        """Appends one line of readings, each by its VSS path, to the signal script."""
+        with self.signals_file.open("a") as script:
+            script.write(json.dumps({"signals": dict(signals)}) + "\n")
+
+    def program(self, door: str, door_ca: Path) -> Program:
+        """The agent of this vehicle, which dials *door* (host:port) and trusts *door_ca*."""
+        settings = {
+            "PARKADE_DOOR_ADDRESS": door,
+            "PARKADE_DOOR_CA_FILE": str(door_ca),
+            "PARKADE_CERT_FILE": str(self._certificate.cert),
+            "PARKADE_KEY_FILE": str(self._certificate.key),
+            "PARKADE_SIGNALS_FILE": str(self.signals_file),
+            "PARKADE_STATE_DIR": str(self.folder / "state"),
+            "PARKADE_CPU_SHARE": str(self.spec.cpu_share),
+            "PARKADE_LANES": str(self.spec.lanes),
+        }
+        return Program(self.name, python_module("parkade_agent"), plain_environment() | settings)
+
+
+def _certificate(spec: VehicleSpec, authority: Authority) -> KeyPair:
+    claims = [f"{SAN_CLAIM}{name}:{value}" for name, value in spec.claims.items()]
+    subject = Subject(spec.vehicle_id, uris=[f"{SAN_VEHICLE}{spec.vehicle_id}", *claims])
+    return authority.issue(f"vehicle-{spec.vehicle_id}", subject)

@@ -1,0 +1,64 @@
+"""What the kernel says of processes: who descends from whom, and how much CPU each has used."""
+
+from pathlib import Path
+
+PROC = Path("/proc")
+NANOSECONDS_PER_SECOND = 1_000_000_000
+
+
+def descendants(pid: int) -> list[int]:
+    """The pids of all processes below *pid*, nearest first."""
+    parents = {child: parent for child in _pids() if (parent := _parent(child)) is not None}
+    found = [pid]
+    for known in found:
+        found.extend(child for child, parent in parents.items() if parent == known)
+    return found[1:]
+
+
+def command_line(pid: int) -> list[str]:
+    """The command of *pid*, or nothing when it has ended."""
+    return _read(PROC / str(pid) / "cmdline").split("\0")[:-1]
+
+
+def running_module(pid: int, module: str) -> int | None:
+    """The first process below *pid* that is `python -m <module>`."""
+    for candidate in descendants(pid):
+        command = command_line(candidate)
+        if "-m" in command and module in command:
+            return candidate
+    return None
+
+
+def cpu_nanoseconds(pid: int) -> int:
+    """CPU time of all threads of *pid*, by the scheduler's own clock; 0 when it has ended."""
+    spent = 0
+    for task in (PROC / str(pid) / "task").glob("*/schedstat"):
+        words = _read(task).split()
+        spent += int(words[0]) if words else 0
+    return spent
+
+
+def is_alive(pid: int) -> bool:
+    """Whether *pid* exists and is no zombie."""
+    return _stat(pid)[:1] not in ([], ["Z"], ["X"])
+
+
+def _pids() -> list[int]:
+    return [int(place.name) for place in PROC.iterdir() if place.name.isdigit()]
+
+
+def _parent(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat from the state on; a program's name may hold spaces and brackets."""
+    return _read(PROC / str(pid) / "stat").rpartition(")")[2].split()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
