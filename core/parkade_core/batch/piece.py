@@ -1,0 +1,72 @@
+"""Whether the bytes that a vehicle sent are what it says they are, and of the right shape.
+
+Nothing else of a vehicle's result is believed: digests, ranges and counts are checked before anything is
+committed.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from parkade_core.batch.commit import ShardCommit
+from parkade_core.batch.plan import Plan
+
+MOST_PIECE_BYTES: Final = 64 * 1024 * 1024
+MOST_PIECES: Final = 1_000_000
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+
+
+def problem_of_name(lease: str, piece: int) -> str | None:
+    """What is wrong with the name of a piece, which becomes part of an object's key; None when nothing is."""
+    if not _ID.fullmatch(lease):
+        return "the lease is not a UUID"
+    return None if 0 <= piece < MOST_PIECES else f"piece {piece} is not below {MOST_PIECES}"
+
+
+def problem_of_piece(plan: Plan, commits: Sequence[ShardCommit], data: bytes, sha256: str) -> str | None:
+    """What is wrong with a piece that holds the results of *commits*; None when nothing is."""
+    if len(data) > MOST_PIECE_BYTES:
+        return f"the piece has {len(data)} bytes; at most {MOST_PIECE_BYTES} are taken"
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return "the piece does not have the digest that its header states"
+    end = 0
+    seen: set[int] = set()
+    for commit in commits:
+        if commit.shard in seen:
+            return f"shard {commit.shard} comes twice"
+        if commit.offset != end:
+            return f"shard {commit.shard} starts at byte {commit.offset}, the one before ends at {end}"
+        seen.add(commit.shard)
+        end += commit.size
+    if end != len(data) or not commits:
+        return f"the results cover {end} bytes of a piece of {len(data)}"
+    return next((p for c in commits if (p := _problem_of_result(plan, c, data))), None)
+
+
+def _problem_of_result(plan: Plan, commit: ShardCommit, data: bytes) -> str | None:
+    name = f"shard {commit.shard}"
+    if not 0 <= commit.shard < len(plan.shards):
+        return f"{name} does not exist"
+    if not _ID.fullmatch(commit.attempt):
+        return f"the attempt of {name} is not a UUID"
+    records = plan.shards[commit.shard].records
+    if commit.succeeded + commit.failed != records:
+        return f"{name} has {records} records, the result speaks of {commit.succeeded + commit.failed}"
+    result = memoryview(data)[commit.offset : commit.offset + commit.size]
+    if hashlib.sha256(result).hexdigest() != commit.sha256:
+        return f"the result of {name} does not have the digest that its header states"
+    return _problem_of_lines(name, commit, bytes(result))
+
+
+def _problem_of_lines(name: str, commit: ShardCommit, result: bytes) -> str | None:
+    if commit.output_size > len(result):
+        return f"the output of {name} is longer than its result"
+    output, errors = result[: commit.output_size], result[commit.output_size :]
+    if any(part and not part.endswith(b"\n") for part in (output, errors)):
+        return f"the result of {name} ends within a line"
+    counts = output.count(b"\n"), errors.count(b"\n")
+    if counts != (commit.succeeded, commit.failed):
+        return f"the result of {name} has {counts[0]} output and {counts[1]} error lines, not as it states"
+    return None

@@ -1,0 +1,90 @@
+"""The plan of a batch: what planning found in the input, and where each record went.
+
+Everything after planning reads the plan and never the input, which may change or vanish. It holds no UID and
+no time, so planning the same input again makes the same bytes.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import orjson
+
+from parkade_core.batch.errors import PlanUnreadable
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRow:
+    """One shard object: its first input line, its records, and its bytes."""
+
+    first_line: int
+    records: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejects:
+    """The error lines of the records that planning refused."""
+
+    count: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An input cut into shards. Digests of input and bundle are `sha256:<hex>`, all others hex."""
+
+    input_digest: str
+    bundle_digest: str
+    records_per_shard: int
+    shards: tuple[ShardRow, ...]
+    rejects: Rejects
+
+    @property
+    def records_total(self) -> int:
+        """Records of the input: those in shards and those refused."""
+        return sum(row.records for row in self.shards) + self.rejects.count
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """The plan object; the same plan gives the same bytes."""
+    rows = [[row.first_line, row.records, row.size, row.sha256] for row in plan.shards]
+    document = {
+        "v": VERSION,
+        "input": plan.input_digest,
+        "bundle": plan.bundle_digest,
+        "recordsPerShard": plan.records_per_shard,
+        "recordsTotal": plan.records_total,
+        "rejects": asdict(plan.rejects),
+        "shards": rows,
+    }
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def decode_plan(data: bytes) -> Plan:
+    """The plan in an object's bytes. Raises PlanUnreadable."""
+    try:
+        document = orjson.loads(data)
+        if document["v"] != VERSION:
+            raise PlanUnreadable(
+                f"the plan has version {document['v']}, this gateway reads version {VERSION}"
+            )
+        plan = _plan(document)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PlanUnreadable(f"the plan cannot be read: {error}") from error
+    if encode_plan(plan) != data:
+        raise PlanUnreadable("the plan is not in the form in which plans are written")
+    return plan
+
+
+def _plan(document: dict[str, Any]) -> Plan:
+    return Plan(
+        input_digest=document["input"],
+        bundle_digest=document["bundle"],
+        records_per_shard=document["recordsPerShard"],
+        shards=tuple(ShardRow(*row) for row in document["shards"]),
+        rejects=Rejects(**document["rejects"]),
+    )
