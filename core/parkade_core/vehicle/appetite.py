@@ -1,4 +1,4 @@
-"""How many shards a vehicle leases: a few seconds of its own work, so that it never waits for a round trip."""
+"""How many shards a vehicle leases: a few seconds of its own work, so it never waits for a round trip."""
 
 import math
 

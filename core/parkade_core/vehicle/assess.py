@@ -52,8 +52,8 @@ def assess(
 ) -> Assessment:
     """Judges one vehicle.
 
-    *readings* carry their age at *now* (seconds, any monotonic clock). *rules* is None while the vehicle is in
-    no pool. *previous* is the last assessment of this vehicle, None at first.
+    *readings* carry their age at *now* (seconds, any monotonic clock). *rules* is None while the vehicle is
+    in no pool. *previous* is the last assessment of this vehicle, None at first.
     """
     before = {verdict.condition: verdict for verdict in previous.verdicts} if previous else {}
     if rules is None:

@@ -1,8 +1,8 @@
 """The vehicle's own word: may work start, run on, or must it stop now? No network is asked.
 
-Driver back, low battery or heat freeze at once and kill after the grace if they last; a freeze thaws only when
-its reason is gone. A missing plug forbids new work and lets running work finish. Missing parking signals count as
-driving.
+Driver back, low battery or heat freeze at once and kill after the grace if they last; a freeze thaws only
+when its reason is gone. A missing plug forbids new work and lets running work finish. Missing parking signals
+count as driving.
 """
 
 from dataclasses import dataclass

@@ -18,9 +18,9 @@ _SEVERITY = {None: 0, Effect.PREFER_NO_SCHEDULE: 1, Effect.NO_SCHEDULE: 2, Effec
 class Verdict:
     """What is known of one condition. Times are absolute, on the clock of `now`, in seconds.
 
-    `effect` is that of the taint, None for no taint. `latched` means that the exit threshold was crossed and the
-    entry threshold is not reached yet. `clear_since` is when the signals last became good, `changed_at` when
-    `effect` last changed, `recheck_at` when time alone may change the verdict.
+    `effect` is that of the taint, None for no taint. `latched` means that the exit threshold was crossed and
+    the entry threshold is not reached yet. `clear_since` is when the signals last became good, `changed_at`
+    when `effect` last changed, `recheck_at` when time alone may change the verdict.
     """
 
     condition: Condition
