@@ -1,0 +1,35 @@
+"""What can go wrong with a model.
+
+ModelsError
++-- BundleError      a folder is not the bundle that its bundle.json describes, or cannot be loaded
++-- BuildError       a bundle could not be built from its sources
++-- BadRecordError   one record cannot be answered; the others of its shard can
++-- StoppedError     the session was told to stop while a record ran
+"""
+
+from parkade_api.wellknown import RecordError
+
+
+class ModelsError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class BundleError(ModelsError):
+    """A folder is not the bundle that its bundle.json describes; the sentence names the file."""
+
+
+class BuildError(ModelsError):
+    """A bundle could not be built from its sources."""
+
+
+class BadRecordError(ModelsError):
+    """One record cannot be answered. The code and the message go to errors.jsonl as they are."""
+
+    def __init__(self, code: RecordError, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class StoppedError(ModelsError):
+    """The session was told to stop; the record that ran has no result."""

@@ -1,0 +1,118 @@
+"""Text in, unit vector out: tokenizer, one row a run without padding, pooled output, L2 norm.
+
+Pooling is part of the graph. The norm is summed exactly (squares of float32 are exact in float64, `math.fsum`
+rounds once), so it is the same number whatever the CPU's vector width.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from parkade_api.wellknown import RecordError
+from tokenizers import Tokenizer
+
+from parkade_models.bundle import Bundle
+from parkade_models.errors import BadRecordError, BundleError
+from parkade_models.session import Session
+from parkade_models.tasks.task import TensorSpec
+
+_WARM_UP_TEXT: Final = "The vehicle is parked and has time to spare."
+_ENCODING_FIELDS: Final = ("ids", "attention_mask", "type_ids")
+
+
+class EmbeddingTask:
+    """A text embedding model. Raises BundleError when tokenizer, graph and manifest do not fit together."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest = bundle.manifest
+        self._name = manifest.name
+        self._input = manifest.input
+        self._output = manifest.output
+        self._tokenizer = _load_tokenizer(bundle)
+        self._session = Session(bundle.path(bundle.variant.file))
+        self._check_tensors()
+        width = self.embed(_WARM_UP_TEXT)[0].shape[0]
+        self.inputs = (TensorSpec("text", "BYTES", (-1,)),)
+        self.outputs = (TensorSpec("embedding", "FP32", (-1, width)),)
+
+    def answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """An OpenAI embeddings response to an OpenAI embeddings request body."""
+        vector, tokens = self.embed(_text_of(body))
+        return {
+            "object": "list",
+            "data": [{"object": "embedding", "index": 0, "embedding": vector}],
+            "model": self._name,
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        }
+
+    def infer(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Embeds each element of `text`, UTF-8 bytes, by itself."""
+        texts = [_decode(item) for item in tensors["text"].reshape(-1)]
+        vectors = [self.embed(text)[0] for text in texts]
+        width = self.outputs[0].shape[1]
+        return {"embedding": np.stack(vectors) if vectors else np.empty((0, width), np.float32)}
+
+    def embed(self, text: str) -> tuple[NDArray[np.float32], int]:
+        """The vector of one text, and how many tokens of it the model saw."""
+        if not text.strip():
+            raise BadRecordError(RecordError.EMPTY_TEXT, "The input is empty; give a text to embed.")
+        encoding = self._tokenizer.encode(text)
+        columns = (getattr(encoding, field) for field in _ENCODING_FIELDS)
+        feeds = {
+            name: np.array([column], np.int64)
+            for name, column in zip(self._input.tensors, columns, strict=False)
+        }
+        vector = self._session.run(self._output.tensor, feeds).reshape(-1)
+        return (_unit(vector) if self._output.postprocess == "l2" else vector), len(encoding.ids)
+
+    def warm_up(self) -> None:
+        """Embeds one short text."""
+        self.embed(_WARM_UP_TEXT)
+
+    def terminate(self) -> None:
+        """Ends every run under way; nothing runs afterwards."""
+        self._session.terminate()
+
+    def _check_tensors(self) -> None:
+        inputs, outputs = self._session.tensor_names()
+        if inputs != set(self._input.tensors):
+            raise BundleError(
+                f"the graph takes {sorted(inputs)}, the manifest says {sorted(self._input.tensors)}"
+            )
+        if self._output.tensor not in outputs:
+            raise BundleError(f"the graph gives {sorted(outputs)}, the manifest says {self._output.tensor}")
+
+
+def _load_tokenizer(bundle: Bundle) -> Tokenizer:
+    path = bundle.path(bundle.manifest.input.tokenizer)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the tokenizers package raises bare Exception
+        raise BundleError(f"{path.name} cannot be loaded as a tokenizer: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(bundle.manifest.input.maxTokens)
+    return tokenizer
+
+
+def _text_of(body: Mapping[str, Any]) -> str:
+    text = body.get("input")
+    if not isinstance(text, str):
+        raise BadRecordError(RecordError.BAD_REQUEST, "body.input must be one string, the text to embed.")
+    return text
+
+
+def _decode(item: Any) -> str:
+    try:
+        return bytes(item).decode()
+    except UnicodeDecodeError:
+        raise BadRecordError(RecordError.BAD_REQUEST, "A text must be UTF-8.") from None
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    exact = vector.astype(np.float64)
+    norm = math.sqrt(math.fsum((exact * exact).tolist()))
+    if not math.isfinite(norm) or norm == 0.0:
+        raise BadRecordError(RecordError.INFERENCE_FAILED, "The model gave no direction for this record.")
+    return (exact / norm).astype(np.float32)
