@@ -146,3 +146,32 @@ def _state(seen: ContainerView) -> Object:
                     "finishedAt": seen.finished_at or None,
                 }
             }
+
+
+Action = Literal["Refuse", "Run", "Stop", "Fail", "Remove"]
+
+
+def decide(pod: Object, view: PodView) -> Action:
+    """What the kubelet does about a pod bound to one of its Nodes.
+
+    Refuse: leave it Pending and say why. Run: run it and report. Stop: it is being deleted, end its processes.
+    Fail: it ended on the vehicle's account, close the Node, then report and remove it, because a ReplicaSet never
+    removes failed pods. Remove: it is being deleted and nothing of it is left.
+    """
+    deleting = "deletionTimestamp" in pod["metadata"]
+    if refusal(pod) is not None:
+        return "Remove" if deleting else "Refuse"
+    if deleting:
+        return "Remove" if view.ended else "Stop"
+    return "Fail" if view.ended else "Run"
+
+
+def covers(current: Any, wanted: Any) -> bool:
+    """Whether *current*, as the API server holds it, already says all that the patch *wanted* would say."""
+    if isinstance(wanted, dict):
+        held = current if isinstance(current, dict) else {}
+        return all(covers(held.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        held_list = current if isinstance(current, list) else []
+        return all(any(covers(item, value) for item in held_list) for value in wanted)
+    return bool(current == wanted or (not current and not wanted))

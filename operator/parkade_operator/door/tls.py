@@ -1,0 +1,56 @@
+"""Who is at the door: mTLS credentials, and the verified identity in a vehicle's certificate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from cryptography import x509
+
+from parkade_api.wellknown import GROUP, SAN_CLAIM, SAN_VEHICLE
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A vehicle and the claims that were verified at enrolment, as Node labels."""
+
+    vehicle: str
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+
+class NoIdentity(Exception):
+    """The peer's certificate names no vehicle."""
+
+
+def server_credentials(certificate: Path, key: Path, client_ca: Path | None = None) -> grpc.ServerCredentials:
+    """TLS for a port of the gateway; with *client_ca*, only clients with a certificate of that CA get in."""
+    return grpc.ssl_server_credentials(
+        [(key.read_bytes(), certificate.read_bytes())],
+        root_certificates=client_ca.read_bytes() if client_ca else None,
+        require_client_auth=client_ca is not None,
+    )
+
+
+def identity_of(pem: bytes) -> Identity:
+    """The identity in a client certificate that TLS has verified. Raises NoIdentity."""
+    certificate = x509.load_pem_x509_certificate(pem)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound as error:
+        raise NoIdentity("the certificate has no subject alternative name") from error
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    vehicles = [uri.removeprefix(SAN_VEHICLE) for uri in uris if uri.startswith(SAN_VEHICLE)]
+    if len(vehicles) != 1:
+        raise NoIdentity(
+            f"the certificate names {len(vehicles)} vehicles; it must name one, as {SAN_VEHICLE}<id>"
+        )
+    claims = [uri.removeprefix(SAN_CLAIM).partition(":") for uri in uris if uri.startswith(SAN_CLAIM)]
+    return Identity(vehicles[0], {f"{GROUP}/{name}": value for name, _, value in claims})
+
+
+def peer_identity(context: grpc.aio.ServicerContext[object, object]) -> Identity:
+    """The identity of the caller of an RPC. Raises NoIdentity."""
+    pem = context.auth_context().get("x509_pem_cert")
+    if not pem:
+        raise NoIdentity("no client certificate")
+    return identity_of(pem[0])

@@ -1,0 +1,165 @@
+"""Pods bound to our Nodes: watched, handed to the provider, and reported as the provider tells."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from parkade_core.vehicle.pod import NOT_STARTED, PodView, covers, decide, pod_status, refusal, refused_status
+
+from parkade_operator.kube.client import STRATEGIC, KubeClient, Object
+from parkade_operator.kube.errors import Conflict, NotFound
+from parkade_operator.kube.events import EventRecorder
+from parkade_operator.kube.reflector import Reflector
+from parkade_operator.kube.workqueue import WorkQueue
+from parkade_operator.kubelet.provider import PodProvider
+
+_log = structlog.get_logger()
+
+
+def pod_path(pod: Object) -> str:
+    """The API path of a pod."""
+    meta = pod["metadata"]
+    return f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+
+
+class PodController:
+    """One watch for all Nodes for which *owns* says yes; *on_change* is told after every change of the known pods."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        owns: Callable[[str], bool],
+        address: str,
+        events: EventRecorder,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._owns = owns
+        self._address = address
+        self._events = events
+        self._on_change = on_change
+        self._provider: PodProvider | None = None
+        self._pods: dict[str, Object] = {}
+        self._gone: set[str] = set()
+        self._views: dict[str, PodView] = {}
+        self._queue = WorkQueue(self._reconcile)
+        self._reflector = Reflector(client, "/api/v1/pods", self._take, fieldSelector="spec.nodeName!=")
+        self.synced = self._reflector.synced
+
+    def serve(self, provider: PodProvider) -> None:
+        """Names the provider; before `run`."""
+        self._provider = provider
+
+    async def watch(self) -> None:
+        """Follows the API server until cancelled."""
+        await self._reflector.run()
+
+    async def work(self) -> None:
+        """Reconciles pods until cancelled; starts when all pods are known, so that nothing is taken for gone."""
+        await self.synced.wait()
+        await self._queue.run()
+
+    def tell(self, uid: str, view: PodView) -> None:
+        """The provider says how a pod stands."""
+        self._views[uid] = view
+        self._on_change()
+        self._queue.add(uid)
+
+    def get(self, uid: str) -> Object | None:
+        """The pod with that uid, if it is bound to one of our Nodes."""
+        return self._pods.get(uid)
+
+    def view(self, uid: str) -> PodView:
+        """How the provider last said that a pod stands."""
+        return self._views.get(uid, NOT_STARTED)
+
+    def on_node(self, node: str) -> list[Object]:
+        """The pods bound to *node* that a vehicle may run."""
+        return [pod for pod in self.slots() if pod["spec"]["nodeName"] == node]
+
+    def slots(self) -> list[Object]:
+        """All pods of our Nodes that a vehicle may run."""
+        return [pod for pod in self._pods.values() if refusal(pod) is None]
+
+    async def remove(self, pod: Object) -> None:
+        """Deletes the pod object at once; the caller knows that nothing runs any more, or never will."""
+        try:
+            await self._client.delete(pod_path(pod), uid=pod["metadata"]["uid"], grace_seconds=0)
+        except (NotFound, Conflict):
+            return
+
+    def _take(self, pod: Object, exists: bool) -> None:  # noqa: FBT001 - the reflector's signature
+        uid = pod["metadata"]["uid"]
+        if not self._owns(pod["spec"].get("nodeName", "")):
+            return
+        finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        if finished and uid not in self._views:
+            self._views[uid] = PodView(containers={}, ended=True)
+        self._pods[uid] = pod
+        if not exists:
+            self._gone.add(uid)
+        self._on_change()
+        self._queue.add(uid)
+
+    async def _reconcile(self, uid: str) -> float | None:
+        pod = self._pods.get(uid)
+        if pod is None or self._provider is None:
+            return None
+        if uid in self._gone:
+            await self._forget(pod)
+            return None
+        view = self._views.get(uid, NOT_STARTED)
+        action = decide(pod, view)
+        match action:
+            case "Refuse":
+                await self._refuse(pod)
+            case "Run":
+                await self._provider.run(pod)
+                await self._report(pod, view)
+            case "Stop":
+                await self._provider.stop(
+                    pod, pod["metadata"].get("deletionGracePeriodSeconds") or 0, "Deleted"
+                )
+            case "Fail":
+                await self._provider.close_node(pod)
+                await self._report(pod, view)
+                await self.remove(pod)
+            case "Remove":
+                await self._report(pod, view)
+                await self.remove(pod)
+        return None
+
+    async def _forget(self, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
+        if not self.view(uid).ended and refusal(pod) is None and self._provider is not None:
+            await self._provider.stop(pod, 0, "Deleted")
+        self._pods.pop(uid, None)
+        self._views.pop(uid, None)
+        self._gone.discard(uid)
+        self._on_change()
+
+    async def _refuse(self, pod: Object) -> None:
+        message = refusal(pod) or ""
+        status = refused_status(message)
+        if not covers(pod.get("status"), status["status"]):
+            await self._patch(pod, status | {"metadata": {"uid": pod["metadata"]["uid"]}})
+            await self._events.record(
+                pod | {"apiVersion": "v1", "kind": "Pod"}, "Warning", "NotForVehicles", message
+            )
+
+    async def _report(self, pod: Object, view: PodView) -> None:
+        if refusal(pod) is not None:
+            return
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        patch = pod_status(pod, view, self._address, now)
+        if not covers(pod.get("status"), patch["status"]):
+            await self._patch(pod, patch)
+            _log.info(
+                "pod status", pod=pod["metadata"]["name"], phase=patch["status"]["phase"], reason=view.reason
+            )
+
+    async def _patch(self, pod: Object, patch: Object) -> None:
+        try:
+            await self._client.patch(f"{pod_path(pod)}/status", patch, STRATEGIC)
+        except (NotFound, Conflict):
+            return
