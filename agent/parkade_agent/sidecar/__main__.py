@@ -1,0 +1,72 @@
+"""`parkade-sidecar`: loads one INT8 bundle, warms it up, serves it until SIGTERM.
+
+Exit codes: 0 stopped as told; 2 wrong settings; 3 the bundle cannot be used (the last line of the log says why).
+"""
+
+import asyncio
+import signal
+import sys
+from typing import Final
+
+import structlog
+
+from parkade_agent.sidecar.folder import SlotFolder
+from parkade_agent.sidecar.inference import InferenceService
+from parkade_agent.sidecar.lanes import Lanes
+from parkade_agent.sidecar.server import SidecarServer
+from parkade_agent.sidecar.settings import Settings
+from parkade_agent.sidecar.shards import ShardsService
+from parkade_models.bundle import Bundle, load_bundle
+from parkade_models.errors import BundleError
+from parkade_models.tasks import open_task
+from parkade_models.tasks.task import Task
+
+EXIT_BUNDLE: Final = 3
+
+_log = structlog.get_logger()
+
+
+def main() -> None:
+    """Loads, warms up, serves."""
+    _configure_log()
+    settings = Settings()
+    try:
+        bundle = load_bundle(settings.bundle)
+        task = open_task(bundle)
+    except BundleError as error:
+        _log.error("bundle refused", reason="ModelInvalid", message=str(error))
+        sys.exit(EXIT_BUNDLE)
+    task.warm_up()
+    asyncio.run(_serve(settings, bundle, task))
+
+
+async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:
+    lanes = Lanes(settings.lanes)
+    shards = ShardsService(task, lanes, SlotFolder(settings.slot_dir))
+    server = SidecarServer(settings.socket, InferenceService(bundle, task, lanes), shards)
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    await server.start()
+    _log.info("serving", model=bundle.manifest.name, digest=bundle.digest, lanes=settings.lanes)
+    await told_to_stop.wait()
+    task.terminate()
+    await server.stop()
+    lanes.close()
+    _log.info("stopped")
+
+
+def _configure_log() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Why the sidecar cannot run a shard or answer a request.
+
+    SidecarError
+    +-- FileRefusedError    the file that the request names is missing, or is not a plain file of the slot's folder
+    +-- WrongDigestError    the shard's bytes are not the ones that were promised
+    +-- BadShardError       the shard's lines are not records
+    +-- BadTensorError      a tensor of an Open Inference request does not fit the model
+
+`server.py` gives each its gRPC status.
+"""
+
+
+class SidecarError(Exception):
+    """Anything that the sidecar refuses with a sentence for the caller."""
+
+
+class FileRefusedError(SidecarError):
+    """The named file is missing, or is not a plain file of the slot's folder."""
+
+
+class WrongDigestError(SidecarError):
+    """The shard's bytes are not the ones that were promised."""
+
+
+class BadShardError(SidecarError):
+    """The shard's lines are not records."""
+
+
+class BadTensorError(SidecarError):
+    """A tensor of an Open Inference request does not fit the model."""

@@ -1,0 +1,55 @@
+"""The slot's folder: the only place where the sidecar reads shards and writes results.
+
+A name is one path component, opened relative to the folder and never through a symlink, so no request
+reaches another file.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from parkade_agent.sidecar.errors import FileRefusedError
+
+
+class SlotFolder:
+    """An open folder. Raises OSError when it does not exist."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+    def read(self, name: str) -> bytes:
+        """The whole file. Raises FileRefusedError."""
+        _check(name)
+        try:
+            # Without O_NONBLOCK a named pipe would hold the caller for ever.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(name, flags, dir_fd=self._fd)
+        except OSError as error:
+            raise FileRefusedError(
+                f"{name} cannot be opened in the slot's folder: {error.strerror}"
+            ) from None
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise FileRefusedError(f"{name} is not a plain file")
+            return file.read()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Puts *content* under *name* in one step; a reader sees nothing or all of it. Raises FileRefusedError."""
+        _check(name)
+        unfinished = f".{name}.unfinished"
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(unfinished, flags, 0o600, dir_fd=self._fd), "wb") as file:
+                file.write(content)
+            os.rename(unfinished, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except OSError as error:
+            raise FileRefusedError(f"{name} cannot be written: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Gives the folder back."""
+        os.close(self._fd)
+
+
+def _check(name: str) -> None:
+    if not name or name in {".", ".."} or "/" in name or "\0" in name:
+        raise FileRefusedError(f"{name!r} is not the name of a file in the slot's folder")

@@ -1,0 +1,90 @@
+"""The six calls of the Open Inference Protocol: convert, run the task on a lane, convert back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from typing_extensions import override
+
+from parkade_agent.sidecar.errors import BadTensorError
+from parkade_agent.sidecar.lanes import Lanes
+from parkade_agent.sidecar.tensors import check_outputs, read_inputs, write_outputs
+from parkade_api import __version__
+from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
+from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
+from parkade_models.bundle import Bundle
+from parkade_models.errors import BadRecordError, StoppedError
+from parkade_models.tasks.task import Task, TensorSpec
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_TensorMetadata = oip.ModelMetadataResponse.TensorMetadata
+
+
+class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
+    """Serves one loaded bundle; it is ready from the first moment, because the server starts after the warm-up."""
+
+    def __init__(self, bundle: Bundle, task: Task, lanes: Lanes) -> None:
+        self._manifest = bundle.manifest
+        self._task = task
+        self._lanes = lanes
+
+    @override
+    async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
+        return oip.ServerLiveResponse(live=True)
+
+    @override
+    async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
+        return oip.ServerReadyResponse(ready=True)
+
+    @override
+    async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
+        return oip.ModelReadyResponse(ready=self._has(request.name, request.version))
+
+    @override
+    async def ServerMetadata(
+        self, request: oip.ServerMetadataRequest, context: Context
+    ) -> oip.ServerMetadataResponse:
+        return oip.ServerMetadataResponse(name="parkade-sidecar", version=__version__)
+
+    @override
+    async def ModelMetadata(
+        self, request: oip.ModelMetadataRequest, context: Context
+    ) -> oip.ModelMetadataResponse:
+        await self._check_model(request.name, request.version, context)
+        return oip.ModelMetadataResponse(
+            name=self._manifest.name,
+            versions=[self._manifest.version],
+            platform="onnxruntime_onnx",
+            inputs=_metadata(self._task.inputs),
+            outputs=_metadata(self._task.outputs),
+        )
+
+    @override
+    async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
+        await self._check_model(request.model_name, request.model_version, context)
+        try:
+            return await self._lanes.call(lambda: self._infer(request))
+        except (BadTensorError, BadRecordError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except StoppedError as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+
+    def _infer(self, request: oip.ModelInferRequest) -> oip.ModelInferResponse:
+        check_outputs(request, self._task.outputs)
+        tensors = self._task.infer(read_inputs(request, self._task.inputs))
+        response = write_outputs(request, tensors, self._task.outputs)
+        response.model_version = self._manifest.version
+        return response
+
+    def _has(self, name: str, version: str) -> bool:
+        return name == self._manifest.name and version in {"", self._manifest.version}
+
+    async def _check_model(self, name: str, version: str, context: Context) -> None:
+        if not self._has(name, version):
+            own = f"{self._manifest.name} version {self._manifest.version}"
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"model {name!r} is not here; this is {own}")
+
+
+def _metadata(specs: Sequence[TensorSpec]) -> list[_TensorMetadata]:
+    return [_TensorMetadata(name=spec.name, datatype=spec.datatype, shape=spec.shape) for spec in specs]

@@ -1,0 +1,19 @@
+"""What the sidecar is told when it starts, by flags or by PARKADE_* variables."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The sidecar: one model bundle served on a unix socket."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARKADE_", cli_parse_args=True, cli_kebab_case=True, cli_prog_name="parkade-sidecar"
+    )
+
+    bundle: Path = Field(description="Folder of the model bundle.")
+    slot_dir: Path = Field(description="Folder in which shards lie and results are written.")
+    socket: Path = Field(description="Unix socket to serve on.")
+    lanes: int = Field(default=1, ge=1, le=256, description="Records that run at the same time.")

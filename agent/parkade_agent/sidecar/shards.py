@@ -1,0 +1,78 @@
+"""`Shards.Run`: a shard by reference. Bytes never cross the socket; the call names files in the slot's folder."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, Final
+
+import grpc
+import structlog
+from typing_extensions import override
+
+from parkade_agent.sidecar.errors import BadShardError, FileRefusedError, SidecarError, WrongDigestError
+from parkade_agent.sidecar.folder import SlotFolder
+from parkade_agent.sidecar.lanes import Lanes
+from parkade_agent.sidecar.shard import Result, ShardRun, read_records
+from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
+from parkade_models.errors import StoppedError
+from parkade_models.tasks.task import Task
+
+_log = structlog.get_logger()
+
+_STATUS: Final = {
+    FileRefusedError: grpc.StatusCode.NOT_FOUND,
+    WrongDigestError: grpc.StatusCode.DATA_LOSS,
+    BadShardError: grpc.StatusCode.INVALID_ARGUMENT,
+}
+
+
+class ShardsService(vehicle_pb2_grpc.ShardsServicer):
+    """Runs one shard at a time on all lanes."""
+
+    def __init__(self, task: Task, lanes: Lanes, folder: SlotFolder) -> None:
+        self._task = task
+        self._lanes = lanes
+        self._folder = folder
+        self._busy = asyncio.Lock()
+
+    @override
+    async def Run(
+        self, request: vehicle_pb2.RunRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[vehicle_pb2.RunProgress]:
+        if self._busy.locked():
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "a shard is running; one at a time")
+        async with self._busy:
+            try:
+                async with aclosing(self._run(request)) as progress:
+                    async for message in progress:
+                        yield message
+            except SidecarError as error:
+                await context.abort(_STATUS[type(error)], str(error))
+            except StoppedError as error:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+
+    async def _run(self, request: vehicle_pb2.RunRequest) -> AsyncGenerator[vehicle_pb2.RunProgress, None]:
+        started = time.process_time_ns()
+        content = await asyncio.to_thread(self._folder.read, request.input_name)
+        run = ShardRun(self._task, read_records(content, request.input_sha256), request.input_digest)
+        async with aclosing(self._lanes.run_shard(run)) as progress:
+            async for done in progress:
+                if done < run.total:
+                    yield vehicle_pb2.RunProgress(records_done=done, records_total=run.total)
+        result = run.result()
+        await asyncio.to_thread(self._folder.write, request.result_name, result.content)
+        outcome = _outcome(result, time.process_time_ns() - started)
+        yield vehicle_pb2.RunProgress(records_done=run.total, records_total=run.total, outcome=outcome)
+        _log.info("shard done", input=request.input_name, records=run.total, failed=result.failed)
+
+
+def _outcome(result: Result, cpu_nanoseconds: int) -> vehicle_pb2.ShardOutcome:
+    return vehicle_pb2.ShardOutcome(
+        size=len(result.content),
+        output_size=result.output_size,
+        sha256=result.sha256,
+        succeeded=result.succeeded,
+        failed=result.failed,
+        cpu_nanoseconds=cpu_nanoseconds,
+    )
