@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parkade_api.wellknown import GATEWAY_AUDIENCE, SYSTEM_NAMESPACE
-
 from parkade_hack.local.tokens import TokenFile
 from parkade_hack.pki import Authority, KeyPair, Subject
 from parkade_hack.processes import Program, free_port, plain_environment, python_module

@@ -32,9 +32,12 @@ class TokenFile:
 class TokenRefresher:
     """Keeps token files fresh from a thread, between `start` and `stop`."""
 
-    def __init__(self, source: TokenSource, files: tuple[TokenFile, ...]) -> None:
+    def __init__(
+        self, source: TokenSource, files: tuple[TokenFile, ...], every: float = REFRESH_SECONDS
+    ) -> None:
         self._source = source
         self._files = files
+        self._every = every
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="token-refresher", daemon=True)
 
@@ -50,11 +53,11 @@ class TokenRefresher:
             self._thread.join()
 
     def _loop(self) -> None:
-        pause = REFRESH_SECONDS
+        pause = self._every
         while not self._stopping.wait(pause):
             try:
                 self._write_all()
-                pause = REFRESH_SECONDS
+                pause = self._every
             except Exception:  # noqa: BLE001 - the API server may be away; a token lives twice as long
                 pause = RETRY_SECONDS
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from parkade_api import vss
 from parkade_api.wellknown import NODE_PREFIX, SAN_CLAIM, SAN_VEHICLE
-
 from parkade_hack.pki import Authority, KeyPair, Subject
 from parkade_hack.processes import Program, plain_environment, python_module
 

@@ -1,0 +1,68 @@
+# Every command of the project. `make help` lists them; caches lie under the user's cache folder.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3.11
+BIN := .venv/bin
+RUN := .venv/.run
+DEV := .venv/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help init fmt lint typecheck imports unit integration test generate verify presubmit tools demo clean distclean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+init: $(DEV) ## Make .venv with everything that development needs
+
+fmt: $(DEV) ## Format the code and apply safe fixes
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: $(DEV) ## Check format and lint rules
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+typecheck: $(DEV) ## Check types strictly
+	$(BIN)/mypy
+
+imports: $(DEV) ## Check the directions of imports
+	$(BIN)/lint-imports
+
+unit: $(DEV) ## Run the tests that need no control plane
+	$(BIN)/pytest tests/unit tests/architecture
+
+integration: $(DEV) tools ## Run the tests on the real control plane
+	$(BIN)/pytest tests/integration
+
+test: lint typecheck imports tools ## Run every check and every test
+	$(BIN)/pytest
+
+generate: $(DEV) ## Write the protos' stubs and the CRDs anew
+	hack/generate.sh
+
+verify: generate ## Fail when a generated file differs from the committed one
+	git diff --exit-code -- api crds
+
+presubmit: verify test ## Run all that must hold before a push
+
+tools: $(RUN) ## Build the control plane's programs, once
+	@$(BIN)/python -m parkade_hack.tools
+
+demo: $(RUN) ## Run a batch on a real control plane; KEEP=1 leaves it up to look around
+	@KEEP=$(KEEP) $(BIN)/python -m parkade_hack.demo
+
+clean: ## Remove run folders and caches of tools in this folder
+	rm -rf .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+distclean: clean ## Remove .venv and Parkade's caches too
+	rm -rf .venv "$${PARKADE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/parkade}"
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+$(RUN): requirements/run.txt pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip check && touch $@
+
+$(DEV): requirements/dev.txt $(RUN)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip check && touch $@
