@@ -39,6 +39,7 @@ class Put:
 
     seq: int
     data: bytes
+    commits: tuple[ShardCommit, ...] = ()
 
 
 class LogWriter:
@@ -121,4 +122,4 @@ class LogWriter:
     def _segment(self, kind: Kind, term: int, commits: tuple[ShardCommit, ...] = ()) -> Put:
         log = self.ledger
         segment = Segment(log.uid, log.next_seq, term, self._nonce, kind, log.tip, commits)
-        return Put(log.next_seq, encode_segment(segment))
+        return Put(log.next_seq, encode_segment(segment), commits)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from parkade_api.wellknown import RecordError
 
+from parkade_api.wellknown import RecordError
 from parkade_core.batch import lines
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024

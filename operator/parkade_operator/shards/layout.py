@@ -1,0 +1,41 @@
+"""The keys of the platform store: the one place that spells them."""
+
+
+def plan(uid: str) -> str:
+    """The plan, created when everything that it speaks of is there."""
+    return f"batches/{uid}/plan"
+
+
+def shard(uid: str, number: int) -> str:
+    """The records of one shard, as a vehicle is shown them."""
+    return f"batches/{uid}/shards/{number:06d}"
+
+
+def rejects(uid: str) -> str:
+    """The error lines of the records that planning refused."""
+    return f"batches/{uid}/rejects"
+
+
+def log(uid: str) -> str:
+    """The prefix of the commit log's segments."""
+    return f"batches/{uid}/log"
+
+
+def segment(uid: str, seq: int) -> str:
+    """One segment of the commit log."""
+    return f"{log(uid)}/{seq:010d}"
+
+
+def piece(uid: str, lease: str, number: int) -> str:
+    """Results that a vehicle sent under one lease."""
+    return f"batches/{uid}/results/{lease}/{number}"
+
+
+def manifest(uid: str) -> str:
+    """What became of every shard, created when the user's files are there."""
+    return f"batches/{uid}/manifest"
+
+
+def bundle_file(digest: str, name: str) -> str:
+    """A file of the bundle whose digest is `sha256:<hex>`."""
+    return f"bundles/{digest.removeprefix('sha256:')}/{name}"

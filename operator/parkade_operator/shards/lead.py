@@ -1,0 +1,273 @@
+"""One batch as its leader runs it: planned, led until every shard is committed, sealed, assembled.
+
+Every decision is core's; this is the shell that asks it with the time at hand and carries out what it says.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_api.wellknown import BatchReason
+from parkade_core.batch.commit import ShardCommit
+from parkade_core.batch.failure import FailureCount
+from parkade_core.batch.lease import MOST_SHARDS, LeaseBook
+from parkade_core.batch.piece import problem_of_piece
+from parkade_core.batch.plan import Plan
+from parkade_core.batch.rate import Rate
+from parkade_operator.shards import layout
+from parkade_operator.shards.assembler import assemble_batch, error_uri, output_uri
+from parkade_operator.shards.errors import (
+    BadPiece,
+    BatchFailure,
+    NotLeading,
+    NotLeased,
+    StoreUnavailable,
+)
+from parkade_operator.shards.log import BatchLog
+from parkade_operator.shards.pieces import keep_piece, read_header
+from parkade_operator.shards.planner import plan_batch
+from parkade_operator.shards.spec import (
+    BatchSpec,
+    BatchState,
+    BatchStatus,
+    Grant,
+    GrantedShard,
+    Roots,
+)
+from parkade_operator.shards.store import PlatformStore
+
+RETRY_SECONDS: Final = 5.0
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every batch of a process shares. *clock* is monotonic seconds, *new_id* makes UUIDs."""
+
+    store: PlatformStore
+    roots: Roots
+    executor: Executor
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+    on_change: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """What exists once a batch is planned and its log is claimed."""
+
+    plan: Plan
+    log: BatchLog
+    book: LeaseBook
+    failures: FailureCount
+    rate: Rate
+
+
+class BatchLead:
+    """Leads one batch; its `run` ends when it is Complete or Failed, raises when it cannot be led here."""
+
+    def __init__(self, spec: BatchSpec, setting: Setting) -> None:
+        self.spec = spec
+        self.state = BatchState.PLANNING
+        self.plan: Plan | None = None
+        self._setting = setting
+        self._led: Led | None = None
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reason = ""
+        self._message = ""
+        self._manifest_digest = ""
+        self._succeeded = 0
+        self._failed = 0
+
+    async def run(self) -> None:
+        """Plan, lead, seal, assemble."""
+        try:
+            self.plan = await self._patiently(self._in_worker(plan_batch))
+            self._led = await self._patiently(partial(self._take_the_lead, self.plan))
+            self._enter(BatchState.RUNNING)
+            await self._end
+            self._enter(BatchState.FINALIZING)
+            await self._led.log.seal()
+            self._manifest_digest = await self._patiently(self._in_worker(assemble_batch))
+            self._enter(BatchState.COMPLETE)
+        except BatchFailure as failure:
+            self._reason, self._message = failure.reason, failure.message
+            self._enter(BatchState.FAILED)
+        _log.info(
+            "batch ended", **self._names(), state=self.state, reason=self._reason, message=self._message
+        )
+
+    def update(self, spec: BatchSpec) -> None:
+        """Take over what may change while a batch runs: suspend and parallelism."""
+        self.spec = replace(self.spec, suspend=spec.suspend, parallelism=spec.parallelism)
+        if self._led is not None:
+            self._led.book.parallelism = spec.parallelism
+
+    def status(self) -> BatchStatus:
+        """The batch as it stands now."""
+        status = BatchStatus(self.spec.uid, self.state, self._reason, self._message)
+        if self.plan is None:
+            return status
+        status = replace(
+            status,
+            input_digest=self.plan.input_digest,
+            records_total=self.plan.records_total,
+            records_succeeded=self._succeeded,
+            records_failed=self._failed + self.plan.rejects.count,
+            shards_total=len(self.plan.shards),
+            output_uri=output_uri(self.spec),
+            error_uri=error_uri(self.spec),
+            manifest_digest=self._manifest_digest,
+        )
+        if self._led is None:
+            return status
+        return replace(
+            status,
+            shards_committed=len(self.plan.shards) - self._led.book.remaining,
+            shards_leased=self._led.book.leased,
+            records_per_second=self._led.rate.per_second(self._setting.clock()),
+        )
+
+    def lease(self, vehicle: str, want: int) -> Grant | None:
+        """Lease up to *want* shards to the vehicle; None when there is none to be had now."""
+        led = self._led
+        if led is None or self.state is not BatchState.RUNNING or self.spec.suspend:
+            return None
+        attempts = [self._setting.new_id() for _ in range(min(max(want, 1), MOST_SHARDS))]
+        granted = led.book.grant(vehicle, want, self._setting.clock(), self._setting.new_id(), attempts)
+        if granted is None:
+            return None
+        self._setting.on_change()
+        shards = tuple(_granted(led.plan, shard, attempt) for shard, attempt in granted.shards)
+        return Grant(granted.lease, led.book.seconds, shards)
+
+    def remaining(self) -> int:
+        """Shards that are not committed; 0 until the batch is planned."""
+        return self._led.book.remaining if self._led else 0
+
+    def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
+        """Take in a lease that a vehicle says it holds, or renew it."""
+        if self._led is not None:
+            self._led.book.adopt(vehicle, lease, shards, self._setting.clock())
+            self._setting.on_change()
+
+    def hand_back(self, vehicle: str, lease: str, shards: Iterable[int], reason: str, message: str) -> None:
+        """Open shards again that a vehicle will not finish; the batch fails when one has failed too often."""
+        if self._led is None:
+            return
+        returned = self._led.book.hand_back(vehicle, lease, shards)
+        _log.info("shards handed back", **self._names(), vehicle=vehicle, shards=returned, reason=reason)
+        failed = self._led.failures.note(returned, reason, message)
+        if failed is not None:
+            self._stop(BatchFailure(BatchReason.SHARD_FAILED, failed.message))
+        self._setting.on_change()
+
+    def expire(self) -> None:
+        """Open the shards of leases whose deadline has passed."""
+        expired = self._led.book.expire(self._setting.clock()) if self._led else []
+        for lease in expired:
+            _log.warning("lease expired", **self._names(), vehicle=lease.vehicle, shards=lease.shards)
+        if expired:
+            self._setting.on_change()
+
+    async def fetch_shard(self, vehicle: str, lease: str, shard: int) -> bytes:
+        """The bytes of a shard that the vehicle holds. Raises NotLeading, NotLeased."""
+        if not self._leading().book.holds(vehicle, lease, shard):
+            raise NotLeased(f"{vehicle} does not hold shard {shard} under lease {lease}")
+        return await self._setting.store.get(layout.shard(self.spec.uid, shard))
+
+    async def store_piece(
+        self, vehicle: str, header: fleet_pb2.PieceHeader, data: bytes
+    ) -> list[tuple[int, bool]]:
+        """Check a piece, store it and commit its shards; for each, whether this attempt is the record.
+
+        Raises NotLeading, NotLeased, BadPiece, StoreError.
+        """
+        led = self._leading()
+        commits = read_header(self.spec.uid, vehicle, header)
+        if led.book.holder(header.lease) not in (None, vehicle):
+            raise NotLeased(f"lease {header.lease} is not held by {vehicle}")
+        led.book.renew(vehicle, header.lease, self._setting.clock())
+        verdicts = led.log.verdicts(commits)
+        if verdicts is None:
+            problem = await asyncio.to_thread(problem_of_piece, led.plan, commits, data, header.sha256)
+            if problem is not None:
+                raise BadPiece(problem)
+            await keep_piece(self._setting.store, commits[0].key, data)
+            verdicts = await led.log.commit(commits)
+        return [(commit.shard, won) for commit, won in zip(commits, verdicts, strict=True)]
+
+    async def close(self) -> None:
+        """Lead no more; what is committed stays."""
+        if self._led is not None:
+            await self._led.log.close()
+
+    def _leading(self) -> Led:
+        if self._led is None or self.state is BatchState.FAILED:
+            raise NotLeading(f"batch {self.spec.uid} is {self.state}; it takes no results")
+        return self._led
+
+    async def _take_the_lead(self, plan: Plan) -> Led:
+        setting, spec = self._setting, self.spec
+        log = await BatchLog.open(setting.store, spec.uid, setting.new_id(), self._on_durable, self._stop)
+        book = LeaseBook(len(plan.shards), spec.shard_timeout, spec.parallelism)
+        led = Led(plan, log, book, FailureCount(), Rate(setting.clock()))
+        self._count(led, list(log.winners.values()))
+        return led
+
+    def _on_durable(self, commits: Sequence[ShardCommit]) -> None:
+        if self._led is not None and commits:
+            self._led.rate.add(sum(c.succeeded + c.failed for c in commits), self._setting.clock())
+            self._count(self._led, commits)
+            self._setting.on_change()
+
+    def _count(self, led: Led, commits: Sequence[ShardCommit]) -> None:
+        for commit in commits:
+            led.book.committed(commit.shard)
+            self._succeeded += commit.succeeded
+            self._failed += commit.failed
+        if not led.book.remaining and not self._end.done():
+            self._end.set_result(None)
+
+    def _stop(self, problem: Exception) -> None:
+        if not self._end.done():
+            self._end.set_exception(problem)
+
+    def _in_worker(self, work: Callable[[BatchSpec, Roots], T]) -> Callable[[], Awaitable[T]]:
+        run = asyncio.get_running_loop().run_in_executor
+        return lambda: run(self._setting.executor, work, self.spec, self._setting.roots)
+
+    async def _patiently(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Repeat what fails for reasons not the batch's own; the status says what is waited for."""
+        while True:
+            try:
+                return await action()
+            except (StoreUnavailable, BrokenProcessPool) as error:
+                self._message = f"waiting to try again: {error}"
+                _log.warning("batch waits", **self._names(), error=str(error))
+                self._setting.on_change()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _enter(self, state: BatchState) -> None:
+        self.state = state
+        if state is not BatchState.FAILED:
+            self._message = ""
+        self._setting.on_change()
+
+    def _names(self) -> dict[str, str]:
+        return {"batch": f"{self.spec.namespace}/{self.spec.name}", "uid": self.spec.uid}
+
+
+def _granted(plan: Plan, shard: int, attempt: str) -> GrantedShard:
+    row = plan.shards[shard]
+    return GrantedShard(shard, attempt, row.records, row.size, row.sha256)

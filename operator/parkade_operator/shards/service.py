@@ -1,0 +1,152 @@
+"""All batches that this gateway leads: what its wiring, the vehicles' door and the operator's port call."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_operator.shards import layout
+from parkade_operator.shards.errors import NoSuchObject, UnknownBatch
+from parkade_operator.shards.files import FileRoot
+from parkade_operator.shards.lead import BatchLead, Setting
+from parkade_operator.shards.spec import BatchSpec, BatchStatus, Grant, Roots
+from parkade_operator.shards.store import PlatformStore
+
+EXPIRE_SECONDS: Final = 1.0
+
+_BUNDLE_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_log = structlog.get_logger(__name__)
+
+
+class Batches:
+    """Make it in a running event loop. *executor* runs planning and assembling, see `workers.WorkerPool`.
+
+    *clock* is monotonic seconds, *new_id* makes UUIDs, *on_change* is called whenever `status` may differ.
+    """
+
+    def __init__(
+        self,
+        store: PlatformStore,
+        files: FileRoot,
+        executor: Executor,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+        on_change: Callable[[], None],
+    ) -> None:
+        roots = Roots(str(store.root), str(files.root))
+        self._setting = Setting(store, roots, executor, clock, new_id, on_change)
+        self._leads: dict[str, BatchLead] = {}
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._housekeeping = asyncio.get_running_loop().create_task(self._expire())
+
+    def plan(self, spec: BatchSpec) -> None:
+        """Plan and lead a batch. Repeating it changes only suspend and parallelism."""
+        lead = self._leads.get(spec.uid)
+        if lead is not None:
+            lead.update(spec)
+            return
+        lead = self._leads[spec.uid] = BatchLead(spec, self._setting)
+        run = self._runs[spec.uid] = asyncio.get_running_loop().create_task(lead.run())
+        run.add_done_callback(lambda run: self._ended(spec, run))
+        self._setting.on_change()
+
+    async def cancel(self, uid: str) -> None:
+        """Lead a batch no more; what is committed stays. Unknown batches are no error."""
+        lead, run = self._leads.pop(uid, None), self._runs.pop(uid, None)
+        if lead is not None and run is not None:
+            run.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(run, return_exceptions=True)
+            await lead.close()
+            self._setting.on_change()
+
+    def status(self) -> list[BatchStatus]:
+        """Every batch known here, finished ones too."""
+        return [lead.status() for lead in self._leads.values()]
+
+    def input_digest(self, uid: str) -> str | None:
+        """The digest of a planned batch's input; None before."""
+        lead = self._leads.get(uid)
+        return lead.plan.input_digest if lead is not None and lead.plan is not None else None
+
+    def lease(self, uid: str, vehicle: str, want: int) -> Grant | None:
+        """Lease up to *want* shards to the vehicle; None when there is none to be had now."""
+        lead = self._leads.get(uid)
+        return lead.lease(vehicle, want) if lead is not None else None
+
+    def remaining(self, uid: str) -> int:
+        """Shards of the batch that are not committed; 0 when it is unknown or not planned yet."""
+        lead = self._leads.get(uid)
+        return lead.remaining() if lead is not None else 0
+
+    def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> None:
+        """Take in a lease that a vehicle says it holds, or renew it."""
+        lead = self._leads.get(uid)
+        if lead is not None:
+            lead.adopt(vehicle, lease, shards)
+
+    def hand_back(
+        self, uid: str, vehicle: str, lease: str, shards: Iterable[int], reason: str = "", message: str = ""
+    ) -> None:
+        """Open shards again that the vehicle will not finish.
+
+        A *reason* that is no `wellknown.Reason` counts as a failure of the shard.
+        """
+        lead = self._leads.get(uid)
+        if lead is not None:
+            lead.hand_back(vehicle, lease, shards, reason, message)
+
+    async def fetch_shard(self, uid: str, vehicle: str, lease: str, shard: int) -> bytes:
+        """The bytes of a leased shard. Raises UnknownBatch, NotLeading, NotLeased, StoreError."""
+        return await self._lead(uid).fetch_shard(vehicle, lease, shard)
+
+    async def bundle_file(self, uid: str, name: str) -> bytes:
+        """`bundle.json` of the batch's bundle, or a file that it names. Raises UnknownBatch, NoSuchObject."""
+        lead = self._lead(uid)
+        if not _BUNDLE_FILE.fullmatch(name):
+            raise NoSuchObject(f"{name!r} is no file of a bundle")
+        return await self._setting.store.get(layout.bundle_file(lead.spec.model_digest, name))
+
+    async def store_piece(
+        self, uid: str, vehicle: str, header: fleet_pb2.PieceHeader, data: bytes
+    ) -> list[tuple[int, bool]]:
+        """Take finished shards; for each, once durable, whether this attempt is the record.
+
+        Raises UnknownBatch, NotLeading, NotLeased, BadPiece, StoreError. Repeating a piece gives the same
+        verdicts.
+        """
+        return await self._lead(uid).store_piece(vehicle, header, data)
+
+    async def close(self) -> None:
+        """Lead nothing any more."""
+        self._housekeeping.cancel()
+        await asyncio.gather(self._housekeeping, return_exceptions=True)
+        for uid in list(self._leads):
+            await self.cancel(uid)
+
+    def _lead(self, uid: str) -> BatchLead:
+        try:
+            return self._leads[uid]
+        except KeyError:
+            raise UnknownBatch(f"batch {uid} is not led here") from None
+
+    def _ended(self, spec: BatchSpec, run: asyncio.Task[None]) -> None:
+        problem = None if run.cancelled() else run.exception()
+        if problem is None or self._runs.get(spec.uid) is not run:
+            return
+        # Not a failure of the batch: another leader has it, or its log is damaged. The operator asks again.
+        _log.error("batch dropped", batch=f"{spec.namespace}/{spec.name}", uid=spec.uid, error=str(problem))
+        del self._leads[spec.uid], self._runs[spec.uid]
+        self._setting.on_change()
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRE_SECONDS)
+            for lead in self._leads.values():
+                lead.expire()

@@ -1,0 +1,86 @@
+"""What is asked of shards/ and what it answers: plain values that travel between threads and processes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSpec:
+    """A batch as the operator asks for it. Digests are `sha256:<hex>`; an empty input digest is not checked.
+
+    *shard_timeout* is in seconds; *parallelism* is the most shards under lease, 0 for no limit; an empty
+    *error_uri* means the folder of the output.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    model_uri: str
+    model_digest: str
+    input_uri: str
+    input_digest: str
+    output_uri: str
+    error_uri: str
+    records_per_shard: int
+    shard_timeout: float = 300.0
+    parallelism: int = 0
+    suspend: bool = False
+
+
+class BatchState(StrEnum):
+    """How far a batch is."""
+
+    PLANNING = "Planning"
+    RUNNING = "Running"
+    FINALIZING = "Finalizing"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """A batch as its leader sees it now. *reason* is of FAILED; *message* may also say what is awaited."""
+
+    uid: str
+    state: BatchState
+    reason: str = ""
+    message: str = ""
+    input_digest: str = ""
+    records_total: int = 0
+    records_succeeded: int = 0
+    records_failed: int = 0
+    shards_total: int = 0
+    shards_committed: int = 0
+    shards_leased: int = 0
+    records_per_second: float = 0.0
+    output_uri: str = ""
+    error_uri: str = ""
+    manifest_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedShard:
+    """One leased shard: the id of this attempt at it, its records, and its bytes' size and hex sha256."""
+
+    shard: int
+    attempt: str
+    records: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A new lease; *seconds* is how long it lasts from now."""
+
+    lease: str
+    seconds: float
+    shards: tuple[GrantedShard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Where a worker process finds the platform store and the users' files."""
+
+    store: str
+    files: str

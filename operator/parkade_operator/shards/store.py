@@ -1,0 +1,177 @@
+"""The platform store: plans, shards, results and commit logs. Keys are created once and never changed.
+
+obstore reads; creating on `file://` is our own, because obstore never syncs. End a process that used the
+store with os._exit after a flush: obstore now and then aborts while the interpreter is torn down.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore
+
+from parkade_operator.shards import durable
+from parkade_operator.shards.errors import AlreadyExists, NoSuchObject, StoreUnavailable, StoreUnfit
+
+CREATE_THREADS: Final = 8
+CHUNK_BYTES: Final = 1024 * 1024
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PROBE: Final = "probe/create-only"
+_PROBE_BYTES: Final = b"The first bytes of a key stay.\n"
+
+
+@contextmanager
+def _errors_of(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NoSuchObject(f"{key} does not exist") from error
+    except FileExistsError as error:
+        raise AlreadyExists(f"{key} exists") from error
+    except (OSError, BaseError) as error:
+        raise StoreUnavailable(f"{key}: {error}") from error
+
+
+class BlockingStore:
+    """The store as worker processes use it; every call blocks."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self._folder = durable.open_root(str(root))
+        self._objects = LocalStore(str(root))
+        self._made: set[tuple[str, ...]] = set()
+
+    def create(self, key: str, parts: Iterable[bytes]) -> None:
+        """Create the object, durably. Raises AlreadyExists; when *parts* raises, nothing was created."""
+        *path, name = key.split("/")
+        with _errors_of(key):
+            folder = self._open_folder(tuple(path))
+            try:
+                durable.create(folder, name, parts)
+            finally:
+                os.close(folder)
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises NoSuchObject."""
+        return b"".join(self.chunks(key))
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """The object's bytes, piece by piece. Raises NoSuchObject."""
+        with _errors_of(key):
+            found = obstore.get(self._objects, key)
+            for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
+
+    def get_range(self, key: str, offset: int, size: int) -> bytes:
+        """*size* bytes from *offset* of the object. Raises NoSuchObject."""
+        if not size:
+            return b""
+        with _errors_of(key):
+            return bytes(obstore.get_range(self._objects, key, start=offset, length=size))
+
+    def exists(self, key: str) -> bool:
+        """Whether the object exists."""
+        try:
+            with _errors_of(key):
+                obstore.head(self._objects, key)
+        except NoSuchObject:
+            return False
+        return True
+
+    def list(self, prefix: str, after: str | None = None) -> list[str]:
+        """Keys under *prefix*, sorted, those that come after *after*. A hint: others may be appearing."""
+        found = obstore.list(self._objects, prefix, offset=after)
+        return sorted(entry["path"] for page in found for entry in page)
+
+    def probe(self) -> None:
+        """Raises StoreUnfit, with the reason, when commits could not rest on this store."""
+        try:
+            self._probe()
+        except StoreUnavailable as error:
+            raise StoreUnfit(f"{self.root} cannot be the platform store: {error}") from error
+
+    def _probe(self) -> None:
+        for data in (_PROBE_BYTES, b"Later bytes must be refused.\n"):
+            if self._created(_PROBE, data) and data is not _PROBE_BYTES:
+                raise StoreUnfit(f"{self.root} cannot be the platform store: it created one key twice")
+        if self.get(_PROBE) != _PROBE_BYTES:
+            raise StoreUnfit(
+                f"{self.root} cannot be the platform store: the first bytes of a key did not stay"
+            )
+        if _PROBE not in self.list("probe"):
+            raise StoreUnfit(f"{self.root} cannot be the platform store: it does not list what was created")
+
+    def close(self) -> None:
+        """Release the open folder."""
+        os.close(self._folder)
+
+    def _created(self, key: str, data: bytes) -> bool:
+        try:
+            self.create(key, (data,))
+        except AlreadyExists:
+            return False
+        return True
+
+    def _open_folder(self, path: tuple[str, ...]) -> int:
+        prefixes = [path[: depth + 1] for depth in range(len(path))]
+        known = sum(prefix in self._made for prefix in prefixes)
+        folder = durable.open_folder(self._folder, path, make_from=known)
+        self._made.update(prefixes)
+        return folder
+
+
+class PlatformStore:
+    """The store as the event loop uses it; the same objects, never blocking."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.blocking = BlockingStore(root)
+        self._threads = ThreadPoolExecutor(CREATE_THREADS, "store")
+
+    @classmethod
+    def from_url(cls, url: str) -> "PlatformStore":
+        """The store at `file:///folder`. Raises StoreUnfit for other schemes."""
+        parts = urlsplit(url)
+        if parts.scheme != "file" or parts.netloc or not parts.path.startswith("/"):
+            raise StoreUnfit(f"{url} cannot be the platform store; use file:///folder")
+        return cls(Path(unquote(parts.path)))
+
+    async def probe(self) -> None:
+        """Raises StoreUnfit, with the reason, when commits could not rest on this store."""
+        await self._run(self.blocking.probe)
+
+    async def create(self, key: str, data: bytes) -> None:
+        """Create the object, durably. Raises AlreadyExists."""
+        await self._run(self.blocking.create, key, (data,))
+
+    async def get(self, key: str) -> bytes:
+        """The object's bytes. Raises NoSuchObject."""
+        return await self._run(self.blocking.get, key)
+
+    async def get_range(self, key: str, offset: int, size: int) -> bytes:
+        """*size* bytes from *offset* of the object. Raises NoSuchObject."""
+        return await self._run(self.blocking.get_range, key, offset, size)
+
+    async def list(self, prefix: str, after: str | None = None) -> Sequence[str]:
+        """Keys under *prefix*, sorted, those that come after *after*."""
+        return await self._run(self.blocking.list, prefix, after)
+
+    def close(self) -> None:
+        """Wait for what is being written and release the store."""
+        self._threads.shutdown()
+        self.blocking.close()
+
+    async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
