@@ -1,0 +1,81 @@
+"""The vehicle's bundles: fetched by digest, checked file by file, kept by digest."""
+
+import asyncio
+import hashlib
+import shutil
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from parkade_agent.door import Door
+from parkade_agent.errors import BundleRefused, DoorRefused
+from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest
+from parkade_api.proto.fleet.v1 import fleet_pb2
+
+MANIFEST_BYTES = 1 << 20
+BUNDLE_BYTES = 4 << 30
+
+
+class Bundles:
+    """The folder of bundles; a bundle that stands there under its digest was checked whole."""
+
+    def __init__(self, root: Path, door: Door) -> None:
+        self._root = root
+        self._door = door
+
+    async def get(self, batch_uid: str, digest: str) -> Path:
+        """The folder of the bundle `sha256:<hex>`, fetched when missing. Raises BundleRefused."""
+        algorithm, _, hexadecimal = digest.partition(":")
+        if (
+            algorithm != "sha256"
+            or len(hexadecimal) != hashlib.sha256().digest_size * 2
+            or not hexadecimal.isalnum()
+        ):
+            raise BundleRefused(f"{digest!r} is no digest of the form sha256:<hex>")
+        folder = self._root / hexadecimal
+        if not folder.is_dir():
+            await self._fetch(batch_uid, hexadecimal, folder)
+        return folder
+
+    async def _fetch(self, batch_uid: str, digest: str, folder: Path) -> None:
+        incoming = folder.with_suffix(".incoming")
+        shutil.rmtree(incoming, ignore_errors=True)
+        incoming.mkdir(parents=True)
+        raw = await self._file(batch_uid, MANIFEST_NAME, MANIFEST_BYTES)
+        if hashlib.sha256(raw).hexdigest() != digest:
+            raise BundleRefused(f"{MANIFEST_NAME} has another digest than sha256:{digest}")
+        (incoming / MANIFEST_NAME).write_bytes(raw)
+        for entry in _manifest(raw).files:
+            await self._keep(batch_uid, entry, incoming)
+        incoming.rename(folder)
+
+    async def _keep(self, batch_uid: str, entry: BundleFile, folder: Path) -> None:
+        data = await self._file(batch_uid, entry.name, entry.size)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        if len(data) != entry.size or digest != entry.sha256:
+            raise BundleRefused(
+                f"{entry.name} is not the file that {MANIFEST_NAME} names: {len(data)} bytes, {digest}"
+            )
+        await asyncio.to_thread((folder / entry.name).write_bytes, data)
+
+    async def _file(self, batch_uid: str, name: str, most_bytes: int) -> bytes:
+        ref = fleet_pb2.BundleFileRef(batch_uid=batch_uid, name=name)
+        try:
+            return await self._door.fetch(fleet_pb2.FetchRequest(bundle_file=ref), most_bytes)
+        except DoorRefused as error:
+            raise BundleRefused(f"{name}: {error}") from error
+
+
+def _manifest(raw: bytes) -> BundleManifest:
+    try:
+        manifest = BundleManifest.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleRefused(f"{MANIFEST_NAME} is no bundle manifest: {where}: {first['msg']}") from error
+    if any(entry.name == MANIFEST_NAME for entry in manifest.files):
+        raise BundleRefused(f"{MANIFEST_NAME} names itself as a file")
+    total = sum(entry.size for entry in manifest.files)
+    if total > BUNDLE_BYTES:
+        raise BundleRefused(f"the bundle has {total} bytes, more than {BUNDLE_BYTES}")
+    return manifest

@@ -1,0 +1,112 @@
+"""The vehicle's only network connection: one outbound mTLS channel to the gateway's door."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+import structlog
+
+from parkade_agent.backoff import delays
+from parkade_agent.errors import DoorRefused
+from parkade_agent.settings import Settings
+from parkade_api.proto.fleet.v1 import fleet_pb2, fleet_pb2_grpc
+
+CHUNK_BYTES = 256 * 1024
+CALL_SECONDS = 60.0
+_T = TypeVar("_T")
+_log = structlog.get_logger()
+
+_OPTIONS = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+_FINAL = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+# A gateway that has just started does not know yet what its predecessor granted: these are final after some patience.
+_PERHAPS = frozenset(
+    {
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+    }
+)
+FETCH_PATIENCE_SECONDS = 20.0
+STORE_PATIENCE_SECONDS = 120.0
+
+SessionCall = grpc.aio.StreamStreamCall[fleet_pb2.VehicleMessage, fleet_pb2.GatewayMessage]
+
+
+def open_channel(settings: Settings) -> grpc.aio.Channel:
+    """The mTLS channel; it reconnects by itself."""
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=settings.door_ca_file.read_bytes(),
+        private_key=settings.key_file.read_bytes(),
+        certificate_chain=settings.cert_file.read_bytes(),
+    )
+    return grpc.aio.secure_channel(settings.door_address, credentials, options=_OPTIONS)
+
+
+class Door:
+    """The calls of parkade.fleet.v1. Fetch and store try again until the gateway answers."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: fleet_pb2_grpc.FleetAsyncStub = fleet_pb2_grpc.FleetStub(channel)
+
+    def session(self, messages: AsyncIterator[fleet_pb2.VehicleMessage]) -> SessionCall:
+        """Opens the session that says *messages*."""
+        return self._stub.Session(messages)
+
+    async def fetch(self, request: fleet_pb2.FetchRequest, most_bytes: int) -> bytes:
+        """The bytes asked for. Raises DoorRefused, also when there are more than *most_bytes*."""
+        return await _until_heard(FETCH_PATIENCE_SECONDS, lambda: self._fetch(request, most_bytes))
+
+    async def store(self, header: fleet_pb2.PieceHeader, data: bytes) -> fleet_pb2.StoreReply:
+        """Stores one piece and returns its verdicts. Raises DoorRefused."""
+        return await _until_heard(STORE_PATIENCE_SECONDS, lambda: self._store(header, data))
+
+    async def _fetch(self, request: fleet_pb2.FetchRequest, most_bytes: int) -> bytes:
+        data = bytearray()
+        async for chunk in self._stub.Fetch(request, timeout=CALL_SECONDS):
+            data += chunk.data
+            if len(data) > most_bytes:
+                raise DoorRefused("TOO_LONG", f"more than the {most_bytes} bytes announced")
+        return bytes(data)
+
+    async def _store(self, header: fleet_pb2.PieceHeader, data: bytes) -> fleet_pb2.StoreReply:
+        return await self._stub.Store(_piece(header, data), timeout=CALL_SECONDS)
+
+
+async def _piece(header: fleet_pb2.PieceHeader, data: bytes) -> AsyncIterator[fleet_pb2.StoreRequest]:
+    yield fleet_pb2.StoreRequest(header=header)
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield fleet_pb2.StoreRequest(data=data[start : start + CHUNK_BYTES])
+
+
+async def _until_heard(patience: float, call: Callable[[], Awaitable[_T]]) -> _T:
+    """Repeats *call* until it is answered; a no that may pass is taken for final after *patience* seconds of it."""
+    waits = delays(0.2, 5.0)
+    denied_at: float | None = None
+    while True:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            now = time.monotonic()
+            denied_at = (denied_at or now) if error.code() in _PERHAPS else None
+            if error.code() in _FINAL or (denied_at is not None and now - denied_at >= patience):
+                raise DoorRefused(error.code().name, error.details() or "") from None
+            delay = next(waits)
+            _log.info("the door did not answer, trying again", code=error.code().name, seconds=delay)
+        await asyncio.sleep(delay)

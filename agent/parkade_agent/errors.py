@@ -1,0 +1,26 @@
+"""What can go wrong in the agent.
+
+AgentError
+ +-- BundleRefused   the bundle's bytes are not what its digest says, or it is no bundle
+ +-- DoorRefused     the gateway answered, and the answer is no; asking again would not help
+"""
+
+from parkade_api.wellknown import Reason
+
+
+class AgentError(Exception):
+    """Anything that the agent refuses or cannot do; its text is a sentence for the owner."""
+
+
+class BundleRefused(AgentError):
+    """The vehicle does not run this bundle."""
+
+    reason = Reason.BUNDLE_REFUSED
+
+
+class DoorRefused(AgentError):
+    """The gateway refused a call for good; `code` is the gRPC status name."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"the gateway refused: {code}: {message}")
+        self.code = code

@@ -1,0 +1,105 @@
+"""The guard's shell: on every change of a signal it decides and acts on the slot's processes, before anything else.
+
+It runs in a thread of its own, which waits for signals and for time, never for network, disk or the event loop.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+import structlog
+
+from parkade_agent.signals.source import SignalSource
+from parkade_core.vehicle.guard import Action, GuardState, decide, initial
+from parkade_core.vehicle.rules import PoolRules
+
+_log = structlog.get_logger()
+
+
+class Holder(StrEnum):
+    """Who holds the slot's processes; they run only while nobody does."""
+
+    GUARD = "guard"
+    GOVERNOR = "governor"
+
+
+class Brake(Protocol):
+    """What the guard does to the slot's processes. No method waits."""
+
+    def hold(self, holder: Holder) -> None:
+        """Stops every process until that holder releases them."""
+
+    def release(self, holder: Holder) -> None:
+        """Lets the processes run on, if no one else holds them."""
+
+    def kill(self) -> None:
+        """Ends every process at once."""
+
+
+class Guard:
+    """The vehicle's last word on its own compute; `state` is the newest decision."""
+
+    def __init__(self, source: SignalSource, brake: Brake, on_change: Callable[[GuardState], None]) -> None:
+        self._source = source
+        self._brake = brake
+        self._on_change = on_change
+        self._rules: PoolRules | None = None
+        self._wakeup = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
+        self.state = initial(time.monotonic())
+
+    def start(self) -> None:
+        """Begins to listen to the signals and to decide."""
+        self._thread.start()
+        self._source.start(self._wakeup.set)
+
+    def follow(self, rules: PoolRules) -> None:
+        """Applies the pool's rules from now on."""
+        self._rules = rules
+        self._wakeup.set()
+
+    def stop(self) -> None:
+        """Ends the guard; the processes must be gone by then."""
+        self._source.stop()
+        self._stopped = True
+        self._wakeup.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped:
+                self._step()
+                self._wakeup.wait(self._patience())
+                self._wakeup.clear()
+        except Exception:  # noqa: BLE001 - whatever it is: nothing may compute without a guard
+            _log.exception("the guard failed")
+            self._brake.kill()
+            os._exit(os.EX_SOFTWARE)
+
+    def _step(self) -> None:
+        before = self.state
+        state = decide(self._source.readings(), self._rules, before, time.monotonic())
+        if state.action is not before.action:
+            self._act(state.action)
+        self.state = state
+        if state.edge != before.edge:
+            self._on_change(state)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case Action.RUN:
+                self._brake.release(Holder.GUARD)
+            case Action.FREEZE:
+                self._brake.hold(Holder.GUARD)
+            case Action.KILL:
+                self._brake.hold(Holder.GUARD)
+                self._brake.kill()
+
+    def _patience(self) -> float | None:
+        if self.state.recheck_at is None:
+            return None
+        return max(0.001, self.state.recheck_at - time.monotonic())

@@ -1,0 +1,222 @@
+"""One slot: the bundle, the sidecar, then the runner, kept running as long as the assignment stands.
+
+A slot ends once and for one reason: the gateway ends the assignment, the guard kills, the vehicle refuses the
+bundle, or the agent stops. Finished shards are still stored after the end.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from parkade_agent.backoff import delays
+from parkade_agent.bundles import Bundles
+from parkade_agent.door import Door
+from parkade_agent.errors import BundleRefused
+from parkade_agent.guard import Holder
+from parkade_agent.runtime import health
+from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.container import Container
+from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.service import serving
+from parkade_agent.session import Session
+from parkade_agent.shards import Shards
+from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
+
+EXIT_KILLED = 128 + signal.SIGKILL
+RESTART_SECONDS = (0.5, 60.0)
+FORGIVEN_SECONDS = 60.0
+GUARD_SECONDS = 0.05
+EXIT_BUNDLE = 3  # the sidecar's word for a bundle that it cannot use
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """What a slot uses of its vehicle. `sockets` must be a short path: a socket's address has 108 bytes."""
+
+    brake: SlotBrake
+    bundles: Bundles
+    door: Door
+    session: Session
+    slots: Path
+    sockets: Path
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a slot ends, and how long its programs may take to stop by themselves, in seconds."""
+
+    reason: str
+    message: str
+    grace: float = 0.0
+
+
+class Slot:
+    """One assignment's life, in the event loop. *on_change* hears of every new status.
+
+    `has_ended` is set when no process of the slot is left; finished shards may still be on their way.
+    """
+
+    def __init__(
+        self, assignment: fleet_pb2.Assignment, vehicle: Vehicle, on_change: Callable[["Slot"], None]
+    ) -> None:
+        self.assignment = assignment
+        self._vehicle = vehicle
+        self._on_change = on_change
+        self._folder = vehicle.slots / assignment.pod_uid
+        self._work = self._folder / "work"
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._ended: Ending | None = None
+        self.has_ended = asyncio.Event()
+        self._sidecar = Container(CONTAINER_SIDECAR)
+        self._runner = Container(CONTAINER_RUNNER)
+        self._sidecar_serves = asyncio.Event()
+        self._groups: dict[str, ProcessGroup] = {}
+        self.shards = Shards(assignment, self._work, vehicle.door, vehicle.session, self._idle)
+
+    def end(self, ending: Ending) -> None:
+        """Ends the slot; the first reason stands."""
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    def status(self) -> fleet_pb2.SlotStatus:
+        """What the gateway is told of this slot."""
+        return fleet_pb2.SlotStatus(
+            pod_uid=self.assignment.pod_uid,
+            containers=[self._sidecar.state(), self._runner.state()],
+            ended=self._ended is not None,
+            reason=self._ended.reason if self._ended else "",
+            message=self._ended.message if self._ended else "",
+        )
+
+    async def run(self) -> None:
+        """Lives until ended, then until every finished shard is settled."""
+        store = asyncio.create_task(self.shards.run(), name="store pieces")
+        life = asyncio.create_task(self._live(), name="slot")
+        either: set[asyncio.Future[Any]] = {life, self._ending}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if life.done():
+            self.end(_failure(life))
+        ending = await self._ending
+        await self._stop(life, ending)
+        self.shards.close(ending.reason)
+        self._ended = ending
+        self.has_ended.set()
+        self._on_change(self)
+        _log.info("slot ended", pod=self.assignment.pod_name, reason=ending.reason, message=ending.message)
+        await store
+        await asyncio.to_thread(shutil.rmtree, self._work, ignore_errors=True)
+
+    async def _live(self) -> None:
+        """Runs both programs; returns never, raises BundleRefused."""
+        bundle = await self._vehicle.bundles.get(self.assignment.batch_uid, self.assignment.bundle_digest)
+        self._work.mkdir(parents=True, exist_ok=True)
+        agent_socket, sidecar_socket = self._vehicle.sockets / "a", self._vehicle.sockets / "s"
+        agent_socket.unlink(missing_ok=True)
+        lanes = self._vehicle.lanes
+        sidecar = _program("sidecar", bundle=bundle, slot_dir=self._work, socket=sidecar_socket, lanes=lanes)
+        runner = _program("runner", agent_socket=agent_socket, sidecar_socket=sidecar_socket)
+        async with serving(self.shards, agent_socket), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep(self._sidecar, sidecar))
+            tasks.create_task(self._watch_sidecar(sidecar_socket))
+            await self._sidecar_serves.wait()
+            tasks.create_task(self._keep(self._runner, runner))
+
+    async def _keep(self, container: Container, arguments: list[str]) -> None:
+        """Runs one program and restarts it with growing patience whenever it ends."""
+        waits = delays(*RESTART_SECONDS)
+        while True:
+            started = time.monotonic()
+            exit_code = await self._once(container, arguments)
+            if container is self._sidecar and exit_code == EXIT_BUNDLE:
+                raise BundleRefused("the sidecar cannot use the bundle; its log says why")
+            # What the guard holds is about to be killed or thawed: not a crash of the program's own.
+            while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():
+                await asyncio.sleep(GUARD_SECONDS)
+            if time.monotonic() - started > FORGIVEN_SECONDS:
+                waits = delays(*RESTART_SECONDS)
+            delay = next(waits)
+            container.exit_code, container.restarts = exit_code, container.restarts + 1
+            container.waits("CrashLoopBackOff", f"exit code {exit_code}; starts again in {delay:.1f} s")
+            self._on_change(self)
+            await asyncio.sleep(delay)
+
+    async def _once(self, container: Container, arguments: list[str]) -> int:
+        group = ProcessGroup(arguments, self._work, self._folder / f"{container.name}.log")
+        self._groups[container.name] = group
+        self._vehicle.brake.add(group)
+        container.runs()
+        container.is_ready = container is self._runner
+        self._on_change(self)
+        try:
+            return await group.wait()
+        except asyncio.CancelledError:
+            group.signal(signal.SIGKILL)
+            await group.wait()
+            raise
+        finally:
+            self._vehicle.brake.remove(group)
+            del self._groups[container.name]
+
+    async def _watch_sidecar(self, socket: Path) -> None:
+        """Follows the sidecar's own health; a restarted sidecar becomes ready again when it serves again."""
+        async for serves in health.follow(socket):
+            if serves != self._sidecar.is_ready and CONTAINER_SIDECAR in self._groups:
+                self._sidecar.is_ready = serves
+                self._on_change(self)
+            if serves:
+                self._sidecar_serves.set()
+
+    async def _stop(self, life: asyncio.Task[None], ending: Ending) -> None:
+        """Stops both programs within the grace, then kills and reaps them."""
+        exit_codes = dict.fromkeys((CONTAINER_RUNNER, CONTAINER_SIDECAR), EXIT_KILLED)
+        if ending.grace > 0 and self._groups:
+            waits = {name: asyncio.create_task(group.wait()) for name, group in self._groups.items()}
+            for group in self._groups.values():
+                group.signal(signal.SIGTERM)
+            await asyncio.wait(waits.values(), timeout=ending.grace)
+            exit_codes |= {name: wait.result() for name, wait in waits.items() if wait.done()}
+            for wait in waits.values():
+                wait.cancel()
+        life.cancel()
+        with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup, BundleRefused):
+            await life
+        for container in (self._sidecar, self._runner):
+            reason = ending.reason or ("Completed" if exit_codes[container.name] == 0 else "Error")
+            container.ends(exit_codes[container.name], reason, ending.message)
+
+    def _idle(self, is_idle: bool) -> None:  # noqa: FBT001 - a callback
+        """A runner without a shard is not ready, so that its ReplicaSet takes it first when it shrinks."""
+        is_ready = not is_idle and CONTAINER_RUNNER in self._groups
+        if self._runner.is_ready != is_ready:
+            self._runner.is_ready = is_ready
+            self._on_change(self)
+
+
+def _program(name: str, **flags: object) -> list[str]:
+    arguments = [sys.executable, "-m", f"parkade_agent.{name}"]
+    for flag, value in flags.items():
+        arguments += [f"--{flag.replace('_', '-')}", str(value)]
+    return arguments
+
+
+def _failure(life: asyncio.Task[None]) -> Ending:
+    """Why a slot's life ended by itself."""
+    error = life.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, BundleRefused):
+        return Ending(error.reason, str(error))
+    _log.error("slot failed", error=repr(error))
+    return Ending("Error", str(error))

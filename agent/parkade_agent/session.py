@@ -1,0 +1,119 @@
+"""The session with the gateway: says hello, keeps telling, hears orders, and comes back for ever when it is cut."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import grpc
+import structlog
+
+from parkade_agent.backoff import delays
+from parkade_agent.door import Door, SessionCall
+from parkade_api.proto.fleet.v1 import fleet_pb2
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What the session asks of the agent, each time anew."""
+
+    hello: Callable[[], fleet_pb2.Hello]
+    telemetry: Callable[[], fleet_pb2.Telemetry]
+    hear: Callable[[fleet_pb2.GatewayMessage], None]
+
+
+class Session:
+    """One vehicle's connection. `run` never returns; everything else is called in its event loop.
+
+    `is_open` says whether a gateway has welcomed the session.
+    """
+
+    def __init__(self, door: Door, voice: Voice, beat_seconds: float) -> None:
+        self._door = door
+        self._voice = voice
+        self._beat_seconds = beat_seconds
+        self._outbox: asyncio.Queue[fleet_pb2.VehicleMessage | None] | None = None
+        self._kept: deque[fleet_pb2.VehicleMessage] = deque()
+        self.is_open = False
+
+    def say(self, message: fleet_pb2.VehicleMessage) -> None:
+        """Sends a message now, or never: Hello repeats what matters after a cut."""
+        if self._outbox is not None:
+            self._outbox.put_nowait(message)
+
+    def keep_saying(self, message: fleet_pb2.VehicleMessage) -> None:
+        """Sends a message now, or in the next session that opens."""
+        if self.is_open:
+            self.say(message)
+        else:
+            self._kept.append(message)
+
+    def tell(self) -> None:
+        """Sends telemetry at once, because a verdict changed."""
+        if self._outbox is not None:
+            self._outbox.put_nowait(None)
+
+    async def run(self) -> None:
+        """Opens session after session."""
+        waits = delays(0.2, 5.0)
+        while True:
+            if await self._one():
+                waits = delays(0.2, 5.0)
+            delay = next(waits)
+            _log.info("reconnecting", seconds=delay)
+            await asyncio.sleep(delay)
+
+    async def _one(self) -> bool:
+        """One session from hello to its end; true when it was welcomed."""
+        outbox: asyncio.Queue[fleet_pb2.VehicleMessage | None] = asyncio.Queue()
+        call = self._door.session(self._messages(outbox))
+        welcomed = False
+        try:
+            async for message in call:
+                if message.HasField("welcome"):
+                    welcomed = True
+                    self._open(message.welcome)
+                self._voice.hear(message)
+            _log.info("the gateway ended the session")
+        except grpc.aio.AioRpcError as error:
+            _log.info("session cut", code=error.code().name, details=error.details())
+        finally:
+            self._close(call)
+        return welcomed
+
+    def _open(self, welcome: fleet_pb2.Welcome) -> None:
+        if welcome.beat_seconds:
+            self._beat_seconds = float(welcome.beat_seconds)
+        self.is_open = True
+        while self._kept:
+            self.say(self._kept.popleft())
+        _log.info("session open", gateway_version=welcome.gateway_version)
+
+    def _close(self, call: SessionCall) -> None:
+        self._outbox = None
+        self.is_open = False
+        call.cancel()
+
+    async def _messages(
+        self, outbox: asyncio.Queue[fleet_pb2.VehicleMessage | None]
+    ) -> AsyncIterator[fleet_pb2.VehicleMessage]:
+        loop = asyncio.get_running_loop()
+        hello = self._voice.hello()
+        self._outbox = outbox
+        yield fleet_pb2.VehicleMessage(hello=hello)
+        while True:
+            yield fleet_pb2.VehicleMessage(telemetry=self._voice.telemetry())
+            told_at = loop.time()
+            while message := await self._next(outbox, told_at + self._beat_seconds - loop.time()):
+                yield message
+
+    async def _next(
+        self, outbox: asyncio.Queue[fleet_pb2.VehicleMessage | None], seconds: float
+    ) -> fleet_pb2.VehicleMessage | None:
+        """The next message, or None when telemetry is due."""
+        try:
+            return await asyncio.wait_for(outbox.get(), max(0.0, seconds))
+        except TimeoutError:
+            return None

@@ -1,0 +1,205 @@
+"""The shards of one slot: leased ahead, fetched into the slot's folder, handed to the runner, given back or stored."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from parkade_agent.door import Door
+from parkade_agent.errors import DoorRefused
+from parkade_agent.pieces import Finished, Pieces
+from parkade_agent.session import Session
+from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from parkade_core.vehicle.appetite import plan_lease
+
+NEXT_SECONDS = 5.0
+_PACE_WEIGHT = 0.3
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Held:
+    """A leased shard until its verdict is heard."""
+
+    lease: str
+    shard: fleet_pb2.LeasedShard
+    started_at: float | None = None
+    is_finished: bool = False
+
+    @property
+    def input_name(self) -> str:
+        return f"{self.shard.shard:06d}-{self.shard.attempt}.in"
+
+
+class Shards:
+    """Moves the shards of one slot between door and runner. Everything runs in the event loop."""
+
+    def __init__(
+        self,
+        assignment: fleet_pb2.Assignment,
+        folder: Path,
+        door: Door,
+        session: Session,
+        on_idle: Callable[[bool], None],
+    ) -> None:
+        self._assignment = assignment
+        self._folder = folder
+        self._door = door
+        self._session = session
+        self._on_idle = on_idle
+        self._held: dict[tuple[str, int], _Held] = {}
+        self._ready: asyncio.Queue[_Held] = asyncio.Queue()
+        self._pieces = Pieces(assignment.batch_uid, door, self._settled, self._corrupt)
+        self._seconds_per_shard: float | None = None
+        self._is_asking = False
+        self._is_closed = False
+        self._fetches: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Stores finished shards until `close` and until the last one is settled."""
+        await self._pieces.run()
+
+    def held(self) -> list[fleet_pb2.HeldLease]:
+        """What this slot holds leases of, for a gateway that has just started."""
+        leases: dict[str, fleet_pb2.HeldLease] = {}
+        for held in self._held.values():
+            batch_uid = self._assignment.batch_uid
+            lease = leases.setdefault(held.lease, fleet_pb2.HeldLease(batch_uid=batch_uid, lease=held.lease))
+            lease.shards.append(held.shard)
+        return list(leases.values())
+
+    def welcomed(self) -> None:
+        """A session has opened: what was asked in the last one is void."""
+        self._is_asking = False
+        self._ask()
+
+    def granted(self, grant: fleet_pb2.LeaseGrant) -> None:
+        """The gateway's answer to a lease request."""
+        self._is_asking = False
+        if self._is_closed:
+            self._hand_back(grant.lease, [shard.shard for shard in grant.shards], "")
+            return
+        new = [_Held(grant.lease, shard) for shard in grant.shards]
+        self._held.update({(held.lease, held.shard.shard): held for held in new})
+        if new:
+            self._on_idle(False)
+            self._fetch_all(new)
+        else:
+            self._on_idle(not self._unfinished())
+            asyncio.get_running_loop().call_later(max(0.1, grant.retry_after_seconds), self._ask)
+
+    async def next(self) -> vehicle_pb2.NextReply:
+        """The next shard for the runner; empty when there is none for some seconds."""
+        self._ask()
+        try:
+            held = await asyncio.wait_for(self._ready.get(), NEXT_SECONDS)
+        except TimeoutError:
+            return vehicle_pb2.NextReply()
+        held.started_at = time.monotonic()
+        self._ask()
+        return vehicle_pb2.NextReply(
+            lease=held.lease,
+            shard=held.shard.shard,
+            attempt=held.shard.attempt,
+            records=held.shard.records,
+            input_name=held.input_name,
+            input_sha256=held.shard.sha256,
+            input_digest=self._assignment.input_digest,
+        )
+
+    def finish(self, request: vehicle_pb2.FinishRequest) -> None:
+        """The runner's word on one shard: its result, or why there is none."""
+        held = self._held.get((request.lease, request.shard))
+        if held is None or held.is_finished or held.shard.attempt != request.attempt:
+            return
+        (self._folder / held.input_name).unlink(missing_ok=True)
+        if not request.HasField("outcome") or Path(request.result_name).name != request.result_name:
+            _log.warning("shard failed", shard=request.shard, reason=request.reason, message=request.message)
+            self._give_up(held, request.reason or "NoResult")
+        else:
+            self._keep(held, request)
+        self._ask()
+
+    def close(self, reason: str) -> None:
+        """Ends leasing, hands back what is not finished; finished shards are still stored by `run`."""
+        self._is_closed = True
+        for task in self._fetches:
+            task.cancel()
+        by_lease: dict[str, list[int]] = {}
+        for held in self._unfinished():
+            by_lease.setdefault(held.lease, []).append(held.shard.shard)
+            del self._held[held.lease, held.shard.shard]
+        for lease, shards in by_lease.items():
+            self._hand_back(lease, shards, reason)
+        self._pieces.close()
+
+    def _keep(self, held: _Held, request: vehicle_pb2.FinishRequest) -> None:
+        held.is_finished = True
+        seconds = time.monotonic() - (held.started_at or time.monotonic())
+        before = seconds if self._seconds_per_shard is None else self._seconds_per_shard
+        self._seconds_per_shard = before + _PACE_WEIGHT * (seconds - before)
+        result = self._folder / request.result_name
+        self._pieces.add(Finished(held.lease, held.shard, result, request.outcome))
+        if not self._unfinished():
+            self._pieces.flush()
+
+    def _unfinished(self) -> list[_Held]:
+        return [held for held in self._held.values() if not held.is_finished]
+
+    def _ask(self) -> None:
+        want = plan_lease(len(self._unfinished()), self._seconds_per_shard)
+        if want <= 0 or self._is_asking or self._is_closed or not self._session.is_open:
+            return
+        self._is_asking = True
+        request = fleet_pb2.LeaseRequest(
+            pod_uid=self._assignment.pod_uid, batch_uid=self._assignment.batch_uid, want=want
+        )
+        self._session.say(fleet_pb2.VehicleMessage(lease_request=request))
+
+    def _fetch_all(self, new: list[_Held]) -> None:
+        task = asyncio.create_task(self._fetch_each(new), name="fetch shards")
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _fetch_each(self, new: list[_Held]) -> None:
+        for held in new:
+            try:
+                await self._fetch(held)
+            except DoorRefused as error:
+                _log.warning("shard not fetched", shard=held.shard.shard, error=str(error))
+                self._give_up(held, "")
+            else:
+                self._ready.put_nowait(held)
+
+    async def _fetch(self, held: _Held) -> None:
+        ref = fleet_pb2.ShardRef(
+            batch_uid=self._assignment.batch_uid, lease=held.lease, shard=held.shard.shard
+        )
+        data = await self._door.fetch(fleet_pb2.FetchRequest(shard=ref), held.shard.size)
+        if hashlib.sha256(data).hexdigest() != held.shard.sha256:
+            raise DoorRefused("DATA_LOSS", "the shard's bytes have another digest than its lease says")
+        await asyncio.to_thread((self._folder / held.input_name).write_bytes, data)
+
+    def _settled(self, finished: Finished) -> None:
+        self._held.pop((finished.lease, finished.shard.shard), None)
+
+    def _corrupt(self, finished: Finished) -> None:
+        held = self._held.get((finished.lease, finished.shard.shard))
+        if held is not None:
+            self._give_up(held, "ResultCorrupt")
+
+    def _give_up(self, held: _Held, reason: str) -> None:
+        self._held.pop((held.lease, held.shard.shard), None)
+        self._hand_back(held.lease, [held.shard.shard], reason)
+
+    def _hand_back(self, lease: str, shards: list[int], reason: str) -> None:
+        if shards:
+            handback = fleet_pb2.Handback(
+                batch_uid=self._assignment.batch_uid, lease=lease, shards=shards, reason=reason
+            )
+            self._session.keep_saying(fleet_pb2.VehicleMessage(handback=handback))

@@ -1,0 +1,131 @@
+"""Signals from a script: a file of JSON lines that is followed, so an appended line is a new reading.
+
+A line is `{"signals": {path: value}, "after": seconds, "silent": [path, ...]}`; all parts are optional, and it counts
+once its newline is written. `after` waits since the line before. A parked vehicle's bus repeats its values: readings
+stay fresh until a line silences their path.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
+
+from parkade_core.vehicle.readings import Reading, Readings
+
+POLL_SECONDS = 0.005
+_log = structlog.get_logger()
+
+
+class Line(BaseModel):
+    """One line of the script."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    signals: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr] = Field(default_factory=dict)
+    after: float = Field(default=0.0, ge=0, description="Seconds since the previous line.")
+    silent: list[str] = Field(default_factory=list, description="Paths that the bus no longer repeats.")
+
+
+class ScriptedSignals:
+    """A `SignalSource` that plays and follows the script at *path*, in a thread of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._tail = _Tail(path)
+        self._values: dict[str, float | bool | str] = {}
+        self._silent_since: dict[str, float] = {}
+        self._lines: deque[Line] = deque()
+        self._applied_at = self._alive_at = time.monotonic()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Begins to play; *on_change* is called after every line that changed something."""
+        self._thread = threading.Thread(target=self._play, args=(on_change,), name="signals", daemon=True)
+        self._thread.start()
+
+    def readings(self) -> Readings:
+        """The newest value of each path; the age is the time since the bus last repeated it."""
+        now = time.monotonic()
+        with self._lock:
+            return {
+                path: Reading(value, now - self._silent_since.get(path, self._alive_at))
+                for path, value in self._values.items()
+            }
+
+    def stop(self) -> None:
+        """Ends the thread; readings age from then on."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _play(self, on_change: Callable[[], None]) -> None:
+        while not self._stopped.wait(POLL_SECONDS):
+            self._lines.extend(self._tail.new_lines())
+            if self._advance(time.monotonic()):
+                on_change()
+
+    def _advance(self, now: float) -> bool:
+        """Applies every line that is due; true when one was."""
+        changed = False
+        with self._lock:
+            self._alive_at = now
+            while self._lines and now >= self._applied_at + self._lines[0].after:
+                self._apply(self._lines.popleft(), now)
+                changed = True
+        return changed
+
+    def _apply(self, line: Line, now: float) -> None:
+        self._applied_at = now
+        self._values.update(line.signals)
+        for path in line.signals:
+            self._silent_since.pop(path, None)
+        for path in line.silent:
+            self._silent_since.setdefault(path, now)
+
+
+class _Tail:
+    """Reads the complete lines that were appended to a file since it was last asked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._number = 0
+
+    def new_lines(self) -> list[Line]:
+        try:
+            if self._path.stat().st_size <= self._offset:
+                return []
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                raw = file.read()
+        except FileNotFoundError:
+            return []
+        complete = raw[: raw.rfind(b"\n") + 1]
+        parsed = [self._parse(line) for line in complete.splitlines()]
+        self._offset += len(complete)
+        return [line for line in parsed if line is not None]
+
+    def _parse(self, raw: bytes) -> Line | None:
+        self._number += 1
+        if not raw.strip():
+            return None
+        try:
+            return Line.model_validate_json(raw)
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"]
+            _log.warning("broken line in the script of signals, skipped", line=self._number, problem=problem)
+            return None

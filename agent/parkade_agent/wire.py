@@ -1,0 +1,44 @@
+"""Between the messages of parkade.fleet.v1 and the values that core decides on."""
+
+from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_core.vehicle.guard import GuardState
+from parkade_core.vehicle.readings import Reading, Readings
+from parkade_core.vehicle.rules import Charging, PoolRules
+
+
+def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
+    """The pool's rules in a Policy. Raises ValueError for a plug rule that this agent does not know."""
+    return PoolRules(
+        pool=policy.pool,
+        generation=policy.generation,
+        min_state_of_charge_percent=policy.min_state_of_charge_percent,
+        resume_state_of_charge_percent=policy.resume_state_of_charge_percent,
+        charging=Charging(policy.charging),
+        max_compute_celsius=policy.max_compute_celsius,
+        max_battery_celsius=policy.max_battery_celsius,
+        parked_for=policy.parked_for_seconds,
+        cooldown=policy.cooldown_seconds,
+        telemetry_stale_after=policy.telemetry_stale_after_seconds,
+        driver_return_grace=policy.driver_return_grace_seconds,
+    )
+
+
+def telemetry(readings: Readings, state: GuardState) -> fleet_pb2.Telemetry:
+    """Everything that the vehicle tells about itself."""
+    return fleet_pb2.Telemetry(
+        signals=[_signal(path, reading) for path, reading in sorted(readings.items())],
+        guard_state=state.action,
+        guard_message=state.message,
+    )
+
+
+def _signal(path: str, reading: Reading) -> fleet_pb2.Signal:
+    signal = fleet_pb2.Signal(path=path, age_milliseconds=min(2**32 - 1, int(reading.age * 1000)))
+    match reading.value:
+        case bool():
+            signal.flag = reading.value
+        case str():
+            signal.text = reading.value
+        case _:
+            signal.number = reading.value
+    return signal
