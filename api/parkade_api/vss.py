@@ -9,7 +9,9 @@ PARK_LOCK: Final = "Vehicle.Powertrain.Transmission.IsParkLockEngaged"
 LOW_VOLTAGE_STATE: Final = "Vehicle.LowVoltageSystemState"  # UNDEFINED LOCK OFF ACC ON START
 STATE_OF_CHARGE: Final = "Vehicle.Powertrain.TractionBattery.StateOfCharge.Current"  # percent
 IS_CHARGING: Final = "Vehicle.Powertrain.TractionBattery.Charging.IsCharging"
-PLUGGED_IN: Final = "Vehicle.Powertrain.TractionBattery.Charging.ChargingPort.AnyPosition.IsChargingCableConnected"
+PLUGGED_IN: Final = (
+    "Vehicle.Powertrain.TractionBattery.Charging.ChargingPort.AnyPosition.IsChargingCableConnected"
+)
 BATTERY_CELSIUS: Final = "Vehicle.Powertrain.TractionBattery.Temperature.Average"
 COMPUTE_CELSIUS: Final = "Vehicle.ControlUnit.Central.Health.Resources.Temperature"
 

@@ -20,10 +20,9 @@ LABEL_HARDWARE: Final = f"{GROUP}/hardware"
 LABEL_REGION: Final = f"{GROUP}/region"
 LABEL_BATCH: Final = f"{GROUP}/batch"
 LABEL_BATCH_UID: Final = f"{GROUP}/batch-uid"
+REFUSAL_PREFIX: Final = f"refuses.{GROUP}/"
 
 ANNOTATION_BUNDLE_DIGEST: Final = f"{GROUP}/bundle-digest"
-ANNOTATION_SOC_PERCENT: Final = f"{GROUP}/soc-percent"
-ANNOTATION_COMPUTE_CELSIUS: Final = f"{GROUP}/compute-temp-celsius"
 
 RESOURCE_SLOT: Final = f"{GROUP}/slot"
 

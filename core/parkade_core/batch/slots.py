@@ -130,7 +130,7 @@ def _affinity(digest: str, pools: Sequence[str]) -> Object:
 
 def refusal_label(bundle_digest: str) -> str:
     """The label of a Node whose vehicle refuses the bundle with this digest."""
-    return f"refuses.{wk.GROUP}/{bundle_digest.removeprefix('sha256:')[:32]}"
+    return f"{wk.REFUSAL_PREFIX}{bundle_digest.removeprefix('sha256:')[:32]}"
 
 
 def _tolerations(autonomy_seconds: int) -> list[Object]:

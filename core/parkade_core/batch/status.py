@@ -109,14 +109,25 @@ def _results(known: Progress) -> Results:
 
 
 def _phase(batch: InferenceBatch, pools: Sequence[str], progress: Progress | None) -> tuple[Phase, str, str]:
-    if progress is not None and progress.state == "Failed":
-        return "Failed", progress.reason, progress.message
-    if progress is not None and progress.state == "Complete":
-        counts = f"{progress.records_succeeded} of {progress.records_total} records succeeded"
-        failed = f", {progress.records_failed} failed: see errors.jsonl" if progress.records_failed else ""
-        return "Completed", "AllShardsCommitted", counts + failed
-    if progress is not None and progress.state == "Finalizing":
-        return "Finalizing", "AssemblingResults", "All shards are committed; the result files are written"
+    match progress:
+        case Progress(state="Failed"):
+            return "Failed", progress.reason, progress.message
+        case Progress(state="Complete"):
+            return "Completed", "AllShardsCommitted", _outcome(progress)
+        case Progress(state="Finalizing"):
+            return "Finalizing", "AssemblingResults", "All shards are committed; the result files are written"
+        case _:
+            return _unfinished_phase(batch, pools, progress)
+
+
+def _outcome(progress: Progress) -> str:
+    failed = f", {progress.records_failed} failed: see errors.jsonl" if progress.records_failed else ""
+    return f"{progress.records_succeeded} of {progress.records_total} records succeeded{failed}"
+
+
+def _unfinished_phase(
+    batch: InferenceBatch, pools: Sequence[str], progress: Progress | None
+) -> tuple[Phase, str, str]:
     if batch.spec.suspend:
         return "Suspended", "Suspended", "spec.suspend is true; set it to false to go on"
     if not pools:
@@ -125,14 +136,10 @@ def _phase(batch: InferenceBatch, pools: Sequence[str], progress: Progress | Non
     if progress is None or progress.state == "Planning":
         return "Validating", "Planning", "The input is read, checked and cut into shards"
     done = f"{progress.shards_committed} of {progress.shards_total} shards committed"
-    if progress.slots_running == 0:
-        eligible = f"{progress.eligible_vehicles} vehicles of {', '.join(pools)} are eligible"
-        return (
-            "Queued" if not progress.shards_committed else "InProgress",
-            "WaitingForVehicles",
-            (f"{done}; no vehicle works on it, {eligible}"),
-        )
-    return "InProgress", "Running", f"{done} on {progress.slots_running} vehicles"
+    if progress.slots_running:
+        return "InProgress", "Running", f"{done} on {progress.slots_running} vehicles"
+    waiting = f"{done}; no vehicle works on it, {progress.eligible_vehicles} eligible in {', '.join(pools)}"
+    return "InProgress" if progress.shards_committed else "Queued", "WaitingForVehicles", waiting
 
 
 def _conditions(

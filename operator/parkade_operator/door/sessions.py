@@ -1,7 +1,7 @@
 """Sessions: one stream a vehicle. The newest wins, because a vehicle that dials again has lost the older one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,19 +15,47 @@ _log = structlog.get_logger()
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """The open connection of one vehicle."""
+    """The open connection of one vehicle. Nothing is sent after `end`."""
 
     identity: Identity
-    outbox: asyncio.Queue[pb.GatewayMessage] = field(default_factory=lambda: asyncio.Queue(_LONGEST_BACKLOG))
-    replaced: asyncio.Event = field(default_factory=asyncio.Event)
+    _outbox: asyncio.Queue[pb.GatewayMessage | None] = field(default_factory=asyncio.Queue)
 
     def send(self, message: pb.GatewayMessage) -> None:
         """Queues a message. A vehicle that does not read its messages loses the session."""
-        try:
-            self.outbox.put_nowait(message)
-        except asyncio.QueueFull:
+        if self._outbox.qsize() < _LONGEST_BACKLOG:
+            self._outbox.put_nowait(message)
+        else:
             _log.warning("session dropped: the vehicle does not read", vehicle=self.identity.vehicle)
-            self.replaced.set()
+            self.end()
+
+    def end(self) -> None:
+        """Ends the session, after the messages that are queued."""
+        self._outbox.put_nowait(None)
+
+    async def converse(
+        self,
+        incoming: AsyncIterator[pb.VehicleMessage],
+        receive: Callable[["Session", pb.VehicleMessage], None],
+    ) -> AsyncIterator[pb.GatewayMessage]:
+        """Hands every incoming message to *receive* and yields what is sent, until either side ends."""
+        reading = asyncio.create_task(self._read(incoming, receive))
+        try:
+            while (message := await self._outbox.get()) is not None:
+                yield message
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(
+        self,
+        incoming: AsyncIterator[pb.VehicleMessage],
+        receive: Callable[["Session", pb.VehicleMessage], None],
+    ) -> None:
+        try:
+            async for message in incoming:
+                receive(self, message)
+        finally:
+            self.end()
 
 
 class Sessions:
@@ -54,7 +82,7 @@ class Sessions:
         self._open[identity.vehicle] = session
         if older is not None:
             _log.info("session replaced by a newer one", vehicle=identity.vehicle)
-            older.replaced.set()
+            older.end()
         return session
 
     def leave(self, session: Session) -> bool:
@@ -63,34 +91,3 @@ class Sessions:
             return False
         del self._open[session.identity.vehicle]
         return True
-
-
-async def pump(
-    session: Session,
-    incoming: AsyncIterator[pb.VehicleMessage],
-    outgoing: Callable[[pb.GatewayMessage], Awaitable[None]],
-    receive: Callable[[Session, pb.VehicleMessage], None],
-) -> None:
-    """Moves messages both ways until either end closes or a newer session replaces this one."""
-
-    async def read() -> None:
-        async for message in incoming:
-            receive(session, message)
-
-    async def write() -> None:
-        while True:
-            await outgoing(await session.outbox.get())
-
-    tasks = [asyncio.create_task(part) for part in (read(), write(), _wait(session.replaced))]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()

@@ -53,4 +53,4 @@ def peer_identity(context: grpc.aio.ServicerContext[object, object]) -> Identity
     pem = context.auth_context().get("x509_pem_cert")
     if not pem:
         raise NoIdentity("no client certificate")
-    return identity_of(pem[0])
+    return identity_of(next(iter(pem)))

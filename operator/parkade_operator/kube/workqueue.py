@@ -74,7 +74,7 @@ class WorkQueue:
 
     async def _attempt(self, key: str) -> float | None:
         try:
-            again = await self._reconcile(key)
+            again: float | None = await self._reconcile(key)
         except KubeError as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** (failures - 1))

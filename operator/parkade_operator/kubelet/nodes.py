@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+
 from parkade_api.wellknown import LABEL_VEHICLE, NODE_LEASE_NAMESPACE
 from parkade_core.vehicle.node import (
     TaintRow,
@@ -18,7 +19,6 @@ from parkade_core.vehicle.node import (
     taints_patch,
     vehicle_of,
 )
-
 from parkade_operator.kube.client import MERGE, STRATEGIC, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, KubeError, NotFound
 from parkade_operator.kube.reflector import Reflector

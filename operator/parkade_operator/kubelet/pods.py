@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
-from parkade_core.vehicle.pod import NOT_STARTED, PodView, covers, decide, pod_status, refusal, refused_status
 
+from parkade_core.vehicle.pod import NOT_STARTED, PodView, covers, decide, pod_status, refusal, refused_status
 from parkade_operator.kube.client import STRATEGIC, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, NotFound
 from parkade_operator.kube.events import EventRecorder
@@ -63,6 +63,10 @@ class PodController:
         """The provider says how a pod stands."""
         self._views[uid] = view
         self._on_change()
+        self._queue.add(uid)
+
+    def nudge(self, uid: str) -> None:
+        """Has a pod looked at again, because the provider can do now what it could not do before."""
         self._queue.add(uid)
 
     def get(self, uid: str) -> Object | None:

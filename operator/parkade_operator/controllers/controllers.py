@@ -1,0 +1,63 @@
+"""Both reconcilers with their queues, and who wakes whom."""
+
+import asyncio
+
+from parkade_operator.controllers.gateway_client import GatewayClient
+from parkade_operator.controllers.inferencebatch import BatchReconciler
+from parkade_operator.controllers.pools import PoolIndex
+from parkade_operator.controllers.settings import Settings
+from parkade_operator.controllers.vehiclepool import PoolReconciler
+from parkade_operator.kube.client import Access, KubeClient, Object
+from parkade_operator.kube.events import EventRecorder
+from parkade_operator.kube.workqueue import WorkQueue
+
+
+class Controllers:
+    """Made inside the event loop. A changed object wakes itself; a pool or a gateway snapshot wakes all batches."""
+
+    def __init__(self, settings: Settings, access: Access) -> None:
+        self._client = KubeClient(access)
+        self._gateway = GatewayClient(settings)
+        self._index = PoolIndex()
+        self._pools = PoolReconciler(self._client, self._gateway, self._index)
+        events = EventRecorder(self._client, "parkade-operator")
+        self._batches = BatchReconciler(self._client, self._gateway, self._index, events)
+        self._pool_queue = WorkQueue(self._pools.reconcile, workers=2)
+        self._batch_queue = WorkQueue(self._batches.reconcile)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Starts the queues and follows the gateway."""
+        parts = (self._pool_queue.run(), self._batch_queue.run(), self._gateway.follow(self._on_snapshot))
+        self._tasks = [asyncio.create_task(part) for part in parts]
+
+    async def stop(self) -> None:
+        """Ends everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._gateway.close()
+        await self._client.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether all parts still run."""
+        return not any(task.done() for task in self._tasks)
+
+    def see_pool(self, item: Object, *, exists: bool) -> None:
+        """A VehiclePool was created, changed or deleted."""
+        self._pool_queue.add(self._pools.see(item, exists=exists))
+        self._wake_batches()
+
+    def see_batch(self, item: Object, *, exists: bool) -> None:
+        """An InferenceBatch was created, changed or deleted."""
+        self._batch_queue.add(self._batches.see(item, exists=exists))
+
+    def _on_snapshot(self) -> None:
+        for name in self._index.names():
+            self._pool_queue.add(name)
+        self._wake_batches()
+
+    def _wake_batches(self) -> None:
+        for uid in self._batches.known():
+            self._batch_queue.add(uid)

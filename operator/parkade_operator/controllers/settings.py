@@ -1,0 +1,23 @@
+"""The operator's settings, from `PARKADE_*` in the environment and from flags."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an administrator sets; the API server is in `PARKADE_KUBE_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", cli_parse_args=True, frozen=True)
+
+    gateway_address: str = Field(
+        default="parkade-gateway:9443", description="Host and port of the gateway's internal port."
+    )
+    gateway_ca_file: Path = Field(description="CA of the gateway's certificate.")
+    gateway_token_file: Path = Field(
+        description="Our ServiceAccount's token for the gateway; read at every call."
+    )
+    interval_milliseconds: int = Field(
+        default=1000, ge=50, description="Shortest time between two status writes."
+    )

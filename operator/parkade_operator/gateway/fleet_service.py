@@ -1,0 +1,189 @@
+"""The door's RPCs (`parkade.fleet.v1`): who calls is in the certificate, what is answered is decided elsewhere."""
+
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import structlog
+from typing_extensions import override
+
+from parkade_api import __version__
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
+from parkade_operator.door.sessions import Session as VehicleSession
+from parkade_operator.door.sessions import Sessions
+from parkade_operator.door.tls import Identity, NoIdentity, peer_identity
+from parkade_operator.gateway.slots import VehicleSlots
+from parkade_operator.gateway.vehicles import Vehicles
+from parkade_operator.shards import errors
+from parkade_operator.shards.service import Batches
+
+LARGEST_PIECE = 16 * 1024 * 1024
+_CHUNK = 1024 * 1024
+_RETRY_LEASE_SECONDS = 1.0
+_STATUS: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
+    (NoIdentity, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.UnknownBatch, grpc.StatusCode.NOT_FOUND),
+    (errors.NotLeased, grpc.StatusCode.PERMISSION_DENIED),
+    (errors.BadPiece, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.FileRefused, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.ShardsError, grpc.StatusCode.UNAVAILABLE),
+)
+_log = structlog.get_logger()
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class FleetService(rpc.FleetServicer):
+    """Serves all vehicles."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        vehicles: Vehicles,
+        slots: VehicleSlots,
+        batches: Batches,
+        beat_seconds: int,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._sessions = sessions
+        self._vehicles = vehicles
+        self._slots = slots
+        self._batches = batches
+        self._beat_seconds = beat_seconds
+        self._on_change = on_change
+
+    @override
+    async def Session(
+        self, request_iterator: AsyncIterator[pb.VehicleMessage], context: Context
+    ) -> AsyncIterator[pb.GatewayMessage]:
+        """One vehicle's stream, until either side ends it or a newer session of the vehicle opens."""
+        identity = await self._identify(context)
+        first = await anext(aiter(request_iterator), None)
+        if first is None or not first.HasField("hello"):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
+        session = self._sessions.enter(identity)
+        _log.info("session opened", vehicle=identity.vehicle, agent=first.hello.agent_version)
+        try:
+            self._welcome(session, first.hello)
+            async for message in session.converse(request_iterator, self._receive):
+                yield message
+        finally:
+            if self._sessions.leave(session):
+                self._vehicles.disconnect(identity.vehicle)
+            _log.info("session closed", vehicle=identity.vehicle)
+
+    @override
+    async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:
+        """The bytes of a leased shard or of a bundle's file."""
+        identity = await self._identify(context)
+        try:
+            data = await self._read(identity.vehicle, request)
+        except errors.ShardsError as error:
+            await _refuse(context, error)
+        for start in range(0, max(1, len(data)), _CHUNK):
+            yield pb.Chunk(data=data[start : start + _CHUNK])
+
+    @override
+    async def Store(
+        self, request_iterator: AsyncIterator[pb.StoreRequest], context: Context
+    ) -> pb.StoreReply:
+        """Takes one piece of results; answers when its verdicts are durable."""
+        identity = await self._identify(context)
+        try:
+            header, data = await _collect(request_iterator)
+            verdicts = await self._batches.store_piece(header.batch_uid, identity.vehicle, header, data)
+        except errors.ShardsError as error:
+            await _refuse(context, error)
+        self._vehicles.committed(identity.vehicle)
+        self._on_change()
+        outcomes = {True: pb.Verdict.COMMITTED, False: pb.Verdict.LOST}
+        return pb.StoreReply(
+            verdicts=[pb.Verdict(shard=shard, outcome=outcomes[won]) for shard, won in verdicts]
+        )
+
+    async def _identify(self, context: Context) -> Identity:
+        try:
+            return peer_identity(context)
+        except NoIdentity as error:
+            await _refuse(context, error)
+            raise
+
+    def _welcome(self, session: VehicleSession, hello: pb.Hello) -> None:
+        vehicle = session.identity.vehicle
+        self._vehicles.connect(session.identity)
+        welcome = pb.Welcome(gateway_version=__version__, beat_seconds=self._beat_seconds)
+        session.send(pb.GatewayMessage(welcome=welcome))
+        self.send_policy(vehicle)
+        for held in hello.leases:
+            self._batches.adopt(held.batch_uid, vehicle, held.lease, [item.shard for item in held.shards])
+        self._slots.session_opened(session, list(hello.slots))
+
+    def send_policy(self, vehicle: str) -> None:
+        """Tells the vehicle's guard the rules of its pool."""
+        policy = self._vehicles.policy(vehicle)
+        if policy is not None:
+            self._sessions.send(vehicle, pb.GatewayMessage(policy=policy))
+
+    def _receive(self, session: VehicleSession, message: pb.VehicleMessage) -> None:
+        vehicle = session.identity.vehicle
+        match message.WhichOneof("message"):
+            case "telemetry":
+                self._vehicles.hear(vehicle, message.telemetry)
+            case "slot_status":
+                self._slots.report(session, message.slot_status)
+            case "lease_request":
+                session.send(pb.GatewayMessage(lease_grant=self._lease(vehicle, message.lease_request)))
+            case "handback":
+                back = message.handback
+                self._batches.hand_back(back.batch_uid, vehicle, back.lease, list(back.shards), back.reason)
+                self._on_change()
+            case other:
+                _log.warning("message ignored", vehicle=vehicle, kind=other)
+
+    def _lease(self, vehicle: str, request: pb.LeaseRequest) -> pb.LeaseGrant:
+        pod = self._slots.slot_of(vehicle, request.batch_uid)
+        may_lease = pod is not None and "deletionTimestamp" not in pod["metadata"]
+        grant = self._batches.lease(request.batch_uid, vehicle, request.want) if may_lease else None
+        self._on_change()
+        if grant is None:
+            return pb.LeaseGrant(pod_uid=request.pod_uid, retry_after_seconds=_RETRY_LEASE_SECONDS)
+        shards = [
+            pb.LeasedShard(
+                shard=item.shard,
+                attempt=item.attempt,
+                records=item.records,
+                size=item.size,
+                sha256=item.sha256,
+            )
+            for item in grant.shards
+        ]
+        return pb.LeaseGrant(pod_uid=request.pod_uid, lease=grant.lease, seconds=grant.seconds, shards=shards)
+
+    async def _read(self, vehicle: str, request: pb.FetchRequest) -> bytes:
+        if request.HasField("shard"):
+            ref = request.shard
+            return await self._batches.fetch_shard(ref.batch_uid, vehicle, ref.lease, ref.shard)
+        batch_uid = request.bundle_file.batch_uid
+        if self._slots.slot_of(vehicle, batch_uid) is None:
+            raise errors.NotLeased("the vehicle has no slot of that batch")
+        return await self._batches.bundle_file(batch_uid, request.bundle_file.name)
+
+
+async def _collect(parts: AsyncIterator[pb.StoreRequest]) -> tuple[pb.PieceHeader, bytes]:
+    header: pb.PieceHeader | None = None
+    data = bytearray()
+    async for part in parts:
+        if part.HasField("header"):
+            header = part.header
+        data += part.data
+        if len(data) > LARGEST_PIECE:
+            raise errors.BadPiece(f"a piece may have {LARGEST_PIECE} bytes at most")
+    if header is None:
+        raise errors.BadPiece("the first message must be the header")
+    return header, bytes(data)
+
+
+async def _refuse(context: Context, error: Exception) -> None:
+    code = next(code for kind, code in _STATUS if isinstance(error, kind))
+    _log.info("call refused", code=code.name, error=str(error))
+    await context.abort(code, str(error))

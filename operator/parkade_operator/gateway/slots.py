@@ -1,0 +1,152 @@
+"""The vehicles' pod provider: pods become assignments on sessions, slot reports become pod views."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from typing_extensions import override
+
+from parkade_api import wellknown as wk
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_core.batch.slots import refusal_label
+from parkade_core.vehicle.node import node_name, vehicle_of
+from parkade_core.vehicle.pod import ContainerView, PodView
+from parkade_operator.door.sessions import Session, Sessions
+from parkade_operator.gateway.vehicles import Vehicles
+from parkade_operator.kube.client import Object
+from parkade_operator.kubelet.pods import PodController
+from parkade_operator.kubelet.provider import PodProvider
+
+_PHASES = {
+    pb.ContainerState.WAITING: "Waiting",
+    pb.ContainerState.RUNNING: "Running",
+    pb.ContainerState.TERMINATED: "Terminated",
+}
+_log = structlog.get_logger()
+
+
+class VehicleSlots(PodProvider):
+    """Runs pods in vehicles. A pod is a slot; its vehicle is that of the Node it is bound to."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        vehicles: Vehicles,
+        pods: PodController,
+        input_digest: Callable[[str], str | None],
+    ) -> None:
+        self._sessions = sessions
+        self._vehicles = vehicles
+        self._pods = pods
+        self._input_digest = input_digest
+        self._assigned: dict[str, Session] = {}  # pod uid -> session that heard the assignment
+
+    @override
+    async def run(self, pod: Object) -> None:
+        """Assigns the slot on the vehicle's session, once a session; waits while the batch is not planned."""
+        meta = pod["metadata"]
+        session = self._sessions.get(_vehicle(pod))
+        digest = self._input_digest(batch_of(pod))
+        if session is None or digest is None or self._assigned.get(meta["uid"]) is session:
+            return
+        assignment = pb.Assignment(
+            pod_uid=meta["uid"],
+            namespace=meta["namespace"],
+            pod_name=meta["name"],
+            batch_uid=batch_of(pod),
+            bundle_digest=bundle_of(pod),
+            input_digest=digest,
+            grace_seconds=pod["spec"].get("terminationGracePeriodSeconds", 5),
+        )
+        session.send(pb.GatewayMessage(assignment=assignment))
+        self._assigned[meta["uid"]] = session
+        _log.info("slot assigned", vehicle=session.identity.vehicle, pod=meta["name"], batch=batch_of(pod))
+
+    @override
+    async def stop(self, pod: Object, grace_seconds: float, reason: str) -> None:
+        """Asks the vehicle to end the slot; it answers `ended`, also for a slot that it does not know."""
+        end = pb.EndAssignment(pod_uid=pod["metadata"]["uid"], grace_seconds=grace_seconds, reason=reason)
+        self._sessions.send(_vehicle(pod), pb.GatewayMessage(end_assignment=end))
+
+    @override
+    async def close_node(self, pod: Object) -> None:
+        """Closes the vehicle's Node with growing patience, because the vehicle ended the slot."""
+        view = self._pods.view(pod["metadata"]["uid"])
+        await self._vehicles.close(_vehicle(pod), view.reason, refusal_label(bundle_of(pod)))
+
+    def session_opened(self, session: Session, slots: list[pb.SlotStatus]) -> None:
+        """A vehicle dialled in with these slots: what it has is adopted, what it lacks is assigned."""
+        for slot in slots:
+            self.report(session, slot)
+            if not slot.ended:
+                self._assigned[slot.pod_uid] = session
+        self.nudge(session.identity.vehicle)
+
+    def nudge(self, vehicle: str) -> None:
+        """Has every slot of *vehicle* looked at again."""
+        for pod in self._pods.on_node(node_name(vehicle)):
+            self._pods.nudge(pod["metadata"]["uid"])
+
+    def nudge_batch(self, batch_uid: str) -> None:
+        """Has every slot of a batch looked at again, because it was planned."""
+        for pod in self._pods.slots():
+            if batch_of(pod) == batch_uid:
+                self._pods.nudge(pod["metadata"]["uid"])
+
+    def report(self, session: Session, slot: pb.SlotStatus) -> None:
+        """A vehicle says how a slot stands. A slot without a pod is ended."""
+        pod = self._pods.get(slot.pod_uid)
+        if pod is None and self._pods.synced.is_set() and not slot.ended:
+            end = pb.EndAssignment(pod_uid=slot.pod_uid, grace_seconds=0, reason="PodGone")
+            session.send(pb.GatewayMessage(end_assignment=end))
+        elif pod is None or _vehicle(pod) == session.identity.vehicle:
+            self._pods.tell(slot.pod_uid, _view(slot))
+
+    def slot_of(self, vehicle: str, batch_uid: str) -> Object | None:
+        """The pod by which *vehicle* may have shards of a batch; None when it has none, or it is being deleted."""
+        for pod in self._pods.on_node(node_name(vehicle)):
+            if batch_of(pod) == batch_uid:
+                return pod
+        return None
+
+
+def batch_of(pod: Object) -> str:
+    """The uid of the batch that a slot works for."""
+    return str(pod["metadata"].get("labels", {}).get(wk.LABEL_BATCH_UID, ""))
+
+
+def bundle_of(pod: Object) -> str:
+    """The digest of the bundle that a slot runs."""
+    return str(pod["metadata"].get("annotations", {}).get(wk.ANNOTATION_BUNDLE_DIGEST, ""))
+
+
+def _vehicle(pod: Object) -> str:
+    return vehicle_of(pod["spec"]["nodeName"]) or ""
+
+
+def _view(slot: pb.SlotStatus) -> PodView:
+    return PodView(
+        containers={state.name: _container(state) for state in slot.containers},
+        ended=slot.ended,
+        reason=slot.reason,
+        message=slot.message,
+    )
+
+
+def _container(state: pb.ContainerState) -> ContainerView:
+    return ContainerView(
+        phase=_PHASES.get(state.phase, "Waiting"),  # type: ignore[arg-type]
+        reason=state.reason,
+        message=state.message,
+        exit_code=state.exit_code,
+        ready=state.ready,
+        started_at=_time(state.started_unix_milliseconds),
+        finished_at=_time(state.finished_unix_milliseconds),
+        restarts=state.restarts,
+    )
+
+
+def _time(unix_milliseconds: int) -> str:
+    if not unix_milliseconds:
+        return ""
+    return datetime.fromtimestamp(unix_milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

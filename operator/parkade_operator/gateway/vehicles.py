@@ -1,0 +1,229 @@
+"""What the gateway knows of every vehicle: fetched from sessions, judged by core, stated to the Node controller."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.wellknown import GROUP, LABEL_BATCH_UID, LABEL_POOL, LABEL_VEHICLE, REFUSAL_PREFIX, Reason
+from parkade_core.vehicle.assess import Assessment, assess
+from parkade_core.vehicle.census import VehicleView
+from parkade_core.vehicle.node import node_name
+from parkade_core.vehicle.patience import hold_seconds
+from parkade_core.vehicle.readings import Reading, Value
+from parkade_operator.door.tls import Identity
+from parkade_operator.gateway.pools import Pools
+from parkade_operator.kube.client import Object
+from parkade_operator.kubelet.nodes import NodeController, NodeDesire
+from parkade_operator.kubelet.pods import PodController
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Vehicle:
+    """One vehicle. Times are seconds on the gateway's monotonic clock."""
+
+    identity: Identity
+    heard_at: float
+    has_session: bool = False
+    received: dict[str, tuple[Value, float]] = field(default_factory=dict)  # path -> value, when it was true
+    assessment: Assessment | None = None
+    closed_until: float = 0.0
+    endings: int = 0  # slots that the vehicle ended, since its last committed shard
+    refused: dict[str, float] = field(default_factory=dict)  # label of a bundle -> until when
+    timer: asyncio.TimerHandle | None = None
+
+
+class Vehicles:
+    """All vehicles that have a Node or a session."""
+
+    def __init__(
+        self,
+        nodes: NodeController,
+        pods: PodController,
+        pools: Pools,
+        clock: Callable[[], float],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._nodes = nodes
+        self._pods = pods
+        self._pools = pools
+        self._clock = clock
+        self._on_change = on_change
+        self._vehicles: dict[str, Vehicle] = {}
+
+    def adopt(self) -> None:
+        """Takes over the Nodes that an earlier gateway left; their vehicles have until they count as silent to dial."""
+        for name in self._nodes.vehicles():
+            node = self._nodes.get(name)
+            if name not in self._vehicles and node is not None:
+                vehicle = Vehicle(Identity(name, _claims(node)), self._clock())
+                vehicle.refused = dict.fromkeys(_refusals(node), self._clock() + hold_seconds(1))
+                self._vehicles[name] = vehicle
+                self.judge(name)
+
+    def connect(self, identity: Identity) -> None:
+        """A session was opened."""
+        vehicle = self._vehicles.setdefault(identity.vehicle, Vehicle(identity, self._clock()))
+        vehicle.identity = identity
+        vehicle.heard_at = self._clock()
+        vehicle.has_session = True
+        self.judge(identity.vehicle)
+
+    def disconnect(self, name: str) -> None:
+        """A session was closed; the vehicle counts as silent when it stays away."""
+        self._vehicles[name].has_session = False
+        self.judge(name)
+
+    def hear(self, name: str, telemetry: pb.Telemetry) -> None:
+        """Takes the readings of one message."""
+        vehicle, now = self._vehicles[name], self._clock()
+        vehicle.heard_at = now
+        for signal in telemetry.signals:
+            kind = signal.WhichOneof("value")
+            if kind is not None:
+                vehicle.received[signal.path] = (getattr(signal, kind), now - signal.age_milliseconds / 1000)
+        self.judge(name)
+
+    def committed(self, name: str) -> None:
+        """The vehicle finished work: its earlier endings are forgiven."""
+        if (vehicle := self._vehicles.get(name)) is not None:
+            vehicle.endings = 0
+
+    async def close(self, name: str, reason: str, refused_label: str) -> None:
+        """Closes the Node to new slots for a while, because the vehicle ended one; returns when the Node says so."""
+        vehicle = self._vehicles.get(name)
+        if vehicle is None:
+            return
+        vehicle.endings += 1
+        until = self._clock() + hold_seconds(vehicle.endings)
+        if reason == Reason.BUNDLE_REFUSED:
+            vehicle.refused[refused_label] = until
+        vehicle.closed_until = until
+        self.judge(name)
+        await self._nodes.write(name)
+
+    def judge_all(self) -> None:
+        """Judges every vehicle anew, because a pool changed."""
+        for name in list(self._vehicles):
+            self.judge(name)
+
+    def judge(self, name: str) -> None:
+        """One call of core; what follows is stated to the Node controller, and the next look is arranged."""
+        vehicle, now = self._vehicles[name], self._clock()
+        pool = self._pools.of(vehicle.identity)
+        stale_after = pool.rules.telemetry_stale_after if pool else 30.0
+        silent_at = vehicle.heard_at + stale_after
+        connected = now < silent_at
+        if pool and not connected and now >= vehicle.heard_at + pool.autonomy:
+            self._forget(name)
+            return
+        if connected and not vehicle.received and not vehicle.has_session:
+            self._look_again(name, silent_at, now)
+            return
+        readings = {path: Reading(value, now - at) for path, (value, at) in vehicle.received.items()}
+        rules = pool.rules if pool else None
+        vehicle.assessment = assess(readings, rules, vehicle.assessment, now, connected=connected)
+        self._nodes.desire(name, _desire(vehicle, pool.rules.pool if pool else None, now))
+        gone_at = vehicle.heard_at + pool.autonomy if pool and not connected else None
+        held = [vehicle.closed_until, *vehicle.refused.values()]
+        times = [vehicle.assessment.recheck_at, silent_at if connected else gone_at, *held]
+        self._look_again(name, min((at for at in times if at is not None and at > now), default=None), now)
+        self._on_change()
+
+    def views(self) -> list[VehicleView]:
+        """Every vehicle as the census counts it."""
+        return [self._view(name, vehicle) for name, vehicle in self._vehicles.items()]
+
+    def is_silent(self, name: str) -> bool:
+        """Whether nothing was heard of the vehicle for longer than its pool allows."""
+        vehicle = self._vehicles.get(name)
+        if vehicle is None:
+            return True
+        pool = self._pools.of(vehicle.identity)
+        return self._clock() >= vehicle.heard_at + (pool.rules.telemetry_stale_after if pool else 30.0)
+
+    def policy(self, name: str) -> pb.Policy | None:
+        """The policy that the vehicle's guard shall follow; None while it is in no pool."""
+        vehicle = self._vehicles.get(name)
+        pool = self._pools.of(vehicle.identity) if vehicle else None
+        return pool.policy() if pool else None
+
+    def names(self) -> Iterable[str]:
+        """All vehicles."""
+        return list(self._vehicles)
+
+    def _view(self, name: str, vehicle: Vehicle) -> VehicleView:
+        assessment = vehicle.assessment
+        pool = self._pools.of(vehicle.identity)
+        slots = self._pods.on_node(node_name(name))
+        return VehicleView(
+            pool=pool.rules.pool if pool else None,
+            online=not self.is_silent(name),
+            eligible=bool(assessment and assessment.eligible),
+            reason=assessment.reasons[0] if assessment and assessment.reasons else None,
+            busy_with=slots[0]["metadata"]["labels"].get(LABEL_BATCH_UID) if slots else None,
+        )
+
+    def _look_again(self, name: str, at: float | None, now: float) -> None:
+        vehicle = self._vehicles[name]
+        if vehicle.timer is not None:
+            vehicle.timer.cancel()
+        # A little late is better than a little early, which would decide nothing and ask again.
+        wait = None if at is None else max(0.0, at - now) + 0.01
+        loop = asyncio.get_running_loop()
+        vehicle.timer = None if wait is None else loop.call_later(wait, self._judge_known, name)
+
+    def _judge_known(self, name: str) -> None:
+        if name in self._vehicles:
+            self.judge(name)
+
+    def _forget(self, name: str) -> None:
+        _log.info("vehicle forgotten: silent for longer than its pool's autonomy", vehicle=name)
+        self._vehicles.pop(name)
+        task = asyncio.ensure_future(self._remove(name))
+        task.add_done_callback(lambda done: done.exception())
+        self._on_change()
+
+    async def _remove(self, name: str) -> None:
+        for pod in self._pods.on_node(node_name(name)):
+            await self._pods.remove(pod)
+        await self._nodes.delete(name)
+
+
+def _desire(vehicle: Vehicle, pool: str | None, now: float) -> NodeDesire:
+    assessment = vehicle.assessment
+    if assessment is None:
+        raise AssertionError("a desire follows an assessment")
+    return NodeDesire(
+        claims=vehicle.identity.claims,
+        pool=pool,
+        verdicts=tuple(
+            (
+                verdict.condition.value,
+                "Unknown" if verdict.is_blank else str(verdict.holds),
+                (verdict.reason or verdict.condition).value,
+                verdict.message,
+            )
+            for verdict in assessment.verdicts
+        ),
+        taints=tuple((str(key), value, str(effect)) for key, value, effect in assessment.taints),
+        open_for_slots=assessment.eligible and now >= vehicle.closed_until,
+        labels={label: "true" if now < until else "" for label, until in vehicle.refused.items()},
+    )
+
+
+def _claims(node: Object) -> dict[str, str]:
+    labels: dict[str, str] = node["metadata"].get("labels") or {}
+    return {
+        key: value
+        for key, value in labels.items()
+        if key.startswith(f"{GROUP}/") and key not in (LABEL_VEHICLE, LABEL_POOL)
+    }
+
+
+def _refusals(node: Object) -> list[str]:
+    return [key for key in node["metadata"].get("labels") or {} if key.startswith(REFUSAL_PREFIX)]

@@ -1,0 +1,111 @@
+"""All parts of the gateway, made and joined; nothing here runs yet."""
+
+import time
+import uuid
+from dataclasses import dataclass
+
+import grpc
+
+from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
+from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
+from parkade_core.vehicle.node import vehicle_of
+from parkade_operator.door.sessions import Sessions
+from parkade_operator.door.tls import server_credentials
+from parkade_operator.gateway.fleet_service import LARGEST_PIECE, FleetService
+from parkade_operator.gateway.internal import Changes, GatewayService, TokenReviewer
+from parkade_operator.gateway.pools import Pools
+from parkade_operator.gateway.settings import Settings
+from parkade_operator.gateway.slots import VehicleSlots
+from parkade_operator.gateway.snapshot import take_snapshot
+from parkade_operator.gateway.vehicles import Vehicles
+from parkade_operator.kube.client import KubeClient
+from parkade_operator.kube.events import EventRecorder
+from parkade_operator.kubelet.nodes import NodeController
+from parkade_operator.kubelet.pods import PodController
+from parkade_operator.shards.service import Batches
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_PIECE),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The parts that `__main__` runs."""
+
+    pools: Pools
+    nodes: NodeController
+    pods: PodController
+    vehicles: Vehicles
+    slots: VehicleSlots
+    fleet: FleetService
+    batches: Batches
+    changes: Changes
+    door: grpc.aio.Server
+    internal: grpc.aio.Server
+
+
+def wire(settings: Settings, client: KubeClient, batches: Batches, changes: Changes) -> Gateway:
+    """Joins the parts by the calls that one makes on another."""
+    events = EventRecorder(client, "parkade-gateway")
+    sessions = Sessions()
+    pools = Pools(client, changes.notify)
+    nodes = NodeController(
+        client, settings.identity, settings.node_address, settings.kubelet_port, changes.notify
+    )
+    pods = PodController(client, _is_vehicle_node, settings.node_address, events, changes.notify)
+    vehicles = Vehicles(nodes, pods, pools, time.monotonic, changes.notify)
+    slots = VehicleSlots(sessions, vehicles, pods, batches.input_digest)
+    pods.serve(slots)
+    fleet = FleetService(sessions, vehicles, slots, batches, settings.beat_seconds, changes.notify)
+    reviewer = TokenReviewer(client, settings.operator_user)
+    service = GatewayService(
+        batches,
+        reviewer,
+        changes,
+        lambda: take_snapshot(batches.status(), pools.names(), vehicles, pods),
+    )
+    return Gateway(
+        pools=pools,
+        nodes=nodes,
+        pods=pods,
+        vehicles=vehicles,
+        slots=slots,
+        fleet=fleet,
+        batches=batches,
+        changes=changes,
+        door=_door(settings, fleet),
+        internal=_internal(settings, service),
+    )
+
+
+def new_id() -> str:
+    """An id for a lease, an attempt or a leader's nonce."""
+    return str(uuid.uuid4())
+
+
+def _is_vehicle_node(name: str) -> bool:
+    return vehicle_of(name) is not None
+
+
+def _door(settings: Settings, fleet: FleetService) -> grpc.aio.Server:
+    server = grpc.aio.server(options=_OPTIONS)
+    fleet_pb2_grpc.add_FleetServicer_to_server(fleet, server)
+    credentials = server_credentials(
+        settings.door_cert_file, settings.door_key_file, settings.door_client_ca_file
+    )
+    server.add_secure_port(f"{settings.door_address}:{settings.door_port}", credentials)
+    return server
+
+
+def _internal(settings: Settings, service: GatewayService) -> grpc.aio.Server:
+    server = grpc.aio.server(options=_OPTIONS)
+    gateway_pb2_grpc.add_GatewayServicer_to_server(service, server)
+    credentials = server_credentials(settings.internal_cert_file, settings.internal_key_file)
+    server.add_secure_port(f"{settings.internal_address}:{settings.internal_port}", credentials)
+    return server
