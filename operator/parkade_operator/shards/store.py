@@ -99,7 +99,7 @@ class BlockingStore:
         """Raises StoreUnfit, with the reason, when commits could not rest on this store."""
         try:
             self._probe()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, NoSuchObject) as error:
             raise StoreUnfit(f"{self.root} cannot be the platform store: {error}") from error
 
     def _probe(self) -> None:

@@ -1,0 +1,320 @@
+"""The whole life of a batch in shards/, over a real file store, with planning and assembling in this process."""
+
+import asyncio
+import contextlib
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import orjson
+import pytest
+
+from parkade_api.wellknown import BatchReason
+from parkade_operator.shards.errors import BadPiece, NoSuchObject, NotLeased, UnknownBatch
+from parkade_operator.shards.service import Batches
+from parkade_operator.shards.spec import BatchSpec, BatchState, BatchStatus, Grant
+from parkade_operator.shards.store import PlatformStore
+from support.stores import Ground, again, pack, request
+
+UID = "0b5e4f0c-51a4-4a35-9a31-6f0f4b5f7a01"
+
+
+class Bench:
+    """Batches over a `Ground`, with a clock that the test sets."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.now = 1000.0
+        self.changed = asyncio.Event()
+        self.store = PlatformStore(ground.store_root)
+        self.executor = ThreadPoolExecutor(1)
+        self.batches = Batches(
+            self.store,
+            ground.files(),
+            self.executor,
+            lambda: self.now,
+            lambda: str(uuid.uuid4()),
+            self.changed.set,
+        )
+
+    def status(self) -> BatchStatus:
+        """The only batch."""
+        (status,) = self.batches.status()
+        return status
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a change that makes *condition* true."""
+        async with asyncio.timeout(20):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def state(self, *states: BatchState) -> BatchStatus:
+        """Wait until the batch is in one of the states."""
+        await self.until(lambda: self.status().state in states)
+        return self.status()
+
+    async def start(self, **changes: object) -> BatchSpec:
+        """Plan a batch and wait until it runs."""
+        spec = self.ground.spec(**changes)
+        self.batches.plan(spec)
+        await self.state(BatchState.RUNNING, BatchState.FAILED)
+        return spec
+
+    def lease(self, vehicle: str = "v1", want: int = 64) -> Grant:
+        """Lease shards; the test expects some."""
+        grant = self.batches.lease(UID, vehicle, want)
+        assert grant is not None
+        return grant
+
+    async def send(
+        self, grant: Grant, data: dict[int, bytes], vehicle: str = "v1", piece: int = 0
+    ) -> list[tuple[int, bool]]:
+        """Finish the shards of a grant whose bytes are in *data* and send them as one piece."""
+        results = [(granted, data[granted.shard]) for granted in grant.shards]
+        header, body = pack(UID, grant.lease, piece, results, self.status().input_digest)
+        return await self.batches.store_piece(UID, vehicle, header, body)
+
+    async def fetch(self, grant: Grant, vehicle: str = "v1") -> dict[int, bytes]:
+        """The bytes of the shards of a grant."""
+        batches = self.batches
+        return {s.shard: await batches.fetch_shard(UID, vehicle, grant.lease, s.shard) for s in grant.shards}
+
+    async def work(self, vehicle: str = "v1", want: int = 64) -> list[tuple[int, bool]]:
+        """Lease, fetch, finish, send."""
+        grant = self.lease(vehicle, want)
+        return await self.send(grant, await self.fetch(grant, vehicle), vehicle)
+
+    async def close(self) -> None:
+        """Stop like a process that ends."""
+        await self.batches.close()
+        self.executor.shutdown()
+        self.store.close()
+
+
+@contextlib.asynccontextmanager
+async def running(ground: Ground) -> AsyncIterator[Bench]:
+    """A bench that is closed at the end."""
+    bench = Bench(ground)
+    try:
+        yield bench
+    finally:
+        await bench.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Batches over ten records in four shards."""
+    async with running(Ground(tmp_path)) as bench:
+        yield bench
+
+
+def rows(path: Path) -> list[dict[str, object]]:
+    """The lines of a JSONL file."""
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+async def test_a_batch_becomes_result_files_in_input_order(bench: Bench) -> None:
+    """Shards finished by two vehicles in any order become output and error files in input order."""
+    lines = [
+        request(0),
+        b"no json\n",
+        request(1, body={"input": ""}),
+        b"\n",
+        request(2),
+        request(0),
+        request(3),
+    ]
+    bench.ground.write_input(b"".join(lines))
+    await bench.start(records_per_shard=2)
+    first, second = bench.lease("v1", 1), bench.lease("v2", 1)
+    assert await bench.send(second, await bench.fetch(second, "v2"), "v2") == [(1, True)]
+    assert await bench.send(first, await bench.fetch(first)) == [(0, True)]
+    status = await bench.state(BatchState.COMPLETE)
+    results = bench.ground.team / "results"
+    assert [row["custom_id"] for row in rows(results / "output.jsonl")] == ["doc-0", "doc-2", "doc-3"]
+    errors = [(row["error"]["line"], row["error"]["code"]) for row in rows(results / "errors.jsonl")]  # type: ignore[index]
+    assert errors == [(2, "NotJson"), (3, "EmptyText"), (6, "RepeatedCustomId")]
+    assert (status.records_total, status.records_succeeded, status.records_failed) == (6, 3, 3)
+    assert (status.output_uri, status.error_uri) == (
+        "file:///results/output.jsonl",
+        "file:///results/errors.jsonl",
+    )
+    manifest = await bench.store.get(f"batches/{UID}/manifest")
+    assert status.manifest_digest == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+
+
+async def test_an_expired_lease_is_leased_again_and_the_late_attempt_may_still_win(bench: Bench) -> None:
+    """A silent vehicle's shards go to another one; whoever commits first wins, the other hears that it lost."""
+    await bench.start()
+    late = bench.lease("v1")
+    data = await bench.fetch(late)
+    assert bench.batches.lease(UID, "v2", 64) is None
+    bench.now += 301
+    await bench.until(lambda: bench.status().shards_leased == 0)
+    second = bench.lease("v2")
+    assert [s.shard for s in second.shards] == [s.shard for s in late.shards]
+    with pytest.raises(NotLeased):
+        await bench.batches.fetch_shard(UID, "v1", late.lease, 0)
+    assert await bench.send(late, data) == [(n, True) for n in range(4)]
+    assert await bench.send(second, data, "v2") == [(n, False) for n in range(4)]
+    assert (await bench.state(BatchState.COMPLETE)).shards_committed == 4
+
+
+async def test_two_attempts_at_once_give_exactly_one_commit(bench: Bench) -> None:
+    """Of attempts that are sent at the same moment exactly one is the record, and all hear the same story."""
+    await bench.start()
+    grant = bench.lease()
+    data = await bench.fetch(grant)
+    rivals = [grant, again(grant), again(grant)]
+    told = await asyncio.gather(*(bench.send(rival, data) for rival in rivals))
+    for shard in range(4):
+        assert sum(verdicts[shard][1] for verdicts in told) == 1
+    assert told == await asyncio.gather(*(bench.send(rival, data) for rival in rivals))
+
+
+async def test_a_gateway_that_comes_back_adopts_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    """After a restart in mid-batch commits stand, the holder's lease is adopted, and the files are the same."""
+    ground, whole = Ground(tmp_path / "broken"), Ground(tmp_path / "whole")
+    async with running(ground) as first:
+        await first.start()
+        await first.work(want=2)
+        held = first.lease("v2", 1)
+        data = await first.fetch(held, "v2")
+    async with running(ground) as second:
+        await second.start()
+        assert second.status().shards_committed == 2
+        second.batches.adopt(UID, "v2", held.lease, [s.shard for s in held.shards])
+        assert [s.shard for s in second.lease("v3").shards] == [3]
+        assert await second.send(held, data, "v2") == [(2, True)]
+        second.now += 301
+        await second.until(lambda: second.status().shards_leased == 0)
+        await second.work("v4")
+        digest = (await second.state(BatchState.COMPLETE)).manifest_digest
+    async with running(ground) as third:
+        third.batches.plan(ground.spec())
+        assert (await third.state(BatchState.COMPLETE)).manifest_digest == digest
+    async with running(whole) as bench:
+        await bench.start()
+        await bench.work()
+        await bench.state(BatchState.COMPLETE)
+    for name in ("output.jsonl", "errors.jsonl"):
+        assert (ground.team / "results" / name).read_bytes() == (whole.team / "results" / name).read_bytes()
+
+
+async def test_a_second_leader_fences_the_first(tmp_path: Path) -> None:
+    """Two gateways that both believe they lead: the later claim wins, the earlier one drops the batch."""
+    ground = Ground(tmp_path)
+    async with running(ground) as old, running(ground) as new:
+        await old.start()
+        grant = old.lease()
+        data = await old.fetch(grant)
+        await new.start()
+        with pytest.raises(Exception, match="another leader"):
+            await old.send(grant, data)
+        await old.until(lambda: not old.batches.status())
+        assert await new.send(grant, data) == [(n, True) for n in range(4)]
+        assert (await new.state(BatchState.COMPLETE)).shards_committed == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("sha256", "0" * 64, "digest"),
+        ("size", 3, "cover"),
+        ("offset", 1, "starts at byte 1"),
+        ("output_size", 10_000, "longer"),
+        ("output_size", 5, "within a line"),
+        ("succeeded", 2, "3 records"),
+        ("shard", 77, "does not exist"),
+        ("attempt", "../../x", "UUID"),
+    ],
+)
+async def test_a_piece_that_is_not_what_it_says_is_refused(
+    bench: Bench, field: str, value: object, problem: str
+) -> None:
+    """Digests, ranges and counts are checked before anything is stored or committed."""
+    await bench.start()
+    grant = bench.lease(want=1)
+    data = await bench.fetch(grant)
+    header, piece = pack(UID, grant.lease, 0, [(grant.shards[0], data[0])], bench.status().input_digest)
+    setattr(header.results[0], field, value)
+    with pytest.raises(BadPiece, match=problem):
+        await bench.batches.store_piece(UID, "v1", header, piece)
+    with pytest.raises(BadPiece, match="digest"):
+        await bench.batches.store_piece(UID, "v1", header, b"?" + piece[1:])
+    assert await bench.store.list(f"batches/{UID}/results") == []
+    assert bench.status().shards_committed == 0
+
+
+async def test_a_vehicle_sees_only_what_it_holds(bench: Bench) -> None:
+    """Shards and leases of others, other files and other batches are refused."""
+    await bench.start()
+    grant = bench.lease(want=1)
+    data = await bench.fetch(grant)
+    with pytest.raises(NotLeased):
+        await bench.batches.fetch_shard(UID, "v2", grant.lease, 0)
+    with pytest.raises(NotLeased):
+        await bench.send(grant, data, "v2")
+    with pytest.raises(UnknownBatch):
+        await bench.batches.fetch_shard("another", "v1", grant.lease, 0)
+    with pytest.raises(NoSuchObject):
+        await bench.batches.bundle_file(UID, "../../batches/x/plan")
+    assert await bench.batches.bundle_file(UID, "tokenizer.json") == b"{}"
+
+
+async def test_a_piece_keeps_its_number(bench: Bench) -> None:
+    """Other bytes under the number of a piece that was stored are refused; the same piece again is fine."""
+    await bench.start()
+    grant = bench.lease(want=2)
+    data = await bench.fetch(grant)
+    one, other = (Grant(grant.lease, 300, (shard,)) for shard in grant.shards)
+    assert await bench.send(one, data) == [(0, True)]
+    assert await bench.send(one, data) == [(0, True)]
+    with pytest.raises(BadPiece, match="other bytes"):
+        await bench.send(other, data)
+    assert await bench.send(other, data, piece=1) == [(1, True)]
+
+
+async def test_suspend_parallelism_and_handback_steer_the_leases(bench: Bench) -> None:
+    """A suspended batch leases nothing, parallelism bounds the leases, handed-back shards go out again at once."""
+    spec = await bench.start(suspend=True)
+    assert bench.batches.lease(UID, "v1", 1) is None
+    bench.batches.plan(bench.ground.spec(parallelism=2))
+    grant = bench.lease(want=64)
+    assert [s.shard for s in grant.shards] == [0, 1]
+    assert bench.batches.lease(UID, "v2", 1) is None
+    bench.batches.hand_back(UID, "v1", grant.lease, [0], "Driving")
+    assert [s.shard for s in bench.lease("v2").shards] == [0]
+    assert bench.batches.remaining(UID) == 4
+    assert bench.batches.input_digest(UID) == bench.status().input_digest
+    await bench.batches.cancel(spec.uid)
+    assert bench.batches.status() == []
+
+
+async def test_a_shard_that_fails_three_times_fails_the_batch(bench: Bench) -> None:
+    """Departures never count as failures; the third failure of one shard ends the batch and names it."""
+    await bench.start()
+    for reason in ("Driving", "InferenceFailed", "TooHot", "InferenceFailed", "InferenceFailed"):
+        assert bench.status().state is BatchState.RUNNING
+        grant = bench.lease(want=1)
+        bench.batches.hand_back(UID, "v1", grant.lease, [0], reason, "out of memory")
+    status = await bench.state(BatchState.FAILED)
+    assert (status.reason, status.message) == (
+        BatchReason.SHARD_FAILED,
+        "shard 0 failed 3 times, last with InferenceFailed: out of memory",
+    )
+
+
+async def test_an_output_with_other_bytes_is_never_overwritten(bench: Bench) -> None:
+    """A file of the user's in the place of the output fails the batch and stays as it is."""
+    results = bench.ground.team / "results"
+    results.mkdir()
+    (results / "output.jsonl").write_text("mine\n")
+    await bench.start()
+    await bench.work()
+    status = await bench.state(BatchState.FAILED)
+    assert status.reason == BatchReason.OUTPUT_EXISTS
+    assert (results / "output.jsonl").read_text() == "mine\n"
