@@ -1,6 +1,5 @@
-"""Where the repository and the caches lie: the only places that hack reads from and writes to."""
+"""Where things lie in the repository."""
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -10,11 +9,3 @@ MANIFESTS: Final = ROOT / "hack" / "manifests"
 CRDS: Final = ROOT / "crds"
 EXAMPLES: Final = ROOT / "examples"
 RUNS: Final = ROOT / ".run"
-
-
-def cache_folder() -> Path:
-    """The folder of everything that is built or made once: PARKADE_CACHE, else the user's cache folder."""
-    if chosen := os.environ.get("PARKADE_CACHE"):
-        return Path(chosen)
-    user_cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(user_cache) / "parkade"

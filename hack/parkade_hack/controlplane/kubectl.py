@@ -28,6 +28,11 @@ class Kubectl:
             raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
+    @property
+    def program_folder(self) -> Path:
+        """The folder to put on PATH for a shell with this kubectl."""
+        return Path(self.program).parent
+
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """The finished kubectl with its exit code and both outputs."""
         return subprocess.run(

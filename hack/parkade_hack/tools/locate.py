@@ -7,10 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from parkade_hack.paths import GO_MODULE, cache_folder
+from parkade_hack.paths import GO_MODULE
 from parkade_hack.tools.build import build_missing
 from parkade_hack.tools.catalogue import KUBERNETES_VERSION, LDFLAGS, TOOLS, Tool, Tools
 from parkade_hack.tools.errors import ToolsError
+from parkade_models.cache import cache_folder
 
 __all__ = ["ToolsError", "build_folder", "ensure_tools", "fitting_tools"]
 

@@ -1,0 +1,75 @@
+"""Scene: a driver gets in mid-batch. What counts is when the sidecar's own CPU clock stops."""
+
+import time
+from collections.abc import Callable
+
+from parkade_hack import proc
+from parkade_hack.demo.play import Play, vehicle_row, working
+from parkade_hack.demo.stage import DemoError
+from parkade_hack.local import AWAY, PARKED
+
+WATCH_SECONDS = 1.5
+BUSY_WITHIN_SECONDS = 20.0
+RECLAIM_SECONDS = 0.25
+TAINT_SECONDS = 15.0
+REOPEN_SECONDS = 120.0
+TICK_SECONDS = 0.001
+
+
+def driver_returns(play: Play) -> str:
+    """Reclaims one working vehicle and returns its name; every promise about it is checked."""
+    name = working(play.api.snapshot())[0]
+    play.stage.title(f"The driver of {name} gets in")
+    vehicle = play.cluster.vehicles[name]
+    sidecar = _busy_sidecar(play, name)
+    seconds = reclaim_seconds(sidecar, lambda: vehicle.say(AWAY))
+    play.stage.say(f"the sidecar's CPU clock (schedstat) last moved {seconds * 1000:.0f} ms after the signal")
+    play.stage.check(f"reclaimed within {RECLAIM_SECONDS * 1000:.0f} ms", holds=seconds <= RECLAIM_SECONDS)
+    play.until(
+        lambda seen: (row := vehicle_row(seen, name)) is not None and row.state == "Closed",
+        TAINT_SECONDS,
+        f"{name} is closed to new work",
+    )
+    return name
+
+
+def driver_leaves(play: Play, name: str) -> None:
+    """The driver parks and plugs in again; the vehicle re-opens after the minimum hold."""
+    play.stage.title(f"The driver of {name} has parked and plugged in again")
+    play.cluster.vehicles[name].say(PARKED)
+
+
+def await_reopening(play: Play, name: str) -> None:
+    """Waits until the vehicle may work again."""
+    play.stage.title(f"{name} opens again after its minimum hold")
+    play.until(
+        lambda seen: (row := vehicle_row(seen, name)) is not None and row.state in {"Free", "Working"},
+        REOPEN_SECONDS,
+        f"{name} may work again",
+    )
+
+
+def reclaim_seconds(pid: int, act: Callable[[], None]) -> float:
+    """Seconds from *act* to the last time that the CPU clock of *pid* moved, watched for `WATCH_SECONDS`."""
+    seen = proc.cpu_nanoseconds(pid)
+    act()
+    begun = moved = time.monotonic()
+    while time.monotonic() - begun < WATCH_SECONDS:
+        spent = proc.cpu_nanoseconds(pid)
+        if spent > seen:
+            seen, moved = spent, time.monotonic()
+        time.sleep(TICK_SECONDS)
+    return moved - begun
+
+
+def _busy_sidecar(play: Play, name: str) -> int:
+    """The pid of the vehicle's sidecar once its clock moves: a sidecar that idles proves nothing."""
+    deadline = time.monotonic() + BUSY_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        pid = play.sidecar_of(name)
+        if pid is not None:
+            before = proc.cpu_nanoseconds(pid)
+            time.sleep(0.3)
+            if before and proc.cpu_nanoseconds(pid) - before > 0.02 * proc.NANOSECONDS_PER_SECOND:
+                return pid
+    raise DemoError(f"the sidecar of {name} does no work")

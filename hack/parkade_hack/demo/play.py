@@ -1,0 +1,78 @@
+"""What the scenes on the cluster share: the cluster, the batch's material, and the live view."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from parkade_cli.cluster import ApiServer
+from parkade_cli.snapshot import BatchRow, Snapshot, VehicleRow
+from parkade_cli.watch import LOOK_SECONDS, LiveView
+from parkade_hack import proc
+from parkade_hack.controlplane import Kubectl
+from parkade_hack.demo.model import Material
+from parkade_hack.demo.stage import DemoError, Stage
+from parkade_hack.local import LocalCluster
+
+NAMESPACE = "default"
+BATCH = "stdlib-docs"
+SIDECAR = "parkade_agent.sidecar"
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Everything that a scene needs."""
+
+    stage: Stage
+    cluster: LocalCluster
+    api: ApiServer
+    material: Material
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """An administrator's kubectl."""
+        return self.cluster.kubectl
+
+    def until(self, is_so: Callable[[Snapshot], bool], seconds: float, what: str) -> Snapshot:
+        """Shows the live view until *is_so*. Raises DemoError after *seconds*, or if the batch fails."""
+        deadline = time.monotonic() + seconds
+        with LiveView(self.stage.console) as view:
+            while True:
+                snapshot = self.api.snapshot()
+                view.show(snapshot)
+                if is_so(snapshot):
+                    return snapshot
+                _check_batch(snapshot)
+                if time.monotonic() > deadline:
+                    raise DemoError(f"not within {seconds:.0f} s: {what}")
+                time.sleep(LOOK_SECONDS)
+
+    def sidecar_of(self, vehicle: str) -> int | None:
+        """The pid of the sidecar that runs in *vehicle* now."""
+        return proc.running_module(self.cluster.pid(vehicle), SIDECAR)
+
+
+def vehicle_row(snapshot: Snapshot, name: str) -> VehicleRow | None:
+    """The row of the vehicle whose Node is called *name*."""
+    return next((row for row in snapshot.vehicles if row.name == name), None)
+
+
+def batch_row(snapshot: Snapshot) -> BatchRow | None:
+    """The row of the demo's batch."""
+    return next((row for row in snapshot.batches if row.name == BATCH), None)
+
+
+def working(snapshot: Snapshot) -> list[str]:
+    """The names of the vehicles that work."""
+    return [row.name for row in snapshot.vehicles if row.state == "Working"]
+
+
+def shards_done(snapshot: Snapshot) -> int:
+    """Shards of the batch that are committed."""
+    row = batch_row(snapshot)
+    return row.shards_done if row else 0
+
+
+def _check_batch(snapshot: Snapshot) -> None:
+    row = batch_row(snapshot)
+    if row and row.phase == "Failed":
+        raise DemoError(f"the batch failed: {row.message}")
