@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import signal
+import sys
 
 import kopf
 
@@ -19,8 +21,22 @@ def main() -> None:
     access = Access()
     registry = kopf.OperatorRegistry()
     login.register(registry, access)
-    handlers.register(registry, Settings(), access)
-    asyncio.run(kopf.operator(registry=registry, standalone=True, clusterwide=True))
+    asyncio.run(_run(registry, Settings(), access))
+
+
+async def _run(registry: kopf.OperatorRegistry, settings: Settings, access: Access) -> None:
+    stopping, failed = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+    def fail() -> None:
+        failed.set()
+        stopping.set()
+
+    handlers.register(registry, settings, access, fail)
+    await kopf.operator(registry=registry, standalone=True, clusterwide=True, stop_flag=stopping)
+    if failed.is_set():
+        sys.exit(1)
 
 
 if __name__ == "__main__":

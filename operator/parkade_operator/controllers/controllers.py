@@ -1,6 +1,9 @@
 """Both reconcilers with their queues, and who wakes whom."""
 
 import asyncio
+from collections.abc import Callable
+
+import structlog
 
 from parkade_operator.controllers.gateway_client import GatewayClient
 from parkade_operator.controllers.inferencebatch import BatchReconciler
@@ -11,11 +14,14 @@ from parkade_operator.kube.client import Access, KubeClient, Object
 from parkade_operator.kube.events import EventRecorder
 from parkade_operator.kube.workqueue import WorkQueue
 
+_log = structlog.get_logger()
+
 
 class Controllers:
     """Made inside the event loop. A changed object wakes itself; a pool or a gateway snapshot wakes all batches."""
 
-    def __init__(self, settings: Settings, access: Access) -> None:
+    def __init__(self, settings: Settings, access: Access, fail: Callable[[], None]) -> None:
+        self._fail = fail
         self._client = KubeClient(access)
         self._gateway = GatewayClient(settings)
         self._index = PoolIndex()
@@ -30,6 +36,8 @@ class Controllers:
         """Starts the queues and follows the gateway."""
         parts = (self._pool_queue.run(), self._batch_queue.run(), self._gateway.follow(self._on_snapshot))
         self._tasks = [asyncio.create_task(part) for part in parts]
+        for task in self._tasks:
+            task.add_done_callback(self._on_end)
 
     async def stop(self) -> None:
         """Ends everything."""
@@ -39,11 +47,6 @@ class Controllers:
         await self._gateway.close()
         await self._client.close()
 
-    @property
-    def alive(self) -> bool:
-        """Whether all parts still run."""
-        return not any(task.done() for task in self._tasks)
-
     def see_pool(self, item: Object, *, exists: bool) -> None:
         """A VehiclePool was created, changed or deleted."""
         self._pool_queue.add(self._pools.see(item, exists=exists))
@@ -52,6 +55,12 @@ class Controllers:
     def see_batch(self, item: Object, *, exists: bool) -> None:
         """An InferenceBatch was created, changed or deleted."""
         self._batch_queue.add(self._batches.see(item, exists=exists))
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """A part that ended without being told to is a defect: the process ends, and whoever runs it starts it anew."""
+        if not task.cancelled():
+            _log.critical("a part of the operator failed", exc_info=task.exception())
+            self._fail()
 
     def _on_snapshot(self) -> None:
         for name in self._index.names():

@@ -4,6 +4,7 @@ One idempotent reconcile has to run for whatever happened (a change of the objec
 reports), so no handler does work of its own, and kopf keeps neither finalizers nor annotations.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -14,13 +15,15 @@ from parkade_operator.controllers.settings import Settings
 from parkade_operator.kube.client import Access
 
 
-def register(registry: kopf.OperatorRegistry, settings: Settings, access: Access) -> None:
-    """All handlers of the operator."""
+def register(
+    registry: kopf.OperatorRegistry, settings: Settings, access: Access, fail: Callable[[], None]
+) -> None:
+    """All handlers of the operator; *fail* ends the process when a part of it fails."""
 
     @kopf.on.startup(registry=registry)
     async def start(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: Any) -> None:
         _configure(settings)
-        memo.controllers = Controllers(ours, access)
+        memo.controllers = Controllers(ours, access, fail)
         memo.controllers.start()
 
     @kopf.on.cleanup(registry=registry)

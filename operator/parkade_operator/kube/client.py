@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.client.rest import RESTClientObject
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -117,18 +117,19 @@ class KubeClient:
             "Accept": "application/json",
         }
         try:
-            return await self._rest.request(  # type: ignore[no-untyped-call]
+            response = await self._rest.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
             )
-        except ApiException as error:
-            raise _kube_error(error) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise error_of(0, "Unreachable", str(error) or type(error).__name__) from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise _refused(response.status, await response.read())
+        return response
 
 
-def _kube_error(error: ApiException) -> KubeError:
+def _refused(code: int, body: bytes) -> KubeError:
     try:
-        status = json.loads(error.body or "")
-    except (TypeError, ValueError):
-        return error_of(error.status, str(error.reason), str(error.body))
-    return error_of(error.status, status.get("reason", ""), status.get("message", ""))
+        status = json.loads(body)
+        return error_of(code, status.get("reason", ""), status.get("message", ""))
+    except ValueError:
+        return error_of(code, HTTPStatus(code).phrase, body.decode(errors="replace"))

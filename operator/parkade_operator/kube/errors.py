@@ -7,6 +7,8 @@ KubeError
 └── Unavailable   no answer, or one that says "later"
 """
 
+from http import HTTPStatus
+
 
 class KubeError(Exception):
     """The API server refused a request: HTTP status, reason word, and its own sentence."""
@@ -36,8 +38,15 @@ class Unavailable(KubeError):
 
 def error_of(status: int, reason: str, message: str) -> KubeError:
     """The error for an HTTP status of the API server."""
-    if status == 422 and "metadata.uid" in message:  # noqa: PLR2004 - an HTTP status
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and "metadata.uid" in message:
         return Conflict(status, reason, message)
-    known: dict[int, type[KubeError]] = {404: NotFound, 409: Conflict, 410: Gone, 429: Unavailable}
-    kind = known.get(status, Unavailable if status >= 500 or status == 0 else KubeError)  # noqa: PLR2004
+    known: dict[int, type[KubeError]] = {
+        HTTPStatus.NOT_FOUND: NotFound,
+        HTTPStatus.CONFLICT: Conflict,
+        HTTPStatus.GONE: Gone,
+        HTTPStatus.TOO_MANY_REQUESTS: Unavailable,
+    }
+    kind = known.get(
+        status, Unavailable if status == 0 or status >= HTTPStatus.INTERNAL_SERVER_ERROR else KubeError
+    )
     return kind(status, reason, message)

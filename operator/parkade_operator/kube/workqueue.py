@@ -77,7 +77,7 @@ class WorkQueue:
             again: float | None = await self._reconcile(key)
         except KubeError as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** (failures - 1))
+            wait = float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** (failures - 1)))
             _log.warning("reconcile failed", key=key, error=str(error), retry_seconds=wait)
             return wait
         self._failures.pop(key, None)
