@@ -142,7 +142,7 @@ class Slot:
             if container is self._sidecar and exit_code == EXIT_BUNDLE:
                 raise BundleRefused("the sidecar cannot use the bundle; its log says why")
             # What the guard holds is about to be killed or thawed: not a crash of the program's own.
-            while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():
+            while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():  # noqa: ASYNC110 - set by a thread
                 await asyncio.sleep(GUARD_SECONDS)
             if time.monotonic() - started > FORGIVEN_SECONDS:
                 waits = delays(*RESTART_SECONDS)

@@ -2,7 +2,7 @@
 
 import math
 
-SECONDS_AHEAD = 4.0
+SECONDS_AHEAD = 2.0
 FIRST = 2
 MOST = 64
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from parkade_api.wellknown import Condition, Effect, Reason, Taint
-
 from parkade_core.vehicle import battery, charging, connectivity, parked, thermal
 from parkade_core.vehicle.readings import Readings
 from parkade_core.vehicle.rules import PoolRules
@@ -30,6 +29,8 @@ _TAINTS = {
     Condition.THERMAL_OK: Taint.THERMAL,
     Condition.CONNECTIVITY_OK: Taint.CONNECTIVITY,
 }
+
+_HEAT = {Effect.PREFER_NO_SCHEDULE: "warm", Effect.NO_EXECUTE: "hot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +119,4 @@ def _value(verdict: Verdict) -> str:
         return "offline"
     if verdict.condition is not Condition.THERMAL_OK:
         return ""
-    return "warm" if verdict.effect is Effect.PREFER_NO_SCHEDULE else "hot"
+    return _HEAT.get(verdict.effect, "") if verdict.effect else ""

@@ -1,0 +1,276 @@
+"""A door for agents under test (the recorded side of parkade.fleet.v1 on real mTLS), and agents as real processes."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from typing_extensions import override
+
+from parkade_api import vss
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
+from parkade_core.batch.lines import shard_line
+from parkade_hack.pki import Authority, KeyPair, Subject
+
+Context = grpc.aio.ServicerContext[Any, Any]
+INPUT_DIGEST = "sha256:" + "1" * 64
+PARKED: dict[str, float | bool | str] = {
+    vss.SPEED: 0,
+    vss.IS_MOVING: False,
+    vss.PARKING_BRAKE: True,
+    vss.PARK_LOCK: True,
+    vss.LOW_VOLTAGE_STATE: "LOCK",
+    vss.STATE_OF_CHARGE: 80,
+    vss.IS_CHARGING: True,
+    vss.PLUGGED_IN: True,
+    vss.BATTERY_CELSIUS: 25,
+    vss.COMPUTE_CELSIUS: 40,
+}
+POLICY = pb.Policy(
+    pool="home-garage",
+    generation=1,
+    min_state_of_charge_percent=60,
+    resume_state_of_charge_percent=65,
+    charging="Required",
+    max_compute_celsius=75,
+    max_battery_celsius=45,
+    parked_for_seconds=0,
+    cooldown_seconds=60,
+    telemetry_stale_after_seconds=30,
+    driver_return_grace_seconds=0.3,
+)
+
+
+@dataclass
+class Door(fleet_pb2_grpc.FleetServicer):
+    """Gives out one batch's shards and bundle, and keeps everything that the vehicle says."""
+
+    bundle: Path
+    shards: list[bytes]
+    heard: list[pb.VehicleMessage] = field(default_factory=list)
+    results: dict[int, bytes] = field(default_factory=dict)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    outbox: asyncio.Queue[pb.GatewayMessage] | None = None
+    next_shard: int = 0
+    leases: int = 0
+    handed_back: list[int] = field(default_factory=list)
+
+    @property
+    def bundle_digest(self) -> str:
+        """The digest that an assignment names."""
+        return "sha256:" + hashlib.sha256((self.bundle / "bundle.json").read_bytes()).hexdigest()
+
+    def assign(self, uid: str = "pod-1", bundle_digest: str | None = None) -> None:
+        """Sends the vehicle a slot."""
+        assignment = pb.Assignment(
+            pod_uid=uid,
+            namespace="default",
+            pod_name=f"slot-{uid}",
+            batch_uid="batch-1",
+            bundle_digest=bundle_digest or self.bundle_digest,
+            input_digest=INPUT_DIGEST,
+            grace_seconds=2,
+        )
+        self.say(pb.GatewayMessage(assignment=assignment))
+
+    def say(self, message: pb.GatewayMessage) -> None:
+        """Sends the vehicle a message."""
+        assert self.outbox is not None
+        self.outbox.put_nowait(message)
+
+    async def until(self, what: Callable[["Door"], Any], seconds: float = 30) -> Any:
+        """Waits until *what* is true of this door, and returns it."""
+        async with asyncio.timeout(seconds), self.news:
+            await self.news.wait_for(lambda: what(self))
+            return what(self)
+
+    def statuses(self, uid: str = "pod-1") -> list[pb.SlotStatus]:
+        """What the vehicle said of that slot so far."""
+        said = (message.slot_status for message in self.heard if message.HasField("slot_status"))
+        return [status for status in said if status.pod_uid == uid]
+
+    def ended(self, uid: str = "pod-1") -> pb.SlotStatus | None:
+        """The slot's last words, once it has ended."""
+        return next((status for status in self.statuses(uid) if status.ended), None)
+
+    def guard_states(self) -> list[str]:
+        """The guard's states as told by telemetry."""
+        return [message.telemetry.guard_state for message in self.heard if message.HasField("telemetry")]
+
+    @override
+    async def Session(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.VehicleMessage], context: Context
+    ) -> AsyncIterator[pb.GatewayMessage]:
+        outbox = self.outbox = asyncio.Queue()
+        outbox.put_nowait(pb.GatewayMessage(welcome=pb.Welcome(gateway_version="test", beat_seconds=1)))
+        outbox.put_nowait(pb.GatewayMessage(policy=POLICY))
+        listener = asyncio.create_task(self._listen(request_iterator))
+        try:
+            while True:
+                yield await outbox.get()
+        finally:
+            listener.cancel()
+
+    async def _listen(self, messages: AsyncIterator[pb.VehicleMessage]) -> None:
+        async for message in messages:
+            if message.HasField("lease_request"):
+                self.say(pb.GatewayMessage(lease_grant=self._grant(message.lease_request)))
+            elif message.HasField("handback"):
+                self.handed_back.extend(message.handback.shards)
+            async with self.news:
+                self.heard.append(message)
+                self.news.notify_all()
+
+    def _grant(self, request: pb.LeaseRequest) -> pb.LeaseGrant:
+        first, self.next_shard = self.next_shard, min(len(self.shards), self.next_shard + request.want)
+        if first == self.next_shard:
+            return pb.LeaseGrant(pod_uid=request.pod_uid, retry_after_seconds=0.2)
+        self.leases += 1
+        shards = [
+            pb.LeasedShard(
+                shard=number,
+                attempt=f"attempt-{self.leases}-{number}",
+                records=body.count(b"\n"),
+                size=len(body),
+                sha256=hashlib.sha256(body).hexdigest(),
+            )
+            for number, body in enumerate(self.shards[first : self.next_shard], start=first)
+        ]
+        return pb.LeaseGrant(pod_uid=request.pod_uid, lease=f"lease-{self.leases}", seconds=60, shards=shards)
+
+    @override
+    async def Fetch(  # type: ignore[override]
+        self, request: pb.FetchRequest, context: Context
+    ) -> AsyncIterator[pb.Chunk]:
+        if request.HasField("shard"):
+            data = self.shards[request.shard.shard]
+        else:
+            data = (self.bundle / request.bundle_file.name).read_bytes()
+        for start in range(0, max(1, len(data)), 1 << 20):
+            yield pb.Chunk(data=data[start : start + (1 << 20)])
+
+    @override
+    async def Store(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.StoreRequest], context: Context
+    ) -> pb.StoreReply:
+        parts = [part async for part in request_iterator]
+        header, data = parts[0].header, b"".join(part.data for part in parts[1:])
+        assert hashlib.sha256(data).hexdigest() == header.sha256
+        async with self.news:
+            for row in header.results:
+                body = data[row.offset : row.offset + row.size]
+                assert hashlib.sha256(body).hexdigest() == row.sha256
+                self.results.setdefault(row.shard, body)
+            self.news.notify_all()
+        committed = pb.Verdict.COMMITTED
+        return pb.StoreReply(
+            verdicts=[pb.Verdict(shard=row.shard, outcome=committed) for row in header.results]
+        )
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """The door's pair and the vehicle's, each signed by a CA of its own folder."""
+
+    ca: Path
+    door: KeyPair
+    vehicle: KeyPair
+
+
+def certificates(folder: Path) -> Certificates:
+    """Mints a CA, a serving certificate for the loopback and a vehicle's certificate."""
+    authority = Authority(folder, "door-ca")
+    localhost = Subject("door", dns=("localhost",), addresses=("127.0.0.1",), is_server=True)
+    vehicle = Subject("v1", uris=("urn:parkade:vehicle:v1",))
+    return Certificates(
+        authority.files.cert, authority.issue("door", localhost), authority.issue("vehicle", vehicle)
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_door(door: Door, certs: Certificates, port: int = 0) -> AsyncIterator[int]:
+    """Serves *door* with mTLS on a loopback port, which is yielded."""
+    pair = (certs.door.key.read_bytes(), certs.door.cert.read_bytes())
+    credentials = grpc.ssl_server_credentials([pair], certs.ca.read_bytes(), require_client_auth=True)
+    server = grpc.aio.server()
+    fleet_pb2_grpc.add_FleetServicer_to_server(door, server)
+    bound = server.add_secure_port(f"127.0.0.1:{port}", credentials)
+    await server.start()
+    try:
+        yield bound
+    finally:
+        await server.stop(grace=None)
+
+
+@dataclass(frozen=True)
+class AgentProcess:
+    """A running agent, its script of signals and its folder."""
+
+    process: asyncio.subprocess.Process
+    signals: Path
+    state: Path
+
+    def signal(self, **changes: float | bool | str) -> None:
+        """Appends a reading; names are those of parkade_api.vss."""
+        line = {"signals": {getattr(vss, name): value for name, value in changes.items()}}
+        with self.signals.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@contextlib.asynccontextmanager
+async def running_agent(
+    folder: Path, port: int, certs: Certificates, *, cpu_share: float = 2.0, lanes: int = 1
+) -> AsyncIterator[AgentProcess]:
+    """Starts `python -m parkade_agent` with a parked vehicle's signals, and ends it afterwards."""
+    signals = folder / "signals.jsonl"
+    signals.write_text(json.dumps({"signals": PARKED}) + "\n", encoding="utf-8")
+    environment = os.environ | {
+        "PARKADE_DOOR_ADDRESS": f"127.0.0.1:{port}",
+        "PARKADE_DOOR_CA_FILE": str(certs.ca),
+        "PARKADE_CERT_FILE": str(certs.vehicle.cert),
+        "PARKADE_KEY_FILE": str(certs.vehicle.key),
+        "PARKADE_SIGNALS_FILE": str(signals),
+        "PARKADE_STATE_DIR": str(folder / "state"),
+        "PARKADE_CPU_SHARE": str(cpu_share),
+        "PARKADE_LANES": str(lanes),
+    }
+    with (folder / "agent.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "parkade_agent", env=environment, stderr=log
+        )
+    try:
+        yield AgentProcess(process, signals, folder / "state")
+    finally:
+        await stop(process)
+
+
+async def stop(process: asyncio.subprocess.Process) -> int:
+    """Ends an agent and returns its exit code."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(15):
+        return await process.wait()
+
+
+def shards_of(texts: list[str], per_shard: int) -> list[bytes]:
+    """Shard objects of a batch that embeds *texts*."""
+    lines = [
+        shard_line(number, f"id-{number}", {"model": "m", "input": text})
+        for number, text in enumerate(texts, start=1)
+    ]
+    return [b"".join(lines[start : start + per_shard]) for start in range(0, len(lines), per_shard)]
+
+
+def children_of(pid: int) -> Iterator[int]:
+    """Process ids whose parent is *pid*, from /proc."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        yield from map(int, (task / "children").read_text(encoding="ascii").split())

@@ -1,0 +1,159 @@
+"""The guard's decisions: start, run on, freeze, kill."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parkade_api import vss
+from parkade_api.wellknown import Effect, Reason
+from parkade_core.vehicle.appetite import plan_lease
+from parkade_core.vehicle.guard import Action, GuardState, decide, initial
+from parkade_core.vehicle.readings import Reading, Value
+from parkade_core.vehicle.rules import Charging, PoolRules
+
+RULES = PoolRules("p", 1, 60, 65, Charging.REQUIRED, 75, 45, 0, 60, 30, 1.0)
+GOOD: dict[str, Value] = {
+    vss.SPEED: 0,
+    vss.IS_MOVING: False,
+    vss.PARK_LOCK: True,
+    vss.LOW_VOLTAGE_STATE: "OFF",
+    vss.STATE_OF_CHARGE: 80,
+    vss.PLUGGED_IN: True,
+    vss.BATTERY_CELSIUS: 25,
+    vss.COMPUTE_CELSIUS: 40,
+}
+
+
+def readings(**changes: Value | None) -> dict[str, Reading]:
+    """Fresh readings of a vehicle that may work, with some changed; None leaves a signal out."""
+    values = GOOD | {getattr(vss, name): value for name, value in changes.items()}
+    return {path: Reading(value, 0.0) for path, value in values.items() if value is not None}
+
+
+def after(previous: GuardState | None, now: float, **changes: Value | None) -> GuardState:
+    """The guard's next state under RULES."""
+    return decide(readings(**changes), RULES, previous or initial(now), now)
+
+
+def test_nothing_starts_without_rules() -> None:
+    """Before the pool's rules are known the guard forbids every start."""
+    state = decide(readings(), None, initial(0), 1)
+    assert not state.may_start
+    assert state.reasons == (Reason.UNKNOWN,)
+
+
+def test_a_good_vehicle_may_start() -> None:
+    """With rules and good signals a slot may start."""
+    assert after(None, 1).may_start
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"IS_MOVING": True}, Reason.DRIVING),
+        ({"IS_MOVING": None}, Reason.DRIVING),
+        ({"LOW_VOLTAGE_STATE": "START"}, Reason.DRIVING),
+        ({"STATE_OF_CHARGE": 59.9}, Reason.LOW_BATTERY),
+        ({"COMPUTE_CELSIUS": 75.5}, Reason.TOO_HOT),
+    ],
+)
+def test_it_freezes_at_once_and_kills_after_the_grace(
+    changes: dict[str, Value | None], reason: Reason
+) -> None:
+    """Driver, charge and heat freeze immediately; what lasts for the grace kills, and stays killed."""
+    frozen = after(after(None, 0), 10, **changes)
+    assert (frozen.action, frozen.reasons, frozen.recheck_at) == (Action.FREEZE, (reason,), 11)
+    assert after(frozen, 10.9, **changes).action is Action.FREEZE
+    killed = after(frozen, 11, **changes)
+    assert killed.action is Action.KILL
+    assert after(killed, 50, **changes).action is Action.KILL
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"PLUGGED_IN": False}, Reason.NOT_CHARGING),
+        ({"STATE_OF_CHARGE": None}, Reason.UNKNOWN),
+        ({"COMPUTE_CELSIUS": None}, Reason.UNKNOWN),
+    ],
+)
+def test_it_forbids_new_work_and_lets_the_running_finish(
+    changes: dict[str, Value | None], reason: Reason
+) -> None:
+    """A missing plug, or an unknown charge or heat, stops nothing that runs and starts nothing new."""
+    state = after(after(None, 0), 10, **changes)
+    assert (state.action, state.may_start, state.reasons) == (Action.RUN, False, (reason,))
+
+
+def test_a_short_fright_thaws() -> None:
+    """A freeze whose reason vanishes within the grace lets the work run on."""
+    frozen = after(after(None, 0), 10, SPEED=1)
+    assert after(frozen, 10.5).action is Action.RUN
+
+
+def test_parked_again_may_not_start_before_its_time() -> None:
+    """After a drive new work waits for the pool's parked-for, without killing anything."""
+    rules = replace(RULES, parked_for=20)
+    driving = decide(readings(SPEED=3), rules, initial(0), 1)
+    parked = decide(readings(), rules, driving, 2)
+    assert (parked.action, parked.reasons) == (Action.RUN, (Reason.NOT_PARKED_LONG_ENOUGH,))
+    assert parked.recheck_at == 22
+    assert decide(readings(), rules, parked, 22).may_start
+
+
+def test_heat_that_becomes_invisible_stays_heat() -> None:
+    """A sensor lost while it was too hot does not thaw what heat froze."""
+    hot = after(after(None, 0), 10, COMPUTE_CELSIUS=90)
+    assert after(hot, 10.5, COMPUTE_CELSIUS=None).action is Action.FREEZE
+
+
+SIGNALS = st.fixed_dictionaries(
+    {},
+    optional={
+        "IS_MOVING": st.sampled_from([True, False, None]),
+        "STATE_OF_CHARGE": st.sampled_from([55, 62, 70, None]),
+        "COMPUTE_CELSIUS": st.sampled_from([50, 72, 80, None]),
+        "PLUGGED_IN": st.booleans(),
+    },
+)
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), SIGNALS), max_size=40))
+def test_it_never_runs_while_a_stopping_reason_holds(
+    steps: list[tuple[float, dict[str, Value | None]]],
+) -> None:
+    """Whatever the signals do: no running under a stopping verdict, no freeze beyond the grace, no early kill."""
+    now, state = 0.0, initial(0)
+    for seconds, changed in steps:
+        before, now = state, now + seconds
+        state = after(before, now, **changed)
+        stopping = [
+            verdict
+            for verdict in state.verdicts
+            if verdict.effect is Effect.NO_EXECUTE and verdict.reason is not Reason.NOT_PARKED_LONG_ENOUGH
+        ]
+        assert (state.action is Action.RUN) == (not stopping)
+        assert state.action is not Action.FREEZE or now - state.since < RULES.driver_return_grace
+        assert not (before.action is Action.RUN and state.action is Action.KILL)
+        assert not state.may_start or all(verdict.holds for verdict in state.verdicts)
+        assert state.recheck_at is None or state.recheck_at > now
+
+
+@pytest.mark.parametrize(
+    ("in_hand", "pace", "want"),
+    [
+        (0, None, 2),
+        (1, None, 1),
+        (2, None, 0),
+        (0, 0.5, 4),
+        (3, 0.5, 0),
+        (2, 0.5, 2),
+        (0, 0.0, 64),
+        (0, 900.0, 2),
+    ],
+)
+def test_a_vehicle_leases_a_little_ahead_of_its_pace(in_hand: int, pace: float | None, want: int) -> None:
+    """Two shards at first, then about two seconds of work, asked for when half of it is used up."""
+    assert plan_lease(in_hand, pace) == want
