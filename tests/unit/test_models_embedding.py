@@ -1,0 +1,117 @@
+"""Embedding: a unit vector that depends on the text alone, and an error for what is no text."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parkade_api.wellknown import RecordError
+from parkade_models.bundle import Bundle
+from parkade_models.errors import BadRecordError, StoppedError
+from parkade_models.tasks.embedding import EmbeddingTask
+
+TEXTS = ("Return the sum.", "Open a file and read it line by line.", "é 漢字 🚙", "a " * 5_000)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_vector_has_length_one(embedding_task: EmbeddingTask, text: str) -> None:
+    """Every text, short, long or foreign, gives a float32 vector of length one."""
+    vector, tokens = embedding_task.embed(text)
+    assert vector.dtype == np.float32
+    assert vector.shape == (384,)
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-6)
+    assert 3 <= tokens <= 128
+
+
+def test_similar_texts_are_near(embedding_task: EmbeddingTask) -> None:
+    """The vectors mean something: a paraphrase is nearer than another subject."""
+    near, paraphrase, far = (
+        embedding_task.embed(text)[0]
+        for text in ("The vehicle is parked.", "The car stands still.", "Sort a list of integers in place.")
+    )
+    assert near @ paraphrase > near @ far + 0.2
+
+
+def test_lanes_and_order_change_nothing(embedding_task: EmbeddingTask) -> None:
+    """The same text gives the same bytes alone, in another order and beside others on other threads."""
+    alone = {text: embedding_task.embed(text)[0].tobytes() for text in TEXTS}
+    with ThreadPoolExecutor(max_workers=4) as lanes:
+        for text, (vector, _) in zip(
+            TEXTS[::-1] * 5, lanes.map(embedding_task.embed, TEXTS[::-1] * 5), strict=True
+        ):
+            assert vector.tobytes() == alone[text]
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(max_size=200))
+def test_any_text_is_embedded_or_refused(embedding_task: EmbeddingTask, text: str) -> None:
+    """No text whatsoever raises anything but the errors that a record may have."""
+    try:
+        vector, _ = embedding_task.embed(text)
+    except BadRecordError as error:
+        assert error.code is RecordError.EMPTY_TEXT  # noqa: PT017 - either outcome is right
+        assert not text.strip()
+    else:
+        assert np.isfinite(vector).all()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"input": ""}, RecordError.EMPTY_TEXT),
+        ({"input": " \n\t "}, RecordError.EMPTY_TEXT),
+        ({"input": ["a", "b"]}, RecordError.BAD_REQUEST),
+        ({"input": 7}, RecordError.BAD_REQUEST),
+        ({"input": None}, RecordError.BAD_REQUEST),
+        ({}, RecordError.BAD_REQUEST),
+    ],
+)
+def test_what_is_no_text_is_refused(
+    embedding_task: EmbeddingTask, body: dict[str, object], code: RecordError
+) -> None:
+    """An input that is empty or no string has a code of its own and a message with the cure."""
+    with pytest.raises(BadRecordError, match=r"give a text|must be one string") as caught:
+        embedding_task.answer(body)
+    assert caught.value.code is code
+
+
+def test_answer_is_an_openai_response(embedding_task: EmbeddingTask) -> None:
+    """The answer has the shape of OpenAI's embeddings response, with the tokens that the model saw."""
+    answer = embedding_task.answer({"model": "any", "input": "a b"})
+    assert answer["object"] == "list"
+    assert answer["model"] == "paraphrase-minilm-l3"
+    assert answer["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
+    assert [row["index"] for row in answer["data"]] == [0]
+
+
+def test_infer_is_one_row_a_text(embedding_task: EmbeddingTask) -> None:
+    """Several texts in one request give the vectors that each has alone; none gives none."""
+    rows = embedding_task.infer({"text": np.array([b"one", b"two"], np.object_)})["embedding"]
+    assert rows.tobytes() == b"".join(embedding_task.embed(text)[0].tobytes() for text in ("one", "two"))
+    assert embedding_task.infer({"text": np.array([], np.object_)})["embedding"].shape == (0, 384)
+
+
+def test_terminate_ends_a_run_under_way(int8_bundle: Bundle) -> None:
+    """After `terminate` every lane gets StoppedError within a moment, also the one in the middle of a run."""
+    task, ended, began = EmbeddingTask(int8_bundle), threading.Event(), threading.Event()
+
+    def lane() -> None:
+        try:
+            while True:
+                task.embed("word " * 200)
+                began.set()
+        except StoppedError:
+            ended.set()
+
+    threading.Thread(target=lane, daemon=True).start()
+    assert began.wait(20)
+    started = time.monotonic()
+    task.terminate()
+    assert ended.wait(5)
+    assert time.monotonic() - started < 5
+    with pytest.raises(StoppedError):
+        task.embed("afterwards")

@@ -1,0 +1,60 @@
+"""The slot's folder: nothing outside of it can be read or written by a request."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from parkade_agent.sidecar.errors import FileRefusedError
+from parkade_agent.sidecar.folder import SlotFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A slot's folder beside a secret."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "slot" / "inner").mkdir(parents=True)
+    return tmp_path / "slot"
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../secret", "/etc/passwd", "inner/x", "a\0b", "absent", "inner"]
+)
+def test_names_that_are_no_plain_file_are_refused(folder: Path, name: str) -> None:
+    """A name that is no plain file of the folder is refused for reading."""
+    with pytest.raises(FileRefusedError):
+        SlotFolder(folder).read(name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../secret", "inner/x", "a\0b", "inner"])
+def test_results_stay_in_the_folder(folder: Path, name: str) -> None:
+    """A name that leads elsewhere, or is a folder, is refused for writing."""
+    with pytest.raises(FileRefusedError):
+        SlotFolder(folder).write(name, b"x")
+    assert (folder.parent / "secret").read_bytes() == b"secret"
+
+
+def test_symlinks_are_not_followed(folder: Path) -> None:
+    """A symlink is refused for reading and replaced, not followed, by a result."""
+    (folder / "link").symlink_to(folder.parent / "secret")
+    with pytest.raises(FileRefusedError, match="link cannot be opened"):
+        SlotFolder(folder).read("link")
+    SlotFolder(folder).write("link", b"result")
+    assert (folder / "link").read_bytes() == b"result"
+    assert (folder.parent / "secret").read_bytes() == b"secret"
+
+
+def test_named_pipe_is_refused_at_once(folder: Path) -> None:
+    """A pipe, which would hold a reader for ever, is refused."""
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(FileRefusedError, match="not a plain file"):
+        SlotFolder(folder).read("pipe")
+
+
+def test_result_replaces_what_was_there_in_one_step(folder: Path) -> None:
+    """A second result takes the place of the first, and nothing unfinished stays behind."""
+    slot = SlotFolder(folder)
+    slot.write("r", b"one")
+    slot.write("r", b"two")
+    assert slot.read("r") == b"two"
+    assert sorted(path.name for path in folder.iterdir()) == ["inner", "r"]
