@@ -8,9 +8,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, Variant
 from pydantic import ValidationError
 
+from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, Variant
 from parkade_models.errors import BundleError
 
 

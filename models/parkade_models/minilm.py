@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from parkade_api.bundle import BundleManifest, TensorOutput, TextInput, Variant
-
 from parkade_models.bundle import describe_file, write_manifest
 from parkade_models.cache import cache_folder, file_lock
 from parkade_models.errors import BuildError

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
-from parkade_core.batch.lines import output_line
 
+from parkade_core.batch.lines import output_line
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.cache import cache_folder, file_lock
 from parkade_models.retrieval import mean_reciprocal_rank, pairs_of

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime as ort
 import structlog
 from numpy.typing import NDArray
-from parkade_api.wellknown import RecordError
 
+from parkade_api.wellknown import RecordError
 from parkade_models.errors import BadRecordError, BundleError, StoppedError
 
 _log = structlog.get_logger()

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from parkade_api.wellknown import RecordError
 from tokenizers import Tokenizer
 
+from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError
 from parkade_models.session import Session
