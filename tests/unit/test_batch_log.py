@@ -127,6 +127,26 @@ def test_a_gap_is_damage_and_not_the_end() -> None:
         writer.missing()
 
 
+def test_the_first_commit_of_a_shard_wins() -> None:
+    """Even if the log held two records of a shard, the earlier one would be the record."""
+    ledger = Ledger(UID)
+    ledger.feed(encode_segment(Segment(UID, 0, 1, "n", Kind.CLAIM, GENESIS)))
+    for seq, attempt in ((1, "first"), (2, "second")):
+        ledger.feed(encode_segment(Segment(UID, seq, 1, "n", Kind.DATA, ledger.tip, (commit(0, attempt),))))
+    assert [ledger.verdict(0, attempt) for attempt in ("first", "second")] == [True, False]
+    assert ledger.verdict(1, "first") is None
+
+
+def test_a_fenced_writer_does_nothing_more() -> None:
+    """Finding somebody else's bytes under its key, a leader stops; it does not claim the log back."""
+    writer = leader()
+    writer.offer([commit(0)])
+    writer.step()
+    writer.exists(encode_segment(Segment(UID, 1, 2, "other", Kind.CLAIM, writer.ledger.tip)))
+    assert (writer.stage, writer.step()) == (Stage.FENCED, None)
+    assert writer.ledger.winners == {}
+
+
 class Leaders(RuleBasedStateMachine):
     """Several would-be leaders over one store that only creates; replies get lost, dead callers' puts land late."""
 

@@ -102,8 +102,7 @@ class LogWriter:
     def offer(self, commits: Iterable[ShardCommit]) -> None:
         """Gather commits for the next segment. The first one offered for a shard is written."""
         for commit in commits:
-            if commit.shard not in self.ledger.winners:
-                self._gathered.setdefault(commit.shard, commit)
+            self._gathered.setdefault(commit.shard, commit)
 
     def seal(self) -> None:
         """End the log once everything offered so far is written."""
