@@ -176,7 +176,7 @@ async def test_two_attempts_at_once_give_exactly_one_commit(bench: Bench) -> Non
 
 
 async def test_a_gateway_that_comes_back_adopts_and_gives_the_same_bytes(tmp_path: Path) -> None:
-    """After a restart in mid-batch commits stand, the holder's lease is adopted, and the files are the same."""
+    """After a restart commits stand, leases are adopted even before the plan, and the files are the same."""
     ground, whole = Ground(tmp_path / "broken"), Ground(tmp_path / "whole")
     async with running(ground) as first:
         await first.start()
@@ -184,9 +184,10 @@ async def test_a_gateway_that_comes_back_adopts_and_gives_the_same_bytes(tmp_pat
         held = first.lease("v2", 1)
         data = await first.fetch(held, "v2")
     async with running(ground) as second:
-        await second.start()
-        assert second.status().shards_committed == 2
         second.batches.adopt(UID, "v2", held.lease, [s.shard for s in held.shards])
+        await second.start()
+        assert (second.status().shards_committed, second.status().shards_leased) == (2, 1)
+        assert await second.fetch(held, "v2") == data
         assert [s.shard for s in second.lease("v3").shards] == [3]
         assert await second.send(held, data, "v2") == [(2, True)]
         second.now += 301

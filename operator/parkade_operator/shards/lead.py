@@ -83,6 +83,7 @@ class BatchLead:
         self._setting = setting
         self._led: Led | None = None
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._early: list[tuple[str, str, tuple[int, ...]]] = []
         self._reason = ""
         self._message = ""
         self._manifest_digest = ""
@@ -156,8 +157,10 @@ class BatchLead:
         return self._led.book.remaining if self._led else 0
 
     def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
-        """Take in a lease that a vehicle says it holds, or renew it."""
-        if self._led is not None:
+        """Take in a lease that a vehicle says it holds, or renew it; kept until the batch is led."""
+        if self._led is None:
+            self._early.append((vehicle, lease, tuple(shards)))
+        else:
             self._led.book.adopt(vehicle, lease, shards, self._setting.clock())
             self._setting.on_change()
 
@@ -223,6 +226,8 @@ class BatchLead:
         book = LeaseBook(len(plan.shards), spec.shard_timeout, spec.parallelism)
         led = Led(plan, log, book, FailureCount(), Rate(setting.clock()))
         self._count(led, list(log.winners.values()))
+        for vehicle, lease, shards in self._early:
+            book.adopt(vehicle, lease, shards, setting.clock())
         return led
 
     def _on_durable(self, commits: Sequence[ShardCommit]) -> None:

@@ -18,6 +18,7 @@ from parkade_operator.shards.spec import BatchSpec, BatchStatus, Grant, Roots
 from parkade_operator.shards.store import PlatformStore
 
 EXPIRE_SECONDS: Final = 1.0
+MOST_EARLY: Final = 10_000
 
 _BUNDLE_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -43,6 +44,7 @@ class Batches:
         self._setting = Setting(store, roots, executor, clock, new_id, on_change)
         self._leads: dict[str, BatchLead] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
+        self._early: list[tuple[str, str, str, tuple[int, ...]]] = []
         self._housekeeping = asyncio.get_running_loop().create_task(self._expire())
 
     def plan(self, spec: BatchSpec) -> None:
@@ -52,6 +54,9 @@ class Batches:
             lead.update(spec)
             return
         lead = self._leads[spec.uid] = BatchLead(spec, self._setting)
+        for _, vehicle, lease, shards in [early for early in self._early if early[0] == spec.uid]:
+            lead.adopt(vehicle, lease, shards)
+        self._early = [early for early in self._early if early[0] != spec.uid]
         run = self._runs[spec.uid] = asyncio.get_running_loop().create_task(lead.run())
         run.add_done_callback(lambda run: self._ended(spec, run))
         self._setting.on_change()
@@ -86,10 +91,15 @@ class Batches:
         return lead.remaining() if lead is not None else 0
 
     def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> None:
-        """Take in a lease that a vehicle says it holds, or renew it."""
+        """Take in a lease that a vehicle says it holds, or renew it.
+
+        After a restart vehicles may speak before the operator does: what they hold is remembered till then.
+        """
         lead = self._leads.get(uid)
         if lead is not None:
             lead.adopt(vehicle, lease, shards)
+        elif len(self._early) < MOST_EARLY:
+            self._early.append((uid, vehicle, lease, tuple(shards)))
 
     def hand_back(
         self, uid: str, vehicle: str, lease: str, shards: Iterable[int], reason: str = "", message: str = ""
