@@ -177,7 +177,7 @@ def _ended(uid: str, reason: str, message: str) -> fleet_pb2.SlotStatus:
 def _empty(folder: Path) -> Path:
     """No slot outlives its agent: what an earlier one left is rubbish."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)
     return folder.resolve()
 
 

@@ -1,6 +1,7 @@
 """The shards of one slot: leased ahead, fetched into the slot's folder, handed to the runner, given back or stored."""
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_core.vehicle.appetite import plan_lease
 
 NEXT_SECONDS = 5.0
+MOST_TRIES = 3
 _PACE_WEIGHT = 0.3
 _log = structlog.get_logger()
 
@@ -28,8 +30,10 @@ class _Held:
 
     lease: str
     shard: fleet_pb2.LeasedShard
-    started_at: float | None = None
+    is_fetched: bool = False
     is_finished: bool = False
+    started_at: float = 0.0
+    tries: int = 0
 
     @property
     def input_name(self) -> str:
@@ -53,10 +57,11 @@ class Shards:
         self._session = session
         self._on_idle = on_idle
         self._held: dict[tuple[str, int], _Held] = {}
-        self._ready: asyncio.Queue[_Held] = asyncio.Queue()
+        self._arrived = asyncio.Event()
         self._pieces = Pieces(assignment.batch_uid, door, self._settled, self._corrupt)
         self._seconds_per_shard: float | None = None
         self._is_asking = False
+        self._retry: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._fetches: set[asyncio.Task[None]] = set()
 
@@ -76,7 +81,7 @@ class Shards:
     def welcomed(self) -> None:
         """A session has opened: what was asked in the last one is void."""
         self._is_asking = False
-        self._ask()
+        self._ask_again()
 
     def granted(self, grant: fleet_pb2.LeaseGrant) -> None:
         """The gateway's answer to a lease request."""
@@ -91,17 +96,23 @@ class Shards:
             self._fetch_all(new)
         else:
             self._on_idle(not self._unfinished())
-            asyncio.get_running_loop().call_later(max(0.1, grant.retry_after_seconds), self._ask)
+            seconds = max(0.1, grant.retry_after_seconds)
+            self._retry = asyncio.get_running_loop().call_later(seconds, self._ask_again)
 
     async def next(self) -> vehicle_pb2.NextReply:
-        """The next shard for the runner; empty when there is none for some seconds."""
+        """The next shard for the runner; empty when there is none for some seconds.
+
+        A runner has one shard at a time: one that asks without having finished the last gets it again.
+        """
         self._ask()
-        try:
-            held = await asyncio.wait_for(self._ready.get(), NEXT_SECONDS)
-        except TimeoutError:
-            return vehicle_pb2.NextReply()
+        self._arrived.clear()
+        if (held := self._next_fetched()) is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), NEXT_SECONDS)
+            if (held := self._next_fetched()) is None:
+                return vehicle_pb2.NextReply()
         held.started_at = time.monotonic()
-        self._ask()
+        held.tries += 1
         return vehicle_pb2.NextReply(
             lease=held.lease,
             shard=held.shard.shard,
@@ -128,6 +139,8 @@ class Shards:
     def close(self, reason: str) -> None:
         """Ends leasing, hands back what is not finished; finished shards are still stored by `run`."""
         self._is_closed = True
+        if self._retry is not None:
+            self._retry.cancel()
         for task in self._fetches:
             task.cancel()
         by_lease: dict[str, list[int]] = {}
@@ -138,9 +151,17 @@ class Shards:
             self._hand_back(lease, shards, reason)
         self._pieces.close()
 
+    def _next_fetched(self) -> _Held | None:
+        for held in self._unfinished():
+            if held.is_fetched and held.tries < MOST_TRIES:
+                return held
+            if held.is_fetched:
+                self._give_up(held, "RunnerLost")
+        return None
+
     def _keep(self, held: _Held, request: vehicle_pb2.FinishRequest) -> None:
         held.is_finished = True
-        seconds = time.monotonic() - (held.started_at or time.monotonic())
+        seconds = time.monotonic() - held.started_at
         before = seconds if self._seconds_per_shard is None else self._seconds_per_shard
         self._seconds_per_shard = before + _PACE_WEIGHT * (seconds - before)
         result = self._folder / request.result_name
@@ -151,9 +172,16 @@ class Shards:
     def _unfinished(self) -> list[_Held]:
         return [held for held in self._held.values() if not held.is_finished]
 
+    def _ask_again(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._ask()
+
     def _ask(self) -> None:
         want = plan_lease(len(self._unfinished()), self._seconds_per_shard)
-        if want <= 0 or self._is_asking or self._is_closed or not self._session.is_open:
+        may_ask = self._session.is_open and not (self._is_asking or self._retry or self._is_closed)
+        if want <= 0 or not may_ask:
             return
         self._is_asking = True
         request = fleet_pb2.LeaseRequest(
@@ -174,7 +202,8 @@ class Shards:
                 _log.warning("shard not fetched", shard=held.shard.shard, error=str(error))
                 self._give_up(held, "")
             else:
-                self._ready.put_nowait(held)
+                held.is_fetched = True
+                self._arrived.set()
 
     async def _fetch(self, held: _Held) -> None:
         ref = fleet_pb2.ShardRef(

@@ -102,6 +102,11 @@ class Door(fleet_pb2_grpc.FleetServicer):
         """The slot's last words, once it has ended."""
         return next((status for status in self.statuses(uid) if status.ended), None)
 
+    def policy_followed(self) -> bool:
+        """Whether the vehicle's guard has heard the pool's rules."""
+        told = [message.telemetry for message in self.heard if message.HasField("telemetry")]
+        return bool(told) and "no pool rules" not in told[-1].guard_message
+
     def guard_states(self) -> list[str]:
         """The guard's states as told by telemetry."""
         return [message.telemetry.guard_state for message in self.heard if message.HasField("telemetry")]

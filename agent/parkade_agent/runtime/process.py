@@ -62,6 +62,8 @@ class ProcessGroup:
 
     async def wait(self) -> int:
         """Waits for the program's end and returns its exit code; 128 + n when signal n ended it."""
+        if self._exit_code is not None:
+            return self._exit_code
         pidfd = os.pidfd_open(self.pid)
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()

@@ -1,0 +1,137 @@
+"""Real processes under the brake and the governor."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from parkade_agent.guard import Holder
+from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.governor import Governor
+from parkade_agent.runtime.process import ProcessGroup
+
+BUSY = "while True: pass"
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, brake: SlotBrake, code: str = BUSY) -> AsyncIterator[ProcessGroup]:
+    """A program under *brake* that is killed and reaped at the end."""
+    group = ProcessGroup([sys.executable, "-c", code], folder, folder / "log")
+    brake.add(group)
+    try:
+        yield group
+    finally:
+        group.signal(signal.SIGKILL)
+        await group.wait()
+
+
+async def until_busy(group: ProcessGroup, cpu_seconds: float = 0.1) -> None:
+    """Waits until the program has used that much CPU."""
+    async with asyncio.timeout(20):
+        while group.cpu_seconds() < cpu_seconds:  # noqa: ASYNC110 - the kernel's clock tells nobody
+            await asyncio.sleep(0.01)
+
+
+def schedstat_seconds(pid: int) -> float:
+    """CPU seconds of a process as the scheduler counts them, beside our own reading."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+async def test_the_governor_holds_the_sum_to_its_share(tmp_path: Path) -> None:
+    """Two busy programs together get about the lent share of a core, no more."""
+    brake = SlotBrake()
+    governor = Governor(brake, 0.4)
+    async with running(tmp_path, brake) as one, running(tmp_path, brake) as two:
+        await until_busy(one)
+        await until_busy(two)
+        governor.start()
+        started, before = time.monotonic(), schedstat_seconds(one.pid) + schedstat_seconds(two.pid)
+        await asyncio.sleep(2)
+        used = schedstat_seconds(one.pid) + schedstat_seconds(two.pid) - before
+        share = used / (time.monotonic() - started)
+        governor.stop()
+    assert 0.15 < share < 0.55
+
+
+async def test_a_hold_stops_cpu_use_within_a_tenth_of_a_second(tmp_path: Path) -> None:
+    """From a tenth of a second after the guard's hold on, the kernel counts no CPU time any more."""
+    brake = SlotBrake()
+    async with running(tmp_path, brake) as group:
+        await until_busy(group)
+        brake.hold(Holder.GUARD)
+        await asyncio.sleep(0.1)
+        before = schedstat_seconds(group.pid)
+        await asyncio.sleep(0.3)
+        assert schedstat_seconds(group.pid) == before
+        brake.release(Holder.GUARD)
+        await until_busy(group, group.cpu_seconds() + 0.05)
+
+
+async def test_the_governor_never_thaws_what_the_guard_froze(tmp_path: Path) -> None:
+    """The governor's duty cycle goes on during a freeze without waking anything."""
+    brake = SlotBrake()
+    governor = Governor(brake, 0.5)
+    async with running(tmp_path, brake) as group:
+        governor.start()
+        await until_busy(group)
+        brake.hold(Holder.GUARD)
+        await asyncio.sleep(0.1)
+        before = schedstat_seconds(group.pid)
+        await asyncio.sleep(0.5)
+        assert schedstat_seconds(group.pid) == before
+        governor.stop()
+        assert schedstat_seconds(group.pid) == before
+
+
+async def test_a_program_started_during_a_freeze_does_not_run(tmp_path: Path) -> None:
+    """A restart that crosses a freeze is stopped before it does any work."""
+    brake = SlotBrake()
+    brake.hold(Holder.GUARD)
+    async with running(tmp_path, brake, "open('ran', 'w')") as group:
+        await asyncio.sleep(0.5)
+        assert not (tmp_path / "ran").exists()
+        brake.release(Holder.GUARD)
+        assert await group.wait() == 0
+    assert (tmp_path / "ran").exists()
+
+
+async def test_kill_ends_a_frozen_program_and_signals_stay_safe(tmp_path: Path) -> None:
+    """SIGKILL needs no thaw; a signal after the end reaches nobody."""
+    brake = SlotBrake()
+    async with running(tmp_path, brake) as group:
+        brake.hold(Holder.GUARD)
+        brake.kill()
+        async with asyncio.timeout(5):
+            assert await group.wait() == 128 + signal.SIGKILL
+        brake.kill()
+        brake.remove(group)
+        assert brake.cpu_seconds() == group.cpu_seconds()
+
+
+REPORT = """
+import os, resource
+print(os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0) == os.SCHED_BATCH, os.getpgrp() == os.getpid())
+print(resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_NOFILE))
+print(sorted(os.environ), open('/proc/self/oom_score_adj').read().strip())
+"""
+
+
+async def test_programs_start_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of a slot gives way to everything else and inherits nothing of the agent's environment."""
+    monkeypatch.setenv("PARKADE_KEY_FILE", "secret")
+    async with running(tmp_path, SlotBrake(), REPORT) as group:
+        assert await group.wait() == 0
+    schedule, limits, environment = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert schedule == "19 True True"
+    assert limits == "(0, 0) (512, 512)"
+    assert "PARKADE_KEY_FILE" not in environment
+    assert environment.endswith(" 1000")
+    assert resource.getrlimit(resource.RLIMIT_CORE) != (0, 0) or os.getpriority(os.PRIO_PROCESS, 0) != 19
