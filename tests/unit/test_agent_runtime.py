@@ -76,19 +76,22 @@ async def test_a_hold_stops_cpu_use_within_a_tenth_of_a_second(tmp_path: Path) -
 
 
 async def test_the_governor_never_thaws_what_the_guard_froze(tmp_path: Path) -> None:
-    """The governor's duty cycle goes on during a freeze without waking anything."""
+    """A pause and a freeze end only when both have ended, whoever lets go first."""
     brake = SlotBrake()
-    governor = Governor(brake, 0.5)
     async with running(tmp_path, brake) as group:
-        governor.start()
         await until_busy(group)
+        brake.hold(Holder.GOVERNOR)
         brake.hold(Holder.GUARD)
+        brake.release(Holder.GOVERNOR)
         await asyncio.sleep(0.1)
         before = schedstat_seconds(group.pid)
-        await asyncio.sleep(0.5)
-        assert schedstat_seconds(group.pid) == before
+        governor = Governor(brake, 0.5)
+        governor.start()
+        await asyncio.sleep(0.3)
         governor.stop()
         assert schedstat_seconds(group.pid) == before
+        brake.release(Holder.GUARD)
+        await until_busy(group, group.cpu_seconds() + 0.05)
 
 
 async def test_a_program_started_during_a_freeze_does_not_run(tmp_path: Path) -> None:

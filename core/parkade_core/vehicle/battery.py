@@ -2,7 +2,6 @@
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
-
 from parkade_core.vehicle.readings import Readings, number, stale_at
 from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, settle

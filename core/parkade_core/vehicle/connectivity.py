@@ -1,7 +1,6 @@
 """ConnectivityOK: the vehicle is connected and its telemetry is fresh. Silence never means gone."""
 
 from parkade_api.wellknown import Condition, Effect, Reason
-
 from parkade_core.vehicle.readings import Readings, freshest_age
 from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, blank, settle

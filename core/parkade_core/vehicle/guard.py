@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from parkade_api.wellknown import Condition, Effect, Reason
-
 from parkade_core.vehicle.assess import JUDGES
 from parkade_core.vehicle.readings import Readings
 from parkade_core.vehicle.rules import PoolRules

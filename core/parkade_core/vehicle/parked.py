@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
-
 from parkade_core.vehicle.readings import Readings, flag, number, stale_at, text
 from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, earliest, settle
