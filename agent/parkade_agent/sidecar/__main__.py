@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from parkade_agent.log import configure_log
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.inference import InferenceService
 from parkade_agent.sidecar.lanes import Lanes
@@ -28,7 +29,7 @@ _log = structlog.get_logger()
 
 def main() -> None:
     """Loads, warms up, serves."""
-    _configure_log()
+    configure_log()
     settings = Settings()
     try:
         bundle = load_bundle(settings.bundle)
@@ -54,18 +55,6 @@ async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:
     await server.stop()
     lanes.close()
     _log.info("stopped")
-
-
-def _configure_log() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":
