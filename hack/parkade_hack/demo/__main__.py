@@ -15,7 +15,7 @@ from parkade_hack.demo.model import Material, make_material
 from parkade_hack.demo.play import Play
 from parkade_hack.demo.proof import prove
 from parkade_hack.demo.stage import DemoError, Stage, open_stage
-from parkade_hack.demo.vehicle_dies import vehicle_dies
+from parkade_hack.demo.vehicle_dies import await_silence, vehicle_dies
 from parkade_hack.demo.vehicles import park_vehicles
 from parkade_hack.local import LocalCluster
 from parkade_hack.preparation import prepare
@@ -61,8 +61,9 @@ def _play_on_cluster(stage: Stage, tools: Tools, material: Material) -> None:
             park_vehicles(play)
             apply_batch(play)
             returned = driver_returns(play)
+            killed = vehicle_dies(play, spared=returned)
             driver_leaves(play, returned)
-            vehicle_dies(play, spared=returned)
+            await_silence(play, killed)
             await_completion(play)
             await_reopening(play, returned)
             prove(play)

@@ -28,7 +28,9 @@ class Stage:
     def title(self, text: str) -> None:
         """Announces a scene with the seconds since the demo began."""
         passed = time.monotonic() - self.begun
-        self.console.print(f"\n[{passed:5.1f} s] {text}", style="bold", markup=False, highlight=False)
+        self.console.print(
+            f"\n[{passed:5.1f} s] {text}", style="bold", markup=False, highlight=False, soft_wrap=True
+        )
 
     def say(self, text: str) -> None:
         """Says one thing."""

@@ -16,9 +16,13 @@ def vehicle_dies(play: Play, spared: str) -> str:
     play.cluster.kill(name)
     wait_for(lambda: not any(map(proc.is_alive, below)), GONE_SECONDS, "no process of the vehicle is left")
     play.stage.check(f"all {len(below)} processes below the agent died with it", holds=bool(below))
+    return name
+
+
+def await_silence(play: Play, name: str) -> None:
+    """Waits until the cluster sees that the vehicle is out of sight, which is never taken for gone."""
     play.until(
         lambda seen: (row := vehicle_row(seen, name)) is not None and row.state == "Silent",
         SILENT_SECONDS,
         f"{name} is silent",
     )
-    return name
