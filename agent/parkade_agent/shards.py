@@ -16,6 +16,7 @@ from parkade_agent.pieces import Finished, Pieces
 from parkade_agent.session import Session
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from parkade_api.wellknown import ShardFault
 from parkade_core.vehicle.appetite import plan_lease
 
 NEXT_SECONDS = 5.0
@@ -131,7 +132,7 @@ class Shards:
         (self._folder / held.input_name).unlink(missing_ok=True)
         if not request.HasField("outcome") or Path(request.result_name).name != request.result_name:
             _log.warning("shard failed", shard=request.shard, reason=request.reason, message=request.message)
-            self._give_up(held, request.reason or "NoResult")
+            self._give_up(held, request.reason or ShardFault.NO_RESULT, request.message)
         else:
             self._keep(held, request)
         self._ask()
@@ -156,7 +157,9 @@ class Shards:
             if held.is_fetched and held.tries < MOST_TRIES:
                 return held
             if held.is_fetched:
-                self._give_up(held, "RunnerLost")
+                self._give_up(
+                    held, ShardFault.RUNNER_LOST, f"the runner ended {MOST_TRIES} times during this shard"
+                )
         return None
 
     def _keep(self, held: _Held, request: vehicle_pb2.FinishRequest) -> None:
@@ -220,15 +223,21 @@ class Shards:
     def _corrupt(self, finished: Finished) -> None:
         held = self._held.get((finished.lease, finished.shard.shard))
         if held is not None:
-            self._give_up(held, "ResultCorrupt")
+            self._give_up(
+                held, ShardFault.RESULT_CORRUPT, "the bytes on disk are not what the sidecar stated"
+            )
 
-    def _give_up(self, held: _Held, reason: str) -> None:
+    def _give_up(self, held: _Held, reason: str, message: str = "") -> None:
         self._held.pop((held.lease, held.shard.shard), None)
-        self._hand_back(held.lease, [held.shard.shard], reason)
+        self._hand_back(held.lease, [held.shard.shard], reason, message)
 
-    def _hand_back(self, lease: str, shards: list[int], reason: str) -> None:
+    def _hand_back(self, lease: str, shards: list[int], reason: str, message: str = "") -> None:
         if shards:
             handback = fleet_pb2.Handback(
-                batch_uid=self._assignment.batch_uid, lease=lease, shards=shards, reason=reason
+                batch_uid=self._assignment.batch_uid,
+                lease=lease,
+                shards=shards,
+                reason=reason,
+                message=message,
             )
             self._session.keep_saying(fleet_pb2.VehicleMessage(handback=handback))

@@ -85,6 +85,18 @@ class Reason(StrEnum):
     UNKNOWN = "Unknown"
 
 
+class ShardFault(StrEnum):
+    """Why an attempt gave no result, as far as the shard itself may be to blame; a few of them fail the batch."""
+
+    SIDECAR_LOST = "SidecarLost"
+    RUNNER_LOST = "RunnerLost"
+    SHARD_REFUSED = "ShardRefused"
+    SHARD_DAMAGED = "ShardDamaged"
+    RESULT_CORRUPT = "ResultCorrupt"
+    NO_RESULT = "NoResult"
+    UNEXPECTED = "Unexpected"
+
+
 class BatchReason(StrEnum):
     """Why an InferenceBatch failed."""
 

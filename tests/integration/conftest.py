@@ -1,10 +1,25 @@
 """The fixtures of all integration tests, and the control plane's programs made ready before the first one."""
 
+from collections.abc import Iterator
+
 import pytest
+
+from parkade_hack.local import LocalCluster
 from parkade_hack.tools import ensure_tools
+from parkade_models.bundle import Bundle
+from support.batches import Garage
+from support.bundles import int8_bundle
 from support.controlplane import cluster, control_plane, kubectl, namespace
 
-__all__ = ["cluster", "control_plane", "kubectl", "namespace"]
+__all__ = ["cluster", "control_plane", "garage", "int8_bundle", "kubectl", "namespace"]
+
+
+@pytest.fixture
+def garage(cluster: LocalCluster, namespace: str, int8_bundle: Bundle) -> Iterator[Garage]:
+    """A namespace, a pool and vehicles of this test alone."""
+    garage = Garage(cluster, namespace, int8_bundle.folder)
+    yield garage
+    garage.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from parkade_hack import proc
 from parkade_hack.controlplane import Kubectl
 from support.controlplane import eventually

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from parkade_api.wellknown import Reason
+from parkade_api.wellknown import Reason, ShardFault
 from parkade_core.batch.failure import MOST_FAILURES, FailureCount
 from parkade_core.batch.lease import MOST_SHARDS, LeaseBook
 from parkade_core.batch.rate import Rate
@@ -143,14 +143,14 @@ TestBook.settings = settings(max_examples=60, stateful_step_count=40, deadline=N
 def test_only_failures_count_as_failures() -> None:
     """A vehicle that leaves has not failed; three failures of one shard end the batch and name it."""
     count = FailureCount()
-    for reason in [*Reason, ""]:
+    for reason in [*Reason, "", "Deleted"]:
         assert all(count.note((1,), reason, "") is None for _ in range(5))
-    verdicts = [count.note((0, 1), "InferenceFailed", "boom") for _ in range(MOST_FAILURES)]
+    verdicts = [count.note((0, 1), ShardFault.SHARD_DAMAGED, "boom") for _ in range(MOST_FAILURES)]
     assert verdicts[:-1] == [None] * (MOST_FAILURES - 1)
     assert verdicts[-1] is not None
     assert (verdicts[-1].shard, verdicts[-1].message) == (
         0,
-        "shard 0 failed 3 times, last with InferenceFailed: boom",
+        "shard 0 failed 3 times, last with ShardDamaged: boom",
     )
 
 

@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parkade_agent.runner import report
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
+from parkade_api.wellknown import ShardFault
 
 _HEALTH_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.2
@@ -81,7 +82,7 @@ class Runner:
             await self._slot.Finish(finish)
         except grpc.aio.AioRpcError as error:
             raise AgentLostError(error.details()) from None
-        if finish.reason == report.FailureReason.SIDECAR_LOST:
+        if finish.reason == ShardFault.SIDECAR_LOST:
             await self._wait_for_sidecar()
 
 

@@ -1,29 +1,19 @@
 """What the runner says of a shard: to the agent, and in the pod's log. Pure."""
 
-from enum import StrEnum
 from typing import Final
 
 import grpc
 
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
-
-
-class FailureReason(StrEnum):
-    """Why a shard has no result."""
-
-    SIDECAR_LOST = "SidecarLost"
-    SHARD_REFUSED = "ShardRefused"
-    SHARD_DAMAGED = "ShardDamaged"
-    UNEXPECTED = "Unexpected"
-
+from parkade_api.wellknown import ShardFault
 
 _REASONS: Final = {
-    grpc.StatusCode.UNAVAILABLE: FailureReason.SIDECAR_LOST,
-    grpc.StatusCode.CANCELLED: FailureReason.SIDECAR_LOST,
-    grpc.StatusCode.NOT_FOUND: FailureReason.SHARD_REFUSED,
-    grpc.StatusCode.INVALID_ARGUMENT: FailureReason.SHARD_REFUSED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: FailureReason.SHARD_REFUSED,
-    grpc.StatusCode.DATA_LOSS: FailureReason.SHARD_DAMAGED,
+    grpc.StatusCode.UNAVAILABLE: ShardFault.SIDECAR_LOST,
+    grpc.StatusCode.CANCELLED: ShardFault.SIDECAR_LOST,
+    grpc.StatusCode.NOT_FOUND: ShardFault.SHARD_REFUSED,
+    grpc.StatusCode.INVALID_ARGUMENT: ShardFault.SHARD_REFUSED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ShardFault.SHARD_REFUSED,
+    grpc.StatusCode.DATA_LOSS: ShardFault.SHARD_DAMAGED,
 }
 
 
@@ -59,7 +49,7 @@ def failed(shard: vehicle_pb2.NextReply, code: grpc.StatusCode, message: str) ->
         lease=shard.lease,
         shard=shard.shard,
         attempt=shard.attempt,
-        reason=_REASONS.get(code, FailureReason.UNEXPECTED),
+        reason=_REASONS.get(code, ShardFault.UNEXPECTED),
         message=message,
     )
 

@@ -1,16 +1,16 @@
 """When a shard has failed in vehicles too often for the batch to go on.
 
-A vehicle that leaves (a driver, heat, a low battery) has not failed: its shards simply go to another one.
+A vehicle that leaves (a driver, heat, a deleted slot) has not failed: its shards simply go to another one.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from parkade_api.wellknown import Reason
+from parkade_api.wellknown import ShardFault
 
 MOST_FAILURES: Final = 3
 
-_DEPARTURES: Final = frozenset(Reason)
+_FAULTS: Final = frozenset(ShardFault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class FailureCount:
 
     def note(self, shards: tuple[int, ...], reason: str, message: str) -> ShardFailed | None:
         """Count shards handed back with *reason*; the first that has failed too often is returned."""
-        if not reason or reason in _DEPARTURES:
+        if reason not in _FAULTS:
             return None
         for shard in shards:
             self._counts[shard] = count = self._counts.get(shard, 0) + 1

@@ -17,8 +17,9 @@ def judge(readings: Readings, rules: PoolRules, previous: Verdict | None, now: f
         effect = Effect.NO_EXECUTE if was_low else Effect.NO_SCHEDULE
         judged = _closed(Reason.UNKNOWN, "no fresh StateOfCharge", effect, recheck_at, latched=was_low)
     elif percent < limit:
-        name = "resume point" if was_low else "floor"
-        message = f"StateOfCharge {percent:g} % is under the {name} of {limit:g} %"
+        is_low = percent < rules.min_state_of_charge_percent
+        name, bound = ("floor", rules.min_state_of_charge_percent) if is_low else ("resume point", limit)
+        message = f"StateOfCharge {percent:g} % is under the {name} of {bound:g} %"
         judged = _closed(Reason.LOW_BATTERY, message, Effect.NO_EXECUTE, recheck_at, latched=True)
     else:
         message = f"StateOfCharge {percent:g} %"

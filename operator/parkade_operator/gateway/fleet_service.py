@@ -23,6 +23,7 @@ _RETRY_LEASE_SECONDS = 1.0
 _STATUS: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (NoIdentity, grpc.StatusCode.UNAUTHENTICATED),
     (errors.UnknownBatch, grpc.StatusCode.NOT_FOUND),
+    (errors.NoSuchObject, grpc.StatusCode.NOT_FOUND),
     (errors.NotLeased, grpc.StatusCode.PERMISSION_DENIED),
     (errors.BadPiece, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.FileRefused, grpc.StatusCode.INVALID_ARGUMENT),
@@ -135,7 +136,10 @@ class FleetService(rpc.FleetServicer):
                 session.send(pb.GatewayMessage(lease_grant=self._lease(vehicle, message.lease_request)))
             case "handback":
                 back = message.handback
-                self._batches.hand_back(back.batch_uid, vehicle, back.lease, list(back.shards), back.reason)
+                shards = list(back.shards)
+                self._batches.hand_back(
+                    back.batch_uid, vehicle, back.lease, shards, back.reason, back.message
+                )
                 self._on_change()
             case other:
                 _log.warning("message ignored", vehicle=vehicle, kind=other)

@@ -106,7 +106,7 @@ class Batches:
     ) -> None:
         """Open shards again that the vehicle will not finish.
 
-        A *reason* that is no `wellknown.Reason` counts as a failure of the shard.
+        A *reason* that is a `wellknown.ShardFault` counts as a failure of the shard.
         """
         lead = self._leads.get(uid)
         if lead is not None:

@@ -565,9 +565,12 @@ class Handback(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     SHARDS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     batch_uid: _builtins.str
     lease: _builtins.str
     reason: _builtins.str
+    """a Reason, a ShardFault, or why the slot ended"""
+    message: _builtins.str
     @_builtins.property
     def shards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
@@ -577,10 +580,11 @@ class Handback(_message.Message):
         lease: _builtins.str = ...,
         shards: _abc.Iterable[_builtins.int] | None = ...,
         reason: _builtins.str = ...,
+        message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_uid", b"batch_uid", "lease", b"lease", "reason", b"reason", "shards", b"shards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_uid", b"batch_uid", "lease", b"lease", "message", b"message", "reason", b"reason", "shards", b"shards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

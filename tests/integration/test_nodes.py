@@ -1,0 +1,120 @@
+"""A vehicle is a Node of the real control plane: born closed, opened by its signals, closed by them at once."""
+
+import pytest
+
+from parkade_api import vss
+from parkade_hack.controlplane import Kubectl
+from parkade_hack.local import AWAY, LocalCluster, Vehicle, VehicleSpec
+from support.batches import Garage, Object, pool
+from support.controlplane import eventually
+
+PROVIDER = "virtual-kubelet.io/provider"
+
+
+def node(kubectl: Kubectl, vehicle: Vehicle) -> Object:
+    """The vehicle's Node as the API server has it; empty while there is none."""
+    found = kubectl("get", "node", vehicle.name, "--ignore-not-found", "-o", "name")
+    return kubectl.read("node", vehicle.name) if found else {}
+
+
+def taints(kubectl: Kubectl, vehicle: Vehicle) -> dict[str, str]:
+    """Taint keys and effects of the vehicle's Node."""
+    spec = node(kubectl, vehicle).get("spec", {})
+    return {taint["key"]: taint["effect"] for taint in spec.get("taints", [])}
+
+
+def condition(kubectl: Kubectl, vehicle: Vehicle, kind: str) -> tuple[str, str, str]:
+    """Status, reason and message of one condition of the vehicle's Node."""
+    for found in node(kubectl, vehicle)["status"]["conditions"]:
+        if found["type"] == kind:
+            return found["status"], found["reason"], found["message"]
+    pytest.fail(f"no condition {kind}")
+
+
+def test_a_parked_vehicle_is_a_ready_node_with_one_slot(garage: Garage) -> None:
+    """The Node carries the verified claims, its pool, true conditions, one slot and a Lease that goes with it."""
+    kubectl = garage.kubectl
+    (vehicle,) = garage.open()
+    found = node(kubectl, vehicle)
+    assert found["metadata"]["labels"]["parkade.dev/region"] == garage.region
+    assert found["metadata"]["labels"]["parkade.dev/pool"] == garage.region
+    assert set(taints(kubectl, vehicle)) == {PROVIDER}
+    for kind in ("Ready", "VehicleParked", "ChargingOK", "BatteryOK", "ThermalOK", "ConnectivityOK"):
+        assert condition(kubectl, vehicle, kind)[0] == "True", kind
+    assert found["status"]["allocatable"]["parkade.dev/slot"] == "1"
+    lease = kubectl.read("lease", vehicle.name, "-n", "kube-node-lease")
+    assert lease["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
+
+
+def test_a_vehicle_of_no_pool_stays_closed(garage: Garage, cluster: LocalCluster) -> None:
+    """A Node is born with the taint `unknown`, keeps it while no pool has rules for it, and loses it then."""
+    kubectl = garage.kubectl
+    kubectl.apply(pool(garage.region, "elsewhere"))
+    claims = {"region": garage.region, "hardware": "hw4"}
+    vehicle = cluster.add_vehicle(VehicleSpec(f"{garage.region}-0", claims=claims))
+    eventually(lambda: node(kubectl, vehicle), 20, "the Node exists")
+    assert taints(kubectl, vehicle)["parkade.dev/unknown"] == "NoSchedule"
+    kubectl.apply(pool(garage.region, garage.region))
+    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 20, "the Node is open")
+
+
+def test_signals_close_the_node_with_the_number_that_failed(garage: Garage) -> None:
+    """Unplugged is NoSchedule, a battery below the floor NoExecute; the condition's message has the number."""
+    kubectl = garage.kubectl
+    (vehicle,) = garage.open()
+    vehicle.say({vss.PLUGGED_IN: False, vss.IS_CHARGING: False})
+    eventually(lambda: "parkade.dev/charging" in taints(kubectl, vehicle), 10, "taint charging")
+    assert taints(kubectl, vehicle)["parkade.dev/charging"] == "NoSchedule"
+    vehicle.say({vss.STATE_OF_CHARGE: 41.0})
+    eventually(lambda: "parkade.dev/battery" in taints(kubectl, vehicle), 10, "taint battery")
+    assert taints(kubectl, vehicle)["parkade.dev/battery"] == "NoExecute"
+    eventually(lambda: condition(kubectl, vehicle, "BatteryOK")[0] == "False", 10, "BatteryOK is false")
+    status, reason, message = condition(kubectl, vehicle, "BatteryOK")
+    assert (status, reason) == ("False", "LowBattery")
+    assert "41 %" in message
+    assert "60 %" in message
+
+
+def test_taints_of_others_survive_ours(garage: Garage) -> None:
+    """An administrator's taint is untouched when ours come."""
+    kubectl = garage.kubectl
+    (vehicle,) = garage.open()
+    kubectl("taint", "node", vehicle.name, "example.com/washing=now:NoSchedule")
+    vehicle.say(AWAY)
+    eventually(lambda: "parkade.dev/driving" in taints(kubectl, vehicle), 10, "taint driving")
+    assert {PROVIDER, "example.com/washing", "parkade.dev/driving"} <= set(taints(kubectl, vehicle))
+
+
+def test_a_deleted_node_comes_back(garage: Garage) -> None:
+    """Cloud controllers delete Nodes that they do not know; the vehicle's is made again, open as before."""
+    kubectl = garage.kubectl
+    (vehicle,) = garage.open()
+    uid = node(kubectl, vehicle)["metadata"]["uid"]
+    kubectl("delete", "node", vehicle.name)
+    eventually(
+        lambda: node(kubectl, vehicle).get("metadata", {}).get("uid") not in (None, uid), 10, "a new Node"
+    )
+    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 10, "the Node is open")
+
+
+def test_a_pod_that_is_no_slot_is_refused_in_words(garage: Garage) -> None:
+    """A pod of another image that tolerates everything stays Pending and says why; its deletion is finished."""
+    kubectl = garage.kubectl
+    (vehicle,) = garage.open()
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "stranger", "namespace": garage.namespace},
+        "spec": {"nodeName": vehicle.name, "containers": [{"name": "web", "image": "nginx:1"}]},
+    }
+    eventually(lambda: kubectl.run("get", "sa", "default", "-n", garage.namespace).returncode == 0, 10, "sa")
+    kubectl.apply(pod)
+
+    def status() -> Object:
+        found: Object = kubectl.read("pod", "stranger", "-n", garage.namespace)["status"]
+        return found
+
+    eventually(lambda: status().get("reason") == "NotForVehicles", 10, "the refusal")
+    assert status()["phase"] == "Pending"
+    assert "a vehicle runs only" in status()["message"]
+    kubectl("delete", "pod", "stranger", "-n", garage.namespace, "--timeout=20s")
