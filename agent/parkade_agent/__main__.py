@@ -10,16 +10,16 @@ from pydantic_settings import CliApp
 
 from parkade_agent.agent import Agent
 from parkade_agent.door import Door, open_channel
-from parkade_agent.log import configure_log
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.governor import Governor
 from parkade_agent.settings import Settings
 from parkade_agent.signals.scripted import ScriptedSignals
+from parkade_api.logs import configure_logs
 
 
 def main() -> None:
     """Runs the agent of one vehicle."""
-    configure_log()
+    configure_logs("agent")
     asyncio.run(_run(CliApp.run(Settings)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+
 from parkade_api.wellknown import LABEL_VEHICLE, NODE_LEASE_NAMESPACE
 from parkade_hack.controlplane import ControlPlane, Kubectl
 from parkade_hack.local import LocalCluster

@@ -10,13 +10,13 @@ from typing import Final
 
 import structlog
 
-from parkade_agent.log import configure_log
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.inference import InferenceService
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.server import SidecarServer
 from parkade_agent.sidecar.settings import Settings
 from parkade_agent.sidecar.shards import ShardsService
+from parkade_api.logs import configure_logs
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.errors import BundleError
 from parkade_models.tasks import open_task
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 def main() -> None:
     """Loads, warms up, serves."""
-    configure_log()
+    configure_logs("sidecar")
     settings = Settings()
     try:
         bundle = load_bundle(settings.bundle)

@@ -43,6 +43,7 @@ def _play(stage: Stage) -> int:
     try:
         build = BackgroundBuild(stage, supervisor, dict(os.environ))
         material = make_material(stage)
+        build.repeat_news()
         answer_a_question(stage, supervisor, material)
         tools = build.wait()
     finally:
