@@ -69,6 +69,7 @@ def _parts(gateway: Gateway) -> list:  # type: ignore[type-arg]
         gateway.nodes.renew(),
         gateway.pods.watch(),
         gateway.pods.work(),
+        gateway.vehicles.work(),
         _follow_pools(gateway),
         _follow_batches(gateway),
     ]

@@ -14,11 +14,15 @@ from parkade_core.vehicle.node import node_name
 from parkade_core.vehicle.patience import hold_seconds
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_operator.door.tls import Identity
-from parkade_operator.gateway.pools import Pools
+from parkade_operator.gateway.pools import AppliedPool, Pools
 from parkade_operator.kube.client import Object
+from parkade_operator.kube.workqueue import WorkQueue
 from parkade_operator.kubelet.nodes import NodeController, NodeDesire
 from parkade_operator.kubelet.pods import PodController
 
+# The defaults of VehiclePool, for vehicles that are in none.
+_STALE_WITHOUT_POOL = 30.0
+_AUTONOMY_WITHOUT_POOL = 3600.0
 _log = structlog.get_logger()
 
 
@@ -54,6 +58,11 @@ class Vehicles:
         self._clock = clock
         self._on_change = on_change
         self._vehicles: dict[str, Vehicle] = {}
+        self._departures = WorkQueue(self._depart, workers=2)
+
+    async def work(self) -> None:
+        """Removes Nodes and pods of vehicles that were silent for too long, until cancelled."""
+        await self._departures.run()
 
     def adopt(self) -> None:
         """Takes over the Nodes that an earlier gateway left; their vehicles have until they count as silent to dial."""
@@ -115,23 +124,22 @@ class Vehicles:
         """One call of core; what follows is stated to the Node controller, and the next look is arranged."""
         vehicle, now = self._vehicles[name], self._clock()
         pool = self._pools.of(vehicle.identity)
-        stale_after = pool.rules.telemetry_stale_after if pool else 30.0
-        silent_at = vehicle.heard_at + stale_after
+        silent_at, gone_at = _limits(vehicle, pool)
         connected = now < silent_at
-        if pool and not connected and now >= vehicle.heard_at + pool.autonomy:
+        if now >= gone_at:
             self._forget(name)
             return
-        if connected and not vehicle.received and not vehicle.has_session:
+        if connected and not vehicle.received and self._nodes.get(name) is not None:
+            # This gateway has just started: the Node stays as it is until the vehicle has spoken.
             self._look_again(name, silent_at, now)
             return
         readings = {path: Reading(value, now - at) for path, (value, at) in vehicle.received.items()}
         rules = pool.rules if pool else None
         vehicle.assessment = assess(readings, rules, vehicle.assessment, now, connected=connected)
         self._nodes.desire(name, _desire(vehicle, pool.rules.pool if pool else None, now))
-        gone_at = vehicle.heard_at + pool.autonomy if pool and not connected else None
-        held = [vehicle.closed_until, *vehicle.refused.values()]
-        times = [vehicle.assessment.recheck_at, silent_at if connected else gone_at, *held]
-        self._look_again(name, min((at for at in times if at is not None and at > now), default=None), now)
+        held = (vehicle.closed_until, *vehicle.refused.values())
+        times = (vehicle.assessment.recheck_at, silent_at, gone_at, *held)
+        self._look_again(name, min(at for at in times if at is not None and at > now), now)
         self._on_change()
 
     def views(self) -> list[VehicleView]:
@@ -143,8 +151,8 @@ class Vehicles:
         vehicle = self._vehicles.get(name)
         if vehicle is None:
             return True
-        pool = self._pools.of(vehicle.identity)
-        return self._clock() >= vehicle.heard_at + (pool.rules.telemetry_stale_after if pool else 30.0)
+        silent_at, _ = _limits(vehicle, self._pools.of(vehicle.identity))
+        return self._clock() >= silent_at
 
     def policy(self, name: str) -> pb.Policy | None:
         """The policy that the vehicle's guard shall follow; None while it is in no pool."""
@@ -168,14 +176,12 @@ class Vehicles:
             busy_with=slots[0]["metadata"]["labels"].get(LABEL_BATCH_UID) if slots else None,
         )
 
-    def _look_again(self, name: str, at: float | None, now: float) -> None:
+    def _look_again(self, name: str, at: float, now: float) -> None:
         vehicle = self._vehicles[name]
         if vehicle.timer is not None:
             vehicle.timer.cancel()
         # A little late is better than a little early, which would decide nothing and ask again.
-        wait = None if at is None else max(0.0, at - now) + 0.01
-        loop = asyncio.get_running_loop()
-        vehicle.timer = None if wait is None else loop.call_later(wait, self._judge_known, name)
+        vehicle.timer = asyncio.get_running_loop().call_later(at - now + 0.01, self._judge_known, name)
 
     def _judge_known(self, name: str) -> None:
         if name in self._vehicles:
@@ -184,14 +190,23 @@ class Vehicles:
     def _forget(self, name: str) -> None:
         _log.info("vehicle forgotten: silent for longer than its pool's autonomy", vehicle=name)
         self._vehicles.pop(name)
-        task = asyncio.ensure_future(self._remove(name))
-        task.add_done_callback(lambda done: done.exception())
+        self._departures.add(name)
         self._on_change()
 
-    async def _remove(self, name: str) -> None:
+    async def _depart(self, name: str) -> None:
+        """Deletes the pods before the Node: the pod garbage collector would take a minute for them."""
+        if name in self._vehicles:
+            return
         for pod in self._pods.on_node(node_name(name)):
             await self._pods.remove(pod)
         await self._nodes.delete(name)
+
+
+def _limits(vehicle: Vehicle, pool: AppliedPool | None) -> tuple[float, float]:
+    """When the vehicle counts as silent, and when as gone."""
+    stale_after = pool.rules.telemetry_stale_after if pool else _STALE_WITHOUT_POOL
+    autonomy = pool.autonomy if pool else _AUTONOMY_WITHOUT_POOL
+    return vehicle.heard_at + stale_after, vehicle.heard_at + max(autonomy, stale_after)
 
 
 def _desire(vehicle: Vehicle, pool: str | None, now: float) -> NodeDesire:

@@ -19,7 +19,11 @@ class WorkQueue:
     to run again, or None. A KubeError is retried with growing patience; any other error is a defect and ends `run`.
     """
 
-    def __init__(self, reconcile: Callable[[str], Awaitable[float | None]], workers: int = 8) -> None:
+    def __init__(
+        self,
+        reconcile: Callable[[str], Awaitable[float | None]],
+        workers: int = 8,
+    ) -> None:
         self._reconcile = reconcile
         self._workers = workers
         self._waiting: asyncio.Queue[str] = asyncio.Queue()

@@ -119,7 +119,8 @@ class PodController:
                 await self._refuse(pod)
             case "Run":
                 await self._provider.run(pod)
-                await self._report(pod, view)
+                if uid in self._views or not pod.get("status", {}).get("containerStatuses"):
+                    await self._report(pod, view)
             case "Stop":
                 await self._provider.stop(
                     pod, pod["metadata"].get("deletionGracePeriodSeconds") or 0, "Deleted"
