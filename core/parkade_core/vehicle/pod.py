@@ -1,7 +1,7 @@
 """A slot's pod: what the vehicle says of its containers, as the status that kubectl shows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR, IMAGE_RUNNER, IMAGE_SIDECAR
@@ -114,9 +114,8 @@ def _container_status(container: Object, view: PodView) -> Object:
     name = container["name"]
     seen = view.containers.get(name, _WAITING)
     if view.ended and seen.phase != "Terminated":
-        seen = ContainerView(
-            phase="Terminated", reason=view.reason or "Ended", message=view.message, exit_code=137
-        )
+        why = view.reason or "Ended"
+        seen = replace(seen, phase="Terminated", reason=why, message=view.message, exit_code=137, ready=False)
     running = seen.phase == "Running"
     return {
         "name": name,
