@@ -72,7 +72,7 @@ def fold(
         reason=reason,
         message=message,
         conditions=_conditions(batch, before, phase, (reason, message), now),
-        start_time=before.start_time or (now if known.state != "Planning" and progress else None),
+        start_time=before.start_time or (now if known.shards_total else None),
         finalizing_at=before.finalizing_at or (now if phase in ("Finalizing", "Completed") else None),
         completion_time=before.completion_time or (now if phase == "Completed" else None),
         request_counts=RequestCounts(
