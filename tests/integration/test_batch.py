@@ -3,7 +3,7 @@
 import json
 
 from parkade_hack.local import AWAY, PARKED, LocalCluster
-from support.batches import Garage, documents, request_line
+from support.batches import Garage, documents, long_documents, request_line
 from support.controlplane import eventually
 
 
@@ -61,7 +61,7 @@ def test_a_finished_batch_leaves_no_slot(garage: Garage) -> None:
 def test_a_deleted_slot_is_replaced_and_its_processes_end(garage: Garage) -> None:
     """`kubectl delete pod` reaches the process; the ReplicaSet's next slot finishes the batch."""
     (vehicle,) = garage.open(share=0.3)
-    garage.kubectl.apply(garage.batch("docs", documents(150)))
+    garage.kubectl.apply(garage.batch("docs", long_documents(300)))
     garage.wait_for_commits("docs", 2)
     before = garage.children(vehicle)
     pod = next(pod for pod in garage.slots("docs") if pod["spec"].get("nodeName"))
@@ -73,8 +73,8 @@ def test_a_deleted_slot_is_replaced_and_its_processes_end(garage: Garage) -> Non
 
 def test_a_deleted_batch_takes_everything_with_it(garage: Garage) -> None:
     """`kubectl delete ib` ends at once; slots, ReplicaSet and processes go, and the vehicle is free again."""
-    (vehicle,) = garage.open(share=0.2)
-    garage.kubectl.apply(garage.batch("docs", documents(300)))
+    (vehicle,) = garage.open(share=0.3)
+    garage.kubectl.apply(garage.batch("docs", long_documents(500)))
     garage.wait_for_commits("docs", 1)
     garage.kubectl("delete", "ib", "docs", "-n", garage.namespace, "--timeout=10s")
     eventually(lambda: not garage.slots("docs"), 30, "no slot is left")
@@ -85,24 +85,24 @@ def test_a_deleted_batch_takes_everything_with_it(garage: Garage) -> None:
 
 def test_a_suspended_batch_keeps_what_is_done(garage: Garage) -> None:
     """`suspend` ends the slots, `resume` goes on from there, and the files are the same as without."""
-    garage.open(share=0.1)
-    garage.kubectl.apply(garage.batch("docs", documents(120)))
+    garage.open(share=0.3)
+    garage.kubectl.apply(garage.batch("docs", long_documents(300)))
     garage.wait_for_commits("docs", 2)
     patch = ("patch", "ib", "docs", "-n", garage.namespace, "--type=merge", "-p")
     garage.kubectl(*patch, json.dumps({"spec": {"suspend": True}}))
     garage.wait_for("docs", "Suspended")
     eventually(lambda: not garage.slots("docs"), 20, "no slot is left")
     done = garage.status("docs")["shards"]["succeeded"]
-    assert 0 < done < 12
+    assert 0 < done < 30
     garage.kubectl(*patch, json.dumps({"spec": {"suspend": False}}))
-    assert garage.wait_for("docs", "Completed")["shards"]["succeeded"] == 12
+    assert garage.wait_for("docs", "Completed")["shards"]["succeeded"] == 30
     assert garage.prove("docs").returncode == 0
 
 
 def test_a_driver_who_returns_gets_the_vehicle_and_the_batch_goes_on(garage: Garage) -> None:
     """The vehicle ends its slot by itself, its Node is closed, another finishes; it works again when it is parked."""
     first, second = garage.open(2, share=0.3)
-    garage.kubectl.apply(garage.batch("docs", documents(200)))
+    garage.kubectl.apply(garage.batch("docs", long_documents(500)))
     garage.wait_for_commits("docs", 2)
     first.say(AWAY)
     eventually(lambda: not garage.children(first), 5, "the driver has the vehicle")
@@ -117,7 +117,7 @@ def test_a_driver_who_returns_gets_the_vehicle_and_the_batch_goes_on(garage: Gar
 def test_a_vehicle_that_dies_loses_no_shard(garage: Garage, cluster: LocalCluster) -> None:
     """After SIGKILL of an agent its children are gone; its shards are leased again, no record is lost or doubled."""
     first, second = garage.open(2, share=0.3)
-    garage.kubectl.apply(garage.batch("docs", documents(200)))
+    garage.kubectl.apply(garage.batch("docs", long_documents(500)))
     garage.wait_for_commits("docs", 2)
     children = garage.children(first)
     cluster.kill(first.name)
@@ -129,8 +129,8 @@ def test_a_vehicle_that_dies_loses_no_shard(garage: Garage, cluster: LocalCluste
 
 def test_a_killed_gateway_leads_again_to_the_same_bytes(garage: Garage, cluster: LocalCluster) -> None:
     """SIGKILL of the gateway mid-batch costs time only: no slot is replaced, the files equal those of a quiet run."""
-    garage.open(2, share=0.3)
-    lines = documents(150)
+    garage.open(2, share=0.4)
+    lines = long_documents(500)
     garage.kubectl.apply(garage.batch("quiet", lines, sharding={"recordsPerShard": 50}))
     garage.wait_for("quiet", "Completed")
     garage.kubectl.apply(garage.batch("killed", lines))
@@ -147,7 +147,7 @@ def test_a_killed_gateway_leads_again_to_the_same_bytes(garage: Garage, cluster:
 def test_an_operator_that_restarts_goes_on(garage: Garage, cluster: LocalCluster) -> None:
     """SIGKILL of the operator mid-batch: the next one takes the batch up and finishes its status."""
     garage.open(share=0.3)
-    garage.kubectl.apply(garage.batch("docs", documents(100)))
+    garage.kubectl.apply(garage.batch("docs", long_documents(200)))
     garage.wait_for_commits("docs", 1)
     cluster.kill("operator")
     cluster.start("operator")

@@ -18,6 +18,7 @@ from support.controlplane import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 Object = dict[str, Any]
+_SENTENCE = "A parked vehicle computes. "
 
 
 def pool(name: str, region: str, **eligibility: object) -> Object:
@@ -39,11 +40,13 @@ def request_line(custom_id: str, text: object) -> bytes:
 
 
 def documents(count: int) -> list[bytes]:
-    """*count* different records, of a few words to a few sentences."""
-    return [
-        request_line(f"doc-{n:04d}", f"Document {n}: " + "a parked vehicle computes. " * (n % 9 + 1))
-        for n in range(count)
-    ]
+    """*count* different records of a few words to a few sentences."""
+    return [request_line(f"doc-{n:04d}", f"Document {n}: " + _SENTENCE * (n % 9 + 1)) for n in range(count)]
+
+
+def long_documents(count: int) -> list[bytes]:
+    """*count* different records that fill the model's window, so that a batch of them can be caught in the act."""
+    return [request_line(f"doc-{n:04d}", f"Document {n}: " + _SENTENCE * 40) for n in range(count)]
 
 
 @dataclass
