@@ -9,6 +9,7 @@ from parkade_operator.kube.errors import KubeError
 
 _FIRST_RETRY = 0.2
 _LONGEST_RETRY = 30.0
+_DOUBLINGS = 10
 _log = structlog.get_logger()
 
 
@@ -81,7 +82,7 @@ class WorkQueue:
             again: float | None = await self._reconcile(key)
         except KubeError as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            wait = float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** (failures - 1)))
+            wait = float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, _DOUBLINGS)))
             _log.warning("reconcile failed", key=key, error=str(error), retry_seconds=wait)
             return wait
         self._failures.pop(key, None)
