@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,10 @@ Object = dict[str, Any]
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+
+# The server ends a watch a little before our own limit would break it.
+_WATCH_SECONDS = 300
+_WATCH_LIMIT_SECONDS = 330
 
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -77,8 +82,15 @@ class KubeClient:
 
     async def watch(self, path: str, resource_version: str, **query: str) -> AsyncIterator[Object]:
         """Watch events from *resource_version* on, until the server ends the watch. Raises Gone."""
-        query |= {"watch": "true", "resourceVersion": resource_version, "allowWatchBookmarks": "true"}
-        response = await self._open("GET", path, None, "application/json", query, seconds=330)
+        query |= {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        response = await self._open(
+            "GET", path, None, "application/json", query, seconds=_WATCH_LIMIT_SECONDS
+        )
         try:
             while line := await response.response.content.readline():
                 event: Object = json.loads(line)
@@ -120,16 +132,19 @@ class KubeClient:
             response = await self._rest.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
             )
+            refusal = await response.read() if response.status >= HTTPStatus.BAD_REQUEST else None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise error_of(0, "Unreachable", str(error) or type(error).__name__) from error
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            raise _refused(response.status, await response.read())
+        if refusal is not None:
+            raise _refused(response.status, refusal)
         return response
 
 
 def _refused(code: int, body: bytes) -> KubeError:
     try:
         status = json.loads(body)
-        return error_of(code, status.get("reason", ""), status.get("message", ""))
     except ValueError:
-        return error_of(code, HTTPStatus(code).phrase, body.decode(errors="replace"))
+        status = None
+    if isinstance(status, dict):
+        return error_of(code, status.get("reason", ""), status.get("message", ""))
+    return error_of(code, responses.get(code, ""), body.decode(errors="replace"))

@@ -9,6 +9,7 @@ import structlog
 from parkade_operator.kube.client import KubeClient, Object
 from parkade_operator.kube.errors import Gone, KubeError
 
+_FIRST_WAIT = 0.5
 _LONGEST_WAIT = 10.0
 _log = structlog.get_logger()
 
@@ -28,32 +29,33 @@ class Reflector:
         self._on_change = on_change
         self._selectors = selectors
         self._known: dict[str, Object] = {}
+        self._wait = 0.0
         self.synced = asyncio.Event()
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        wait = 0.0
         while True:
             try:
                 await self._list_and_watch()
-                wait = 0.0
             except Gone:
-                wait = 0.0
+                self._wait = 0.0
             except KubeError as error:
-                wait = min(_LONGEST_WAIT, wait * 2 or 0.5)
-                _log.warning("watch broken", path=self._path, error=str(error), retry_seconds=wait)
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects
+                self._wait = min(_LONGEST_WAIT, self._wait * 2 or _FIRST_WAIT)
+                _log.warning("watch broken", path=self._path, error=str(error), retry_seconds=self._wait)
+            await asyncio.sleep(self._wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects
 
     async def _list_and_watch(self) -> None:
+        """Returns never; a watch that told something, or that the server ended, makes the next wait short."""
         listing = await self._client.get(self._path, **self._selectors)
         kind = listing["kind"].removesuffix("List")
         self._replace([{"kind": kind, **item} for item in listing.get("items") or []])
         version = listing["metadata"]["resourceVersion"]
         while True:
             async for event in self._client.watch(self._path, version, **self._selectors):
-                version = event["object"]["metadata"]["resourceVersion"]
+                version, self._wait = event["object"]["metadata"]["resourceVersion"], 0.0
                 if event["type"] != "BOOKMARK":
                     self._take(event["object"], exists=event["type"] != "DELETED")
+            self._wait = 0.0
 
     def _replace(self, objects: list[Object]) -> None:
         listed = {item["metadata"]["uid"] for item in objects}
