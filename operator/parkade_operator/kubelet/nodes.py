@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from parkade_api.wellknown import LABEL_VEHICLE, NODE_LEASE_NAMESPACE
+from parkade_api.wellknown import LABEL_POOL, LABEL_VEHICLE, NODE_LEASE_NAMESPACE
 from parkade_core.vehicle.node import (
     TaintRow,
     lease,
@@ -154,7 +154,8 @@ class NodeController:
             await self._patch(vehicle, "/status", patch, STRATEGIC)
 
     async def _write_labels(self, vehicle: str, desire: NodeDesire) -> None:
-        labels = node_labels(vehicle, desire.claims, desire.pool) | dict(desire.labels)
+        no_pool = {LABEL_POOL: ""}
+        labels = no_pool | node_labels(vehicle, desire.claims, desire.pool) | dict(desire.labels)
         patch = metadata_patch(self._nodes[vehicle], labels)
         if patch is not None:
             await self._patch(vehicle, "", patch, MERGE)
