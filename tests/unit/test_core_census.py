@@ -2,7 +2,7 @@
 
 from parkade_api.v1alpha1.vehiclepool import VehiclePoolStatus
 from parkade_api.wellknown import Reason
-from parkade_core.vehicle.census import PoolCount, VehicleView, count_pool, free_for, pool_status
+from parkade_core.vehicle.census import PoolCount, VehicleView, add_up, count_pool, pool_status
 from support.objects import BORN, LATER, pool
 
 FLEET = [
@@ -33,17 +33,20 @@ def test_a_pool_counts_its_own_vehicles() -> None:
         eligible=3,
         busy=3,
         offline=1,
+        free=1,
         ineligible_reasons={"Driving": 2, "Unknown": 1, "Silent": 1},
     )
     assert count_pool("empty", FLEET) == PoolCount()
 
 
-def test_vehicles_busy_with_another_batch_are_not_free() -> None:
-    """A batch may have the eligible vehicles of its pools that are idle or its own already."""
-    assert free_for("batch-1", ["home"], FLEET) == 2
-    assert free_for("batch-3", ["home"], FLEET) == 1
-    assert free_for("batch-3", ["home", "depot"], FLEET) == 2
-    assert free_for("batch-1", [], FLEET) == 0
+def test_pools_add_up() -> None:
+    """Every number of several pools is the sum of theirs, reason by reason; of none it is zero."""
+    home, depot = count_pool("home", FLEET), count_pool("depot", FLEET)
+    both = add_up([home, depot])
+    assert (both.total, both.online, both.eligible, both.busy, both.offline, both.free) == (8, 7, 4, 3, 1, 2)
+    assert both.ineligible_reasons == {"Driving": 2, "Unknown": 1, "Silent": 1}
+    assert add_up([home, home]).ineligible_reasons == {"Driving": 4, "Unknown": 2, "Silent": 2}
+    assert add_up([]) == PoolCount()
 
 
 def test_the_status_is_the_count() -> None:
@@ -61,12 +64,17 @@ def test_the_status_is_the_count() -> None:
 
 
 def test_a_pool_that_the_gateway_has_not_reported_is_not_ready() -> None:
-    """Nothing is claimed while the gateway is away."""
+    """While the gateway is away nothing new is claimed, and what was counted last stays."""
     status = pool_status(pool(), None, LATER)
-    assert conditions(status) == {
+    assert conditions(status) == {"Ready": ("False", "GatewayUnreachable", LATER)}
+    assert status.vehicles is None
+    first = pool_status(pool(), count_pool("home", FLEET), BORN)
+    lost = pool_status(pool().model_copy(update={"status": first}), None, LATER)
+    assert conditions(lost) == {
         "Ready": ("False", "GatewayUnreachable", LATER),
-        "CapacityAvailable": ("False", "NoVehicleEligible", LATER),
+        "CapacityAvailable": ("True", "VehiclesEligible", BORN),
     }
+    assert (lost.vehicles, lost.ineligible_reasons) == (first.vehicles, first.ineligible_reasons)
 
 
 def test_a_transition_of_a_pool_is_a_change_of_status() -> None:
@@ -75,7 +83,9 @@ def test_a_transition_of_a_pool_is_a_change_of_status() -> None:
     seen = pool().model_copy(update={"status": first})
     more = pool_status(seen, PoolCount(total=3, online=3, eligible=3), LATER)
     assert {since for _, _, since in conditions(more).values()} == {BORN}
-    assert (more.conditions or [])[1].message == "3 of 3 vehicles may work now"
+    assert {item.type: item for item in more.conditions or []}[
+        "CapacityAvailable"
+    ].message == "3 of 3 vehicles may work now"
     none = conditions(pool_status(seen, PoolCount(total=2, online=2), LATER))
     assert (none["Ready"][2], none["CapacityAvailable"]) == (BORN, ("False", "NoVehicleEligible", LATER))
 

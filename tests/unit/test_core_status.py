@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.inferencebatch import InferenceBatchStatus
 from parkade_core.batch.status import Progress, fold, is_finished, seconds_left
+from parkade_core.vehicle.census import PoolCount
 from support.objects import BORN, LATER, batch
 
 RUNNING = Progress(
@@ -21,9 +22,8 @@ RUNNING = Progress(
     shards_leased=3,
     records_per_second=4.0,
     slots_running=2,
-    eligible_vehicles=5,
 )
-FRESH = Progress(state="Running", records_total=200, shards_total=20, eligible_vehicles=5)
+FRESH = Progress(state="Running", records_total=200, shards_total=20)
 COMPLETE = Progress(
     state="Complete",
     records_total=200,
@@ -38,7 +38,7 @@ COMPLETE = Progress(
 FAILED = Progress(state="Failed", reason="InputUnreadable", message="no such file")
 FINALIZING = Progress(state="Finalizing", shards_total=20, shards_committed=20)
 PLANNING = Progress(state="Planning")
-INELIGIBLE = {"NotCharging": 2, "Driving": 1}
+COUNT = PoolCount(total=5, online=5, eligible=2, free=2, ineligible_reasons={"NotCharging": 2, "Driving": 1})
 
 _STATES = st.sampled_from([None, PLANNING, FRESH, RUNNING, FINALIZING, COMPLETE, FAILED])
 
@@ -50,7 +50,7 @@ def folded(
     pools: tuple[str, ...] = ("home",),
 ) -> InferenceBatchStatus:
     """The status of a batch, by default a new one."""
-    return fold(of or batch(), pools, progress, INELIGIBLE, (now, "2026-01-01T00:30:00Z"))
+    return fold(of or batch(), pools, progress, COUNT, (now, "2026-01-01T00:30:00Z"))
 
 
 def after(progress: Progress | None, now: str = BORN) -> InferenceBatch:
@@ -97,9 +97,9 @@ def test_the_phase(
 
 def test_a_batch_without_vehicles_goes_on_waiting_in_progress() -> None:
     """Once a shard is committed the batch is no longer queued, although nobody works on it now."""
-    status = folded(Progress(state="Running", shards_total=20, shards_committed=1, eligible_vehicles=5))
+    status = folded(Progress(state="Running", shards_total=20, shards_committed=1))
     assert (status.phase, status.reason) == ("InProgress", "WaitingForVehicles")
-    assert status.message == "1 of 20 shards committed; no vehicle works on it, 5 eligible in home"
+    assert status.message == "1 of 20 shards committed; no vehicle works on it, 2 of 5 in home are free"
 
 
 @pytest.mark.parametrize(

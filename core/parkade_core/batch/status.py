@@ -1,6 +1,6 @@
 """InferenceBatch.status as a fold over what the gateway reports. Nothing in it is a source of truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,8 @@ from parkade_api.v1alpha1.inferencebatch import (
     ShardCounts,
     Usage,
 )
+from parkade_core.conditions import renew
+from parkade_core.vehicle.census import PoolCount
 
 BatchState = Literal["Planning", "Running", "Finalizing", "Complete", "Failed"]
 
@@ -36,7 +38,6 @@ class Progress:
     slots_running: int = 0
     slots_silent: int = 0
     slots_idle: int = 0
-    eligible_vehicles: int = 0
     output_uri: str = ""
     error_uri: str = ""
     manifest_digest: str = ""
@@ -56,13 +57,13 @@ def fold(
     batch: InferenceBatch,
     pools: Sequence[str],
     progress: Progress | None,
-    ineligible: Mapping[str, int],
+    count: PoolCount,
     times: tuple[str, str | None],
 ) -> InferenceBatchStatus:
-    """The status of a batch on *pools*; *times* are now and the estimated completion, RFC 3339."""
+    """The status of a batch on *pools* with *count* vehicles; *times* are now and the estimated end, RFC 3339."""
     now, eta = times
     before = batch.status or InferenceBatchStatus()
-    phase, reason, message = _phase(batch, pools, progress)
+    phase, reason, message = _phase(batch, pools, progress, count)
     known = progress or Progress(state="Planning")
     pending = known.shards_total - known.shards_committed - known.shards_leased
     running = phase == "InProgress"
@@ -86,7 +87,9 @@ def fold(
         ),
         progress_percent=100 * known.shards_committed // known.shards_total if known.shards_total else 0,
         estimated_completion_time=eta if running else None,
-        pending_reasons=[PendingReason(reason=name, count=n) for name, n in sorted(ineligible.items())]
+        pending_reasons=[
+            PendingReason(reason=name, count=n) for name, n in sorted(count.ineligible_reasons.items())
+        ]
         if running
         else None,
         usage=Usage(vehicles=known.slots_running if running else 0),
@@ -108,7 +111,9 @@ def _results(known: Progress) -> Results:
     )
 
 
-def _phase(batch: InferenceBatch, pools: Sequence[str], progress: Progress | None) -> tuple[Phase, str, str]:
+def _phase(
+    batch: InferenceBatch, pools: Sequence[str], progress: Progress | None, count: PoolCount
+) -> tuple[Phase, str, str]:
     match progress:
         case Progress(state="Failed"):
             return "Failed", progress.reason, progress.message
@@ -117,7 +122,7 @@ def _phase(batch: InferenceBatch, pools: Sequence[str], progress: Progress | Non
         case Progress(state="Finalizing"):
             return "Finalizing", "AssemblingResults", "All shards are committed; the result files are written"
         case _:
-            return _unfinished_phase(batch, pools, progress)
+            return _unfinished_phase(batch, pools, progress, count)
 
 
 def _outcome(progress: Progress) -> str:
@@ -126,7 +131,7 @@ def _outcome(progress: Progress) -> str:
 
 
 def _unfinished_phase(
-    batch: InferenceBatch, pools: Sequence[str], progress: Progress | None
+    batch: InferenceBatch, pools: Sequence[str], progress: Progress | None, count: PoolCount
 ) -> tuple[Phase, str, str]:
     if batch.spec.suspend:
         return "Suspended", "Suspended", "spec.suspend is true; set it to false to go on"
@@ -138,32 +143,18 @@ def _unfinished_phase(
     done = f"{progress.shards_committed} of {progress.shards_total} shards committed"
     if progress.slots_running:
         return "InProgress", "Running", f"{done} on {progress.slots_running} vehicles"
-    waiting = f"{done}; no vehicle works on it, {progress.eligible_vehicles} eligible in {', '.join(pools)}"
+    waiting = f"{done}; no vehicle works on it, {count.free} of {count.total} in {', '.join(pools)} are free"
     return "InProgress" if progress.shards_committed else "Queued", "WaitingForVehicles", waiting
 
 
 def _conditions(
     batch: InferenceBatch, before: InferenceBatchStatus, phase: Phase, why: tuple[str, str], now: str
 ) -> list[Condition]:
-    reason, message = why
-    admitted = phase not in ("Validating", "Queued", "Suspended")
     truths = {
-        "Admitted": admitted and phase != "Failed",
+        "Admitted": phase not in ("Validating", "Queued", "Suspended", "Failed"),
         "Running": phase in ("InProgress", "Finalizing"),
         "Complete": phase == "Completed",
         "Failed": phase == "Failed",
     }
-    had = {condition.type: condition for condition in before.conditions or []}
-    return [
-        Condition(
-            type=kind,
-            status="True" if holds else "False",
-            reason=reason,
-            message=message,
-            last_transition_time=had[kind].last_transition_time
-            if kind in had and (had[kind].status == "True") == holds
-            else now,
-            observed_generation=batch.metadata.generation,
-        )
-        for kind, holds in truths.items()
-    ]
+    facts = {kind: (holds, *why) for kind, holds in truths.items()}
+    return renew(before.conditions, facts, batch.metadata.generation, now)

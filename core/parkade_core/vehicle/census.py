@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from parkade_api.v1alpha1 import VehiclePool
-from parkade_api.v1alpha1.common import Condition
 from parkade_api.v1alpha1.vehiclepool import VehicleCounts, VehiclePoolStatus
 from parkade_api.wellknown import Reason
+from parkade_core.conditions import renew
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class PoolCount:
     eligible: int = 0
     busy: int = 0
     offline: int = 0
+    free: int = 0  # eligible and without a slot
     ineligible_reasons: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -43,56 +44,51 @@ def count_pool(pool: str, vehicles: Iterable[VehicleView]) -> PoolCount:
         eligible=sum(vehicle.eligible for vehicle in ours),
         busy=sum(vehicle.busy_with is not None and vehicle.online for vehicle in ours),
         offline=len(ours) - online,
+        free=sum(vehicle.eligible and vehicle.busy_with is None for vehicle in ours),
         ineligible_reasons=dict(Counter(str(v.reason or Reason.UNKNOWN) for v in ours if not v.eligible)),
     )
 
 
-def free_for(batch_uid: str, pools: Iterable[str], vehicles: Iterable[VehicleView]) -> int:
-    """Eligible vehicles of *pools* that are free or busy with this batch."""
-    names = set(pools)
-    return sum(
-        vehicle.eligible and vehicle.pool in names and vehicle.busy_with in (None, batch_uid)
-        for vehicle in vehicles
+def add_up(counts: Iterable[PoolCount]) -> PoolCount:
+    """The vehicles of several pools, counted."""
+    known = list(counts)
+    reasons: Counter[str] = Counter()
+    for count in known:
+        reasons.update(count.ineligible_reasons)
+    return PoolCount(
+        total=sum(count.total for count in known),
+        online=sum(count.online for count in known),
+        eligible=sum(count.eligible for count in known),
+        busy=sum(count.busy for count in known),
+        offline=sum(count.offline for count in known),
+        free=sum(count.free for count in known),
+        ineligible_reasons=dict(reasons),
     )
 
 
 def pool_status(pool: VehiclePool, count: PoolCount | None, now: str) -> VehiclePoolStatus:
-    """VehiclePool.status; *count* is None while the gateway has not reported."""
-    had = {item.type: item for item in (pool.status.conditions if pool.status else None) or []}
-    known = count or PoolCount()
-
-    def condition(kind: str, why: tuple[str, str], *, holds: bool) -> Condition:
-        status = "True" if holds else "False"
-        before = had.get(kind)
-        same = before is not None and before.status == status
-        return Condition(
-            type=kind,
-            status="True" if holds else "False",
-            reason=why[0],
-            message=why[1],
-            last_transition_time=before.last_transition_time if before and same else now,
-            observed_generation=pool.metadata.generation,
-        )
-
-    served = ("GatewayConnected", "The gateway reports this pool's vehicles")
-    unserved = ("GatewayUnreachable", "The gateway has not reported; the operator keeps asking")
-    capacity = f"{known.eligible} of {known.total} vehicles may work now"
+    """VehiclePool.status. While the gateway has not reported, *count* is None and the last counts stay."""
+    before = pool.status or VehiclePoolStatus()
+    generation = pool.metadata.generation
+    if count is None:
+        unserved = (False, "GatewayUnreachable", "The gateway has not reported; the operator keeps asking")
+        conditions = renew(before.conditions, {"Ready": unserved}, generation, now)
+        return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
+    can_work = count.eligible > 0
+    capacity = f"{count.eligible} of {count.total} vehicles may work now"
+    facts = {
+        "Ready": (True, "GatewayConnected", "The gateway reports this pool's vehicles"),
+        "CapacityAvailable": (can_work, "VehiclesEligible" if can_work else "NoVehicleEligible", capacity),
+    }
     return VehiclePoolStatus(
-        observed_generation=pool.metadata.generation,
-        conditions=[
-            condition("Ready", served if count else unserved, holds=count is not None),
-            condition(
-                "CapacityAvailable",
-                ("VehiclesEligible" if known.eligible else "NoVehicleEligible", capacity),
-                holds=known.eligible > 0,
-            ),
-        ],
+        observed_generation=generation,
+        conditions=renew(before.conditions, facts, generation, now),
         vehicles=VehicleCounts(
-            total=known.total,
-            online=known.online,
-            eligible=known.eligible,
-            busy=known.busy,
-            offline=known.offline,
+            total=count.total,
+            online=count.online,
+            eligible=count.eligible,
+            busy=count.busy,
+            offline=count.offline,
         ),
-        ineligible_reasons=dict(known.ineligible_reasons),
+        ineligible_reasons=dict(count.ineligible_reasons),
     )

@@ -104,7 +104,9 @@ class BatchReconciler:
         finished = is_finished(batch) or (progress is not None and progress.state != "Running")
         if progress is None and not finished:
             return
-        decision = decide_slots(_view(batch, progress, replicas, stopped=batch.spec.suspend or finished))
+        free = self._pools.count(pools, self._gateway.latest).free
+        stopped = batch.spec.suspend or finished
+        decision = decide_slots(_view(batch, progress, free, replicas, stopped=stopped))
         if current is None and decision.replicas == 0:
             return
         if current is not None and (replicas == decision.replicas or not (pools or decision.replicas == 0)):
@@ -128,8 +130,8 @@ class BatchReconciler:
         now = datetime.now(UTC)
         left = seconds_left(progress) if progress else None
         eta = _rfc3339(now + timedelta(seconds=left)) if left is not None else None
-        ineligible = self._pools.ineligible(pools, self._gateway.latest)
-        status = fold(batch, pools, progress, ineligible, (_rfc3339(now), eta))
+        count = self._pools.count(pools, self._gateway.latest)
+        status = fold(batch, pools, progress, count, (_rfc3339(now), eta))
         if status == batch.status:
             return
         meta = batch.metadata
@@ -159,13 +161,15 @@ class BatchReconciler:
         await self._events.record(about, kind, str(status.reason), message)
 
 
-def _view(batch: InferenceBatch, progress: Progress | None, replicas: int, *, stopped: bool) -> SlotView:
+def _view(
+    batch: InferenceBatch, progress: Progress | None, free: int, replicas: int, *, stopped: bool
+) -> SlotView:
     known = progress or Progress(state="Planning")
     return SlotView(
         stopped=stopped,
         shards_left=known.shards_total - known.shards_committed,
         parallelism=batch.spec.parallelism,
-        eligible_vehicles=known.eligible_vehicles,
+        eligible_vehicles=free + known.slots_running,
         replicas=replicas,
         silent=known.slots_silent,
         idle=known.slots_idle,

@@ -1,11 +1,11 @@
 """All VehiclePools as last seen, and what batches ask of them."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
 from parkade_api.v1alpha1 import InferenceBatch, VehiclePool
 from parkade_api.v1alpha1.common import seconds
+from parkade_core.vehicle.census import PoolCount, add_up
 from parkade_core.vehicle.membership import matches
 from parkade_operator.controllers.progress import count_of
 
@@ -42,10 +42,7 @@ class PoolIndex:
         durations = [self._pools[name].spec.autonomy.duration for name in names]
         return int(max(map(seconds, durations), default=3600.0))
 
-    def ineligible(self, names: Sequence[str], snapshot: pb.Snapshot | None) -> dict[str, int]:
-        """Why vehicles of these pools may not work: reason to number of vehicles."""
-        total: Counter[str] = Counter()
-        for name in names:
-            count = count_of(snapshot, name)
-            total.update(count.ineligible_reasons if count else {})
-        return dict(total)
+    def count(self, names: Sequence[str], snapshot: pb.Snapshot | None) -> PoolCount:
+        """The vehicles of these pools, as far as the gateway has reported them."""
+        counts = (count_of(snapshot, name) for name in names)
+        return add_up(count for count in counts if count is not None)

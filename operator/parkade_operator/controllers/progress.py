@@ -32,7 +32,6 @@ def progress_of(snapshot: pb.Snapshot | None, uid: str) -> Progress | None:
         slots_running=batch.slots_running,
         slots_silent=batch.slots_silent,
         slots_idle=batch.slots_idle,
-        eligible_vehicles=batch.eligible_vehicles,
         output_uri=batch.output_uri,
         error_uri=batch.error_uri,
         manifest_digest=batch.manifest_digest,
@@ -50,5 +49,6 @@ def count_of(snapshot: pb.Snapshot | None, pool: str) -> PoolCount | None:
         eligible=counts.eligible,
         busy=counts.busy,
         offline=counts.offline,
+        free=counts.free,
         ineligible_reasons=dict(counts.ineligible_reasons),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
-from parkade_core.vehicle.census import VehicleView, count_pool, free_for
+from parkade_core.vehicle.census import VehicleView, count_pool
 from parkade_core.vehicle.node import vehicle_of
 from parkade_core.vehicle.pod import PodView
 from parkade_operator.gateway.slots import batch_of
@@ -28,7 +28,7 @@ def take_snapshot(
     views = vehicles.views()
     slots = [(pod, pods.view(pod["metadata"]["uid"])) for pod in pods.slots()]
     return pb.Snapshot(
-        batches=[_batch(status, slots, vehicles, views) for status in batches],
+        batches=[_batch(status, slots, vehicles) for status in batches],
         pools=[_pool(name, views) for name in pools],
     )
 
@@ -37,7 +37,6 @@ def _batch(
     status: BatchStatus,
     slots: Sequence[tuple[Object, PodView]],
     vehicles: Vehicles,
-    views: Sequence[VehicleView],
 ) -> pb.BatchProgress:
     ours = [(pod, view) for pod, view in slots if batch_of(pod) == status.uid and not view.ended]
     silent = sum(_is_silent(pod, vehicles) for pod, _ in ours)
@@ -58,7 +57,6 @@ def _batch(
         slots_running=len(running),
         slots_silent=silent,
         slots_idle=sum(not view.containers["runner"].ready for view in running),
-        eligible_vehicles=free_for(status.uid, {view.pool for view in views if view.pool}, views),
         output_uri=status.output_uri,
         error_uri=status.error_uri,
         manifest_digest=status.manifest_digest,
@@ -74,6 +72,7 @@ def _pool(name: str, views: Sequence[VehicleView]) -> pb.PoolCounts:
         eligible=count.eligible,
         busy=count.busy,
         offline=count.offline,
+        free=count.free,
         ineligible_reasons=count.ineligible_reasons,
     )
 

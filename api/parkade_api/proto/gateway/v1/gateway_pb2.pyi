@@ -187,7 +187,6 @@ class BatchProgress(_message.Message):
     SLOTS_RUNNING_FIELD_NUMBER: _builtins.int
     SLOTS_SILENT_FIELD_NUMBER: _builtins.int
     SLOTS_IDLE_FIELD_NUMBER: _builtins.int
-    ELIGIBLE_VEHICLES_FIELD_NUMBER: _builtins.int
     OUTPUT_URI_FIELD_NUMBER: _builtins.int
     ERROR_URI_FIELD_NUMBER: _builtins.int
     MANIFEST_DIGEST_FIELD_NUMBER: _builtins.int
@@ -212,8 +211,6 @@ class BatchProgress(_message.Message):
     """on silent vehicles"""
     slots_idle: _builtins.int
     """on connected vehicles, told "no shard for you" """
-    eligible_vehicles: _builtins.int
-    """free or busy with this batch"""
     output_uri: _builtins.str
     error_uri: _builtins.str
     manifest_digest: _builtins.str
@@ -235,14 +232,13 @@ class BatchProgress(_message.Message):
         slots_running: _builtins.int = ...,
         slots_silent: _builtins.int = ...,
         slots_idle: _builtins.int = ...,
-        eligible_vehicles: _builtins.int = ...,
         output_uri: _builtins.str = ...,
         error_uri: _builtins.str = ...,
         manifest_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eligible_vehicles", b"eligible_vehicles", "error_uri", b"error_uri", "input_digest", b"input_digest", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "state", b"state", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_uri", b"error_uri", "input_digest", b"input_digest", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "state", b"state", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,6 +274,7 @@ class PoolCounts(_message.Message):
     ELIGIBLE_FIELD_NUMBER: _builtins.int
     BUSY_FIELD_NUMBER: _builtins.int
     OFFLINE_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
     INELIGIBLE_REASONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     total: _builtins.int
@@ -285,6 +282,8 @@ class PoolCounts(_message.Message):
     eligible: _builtins.int
     busy: _builtins.int
     offline: _builtins.int
+    free: _builtins.int
+    """eligible and without a slot"""
     @_builtins.property
     def ineligible_reasons(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
     def __init__(
@@ -296,11 +295,12 @@ class PoolCounts(_message.Message):
         eligible: _builtins.int = ...,
         busy: _builtins.int = ...,
         offline: _builtins.int = ...,
+        free: _builtins.int = ...,
         ineligible_reasons: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "eligible", b"eligible", "ineligible_reasons", b"ineligible_reasons", "name", b"name", "offline", b"offline", "online", b"online", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "eligible", b"eligible", "free", b"free", "ineligible_reasons", b"ineligible_reasons", "name", b"name", "offline", b"offline", "online", b"online", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
