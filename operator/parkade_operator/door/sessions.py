@@ -15,22 +15,28 @@ _log = structlog.get_logger()
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """The open connection of one vehicle. Nothing is sent after `end`."""
+    """The open connection of one vehicle. Nothing is sent or heard after `end`."""
 
     identity: Identity
     _outbox: asyncio.Queue[pb.GatewayMessage | None] = field(default_factory=asyncio.Queue)
+    _ended: bool = False
 
     def send(self, message: pb.GatewayMessage) -> None:
         """Queues a message. A vehicle that does not read its messages loses the session."""
+        if self._ended:
+            return
         if self._outbox.qsize() < _LONGEST_BACKLOG:
             self._outbox.put_nowait(message)
         else:
             _log.warning("session dropped: the vehicle does not read", vehicle=self.identity.vehicle)
+            self._outbox = asyncio.Queue()
             self.end()
 
     def end(self) -> None:
         """Ends the session, after the messages that are queued."""
-        self._outbox.put_nowait(None)
+        if not self._ended:
+            self._ended = True
+            self._outbox.put_nowait(None)
 
     async def converse(
         self,
@@ -53,6 +59,8 @@ class Session:
     ) -> None:
         try:
             async for message in incoming:
+                if self._ended:
+                    return
                 receive(self, message)
         finally:
             self.end()
