@@ -30,6 +30,7 @@ class ApiServer:
     watched_from: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     asked: list[tuple[str, str, dict[str, str], Object | None]] = field(default_factory=list)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    arrival: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
 
     def answer(self, *bodies: Object | bytes, status: int = 200) -> None:
@@ -50,12 +51,18 @@ class ApiServer:
             (path, body) for verb, path, query, body in self.asked if verb == method and "watch" not in query
         ]
 
+    async def news(self) -> None:
+        """Returns after the next request."""
+        await self.arrival.wait()
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serves one request."""
         text = await request.text()
         self.asked.append(
             (request.method, request.path, dict(request.query), json.loads(text) if text else None)
         )
+        self.arrival.set()
+        self.arrival = asyncio.Event()
         if "watch" in request.query:
             return await self._stream(request)
         status, body = self.answers.popleft()

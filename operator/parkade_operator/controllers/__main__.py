@@ -1,4 +1,4 @@
-"""`parkade-operator`: reconciles VehiclePool and InferenceBatch, until SIGTERM."""
+"""`parkade-operator`: reconciles VehiclePool and InferenceBatch, until SIGTERM. Exit code 1: a part of it failed."""
 
 import asyncio
 import logging
@@ -6,11 +6,15 @@ import signal
 import sys
 
 import kopf
+import structlog
 
 from parkade_api.logs import configure_logs
 from parkade_operator.controllers import handlers, login
+from parkade_operator.controllers.controllers import Controllers
 from parkade_operator.controllers.settings import Settings
 from parkade_operator.kube.client import Access
+
+_log = structlog.get_logger()
 
 
 def main() -> None:
@@ -18,25 +22,43 @@ def main() -> None:
     configure_logs("operator")
     # kopf's line for each handled event says nothing that our own decisions do not say.
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    access = Access()
+    sys.exit(asyncio.run(_run(Settings(), Access())))
+
+
+async def _run(settings: Settings, access: Access) -> int:
+    controllers = Controllers(settings, access)
     registry = kopf.OperatorRegistry()
     login.register(registry, access)
-    asyncio.run(_run(registry, Settings(), access))
+    handlers.register(registry, controllers)
+    controllers.start()
+    watching, stopping = await _watch(registry)
+    ends: list[asyncio.Future[None]] = [watching, controllers.failed, stopping]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    await controllers.stop()
+    # Cancelled, because kopf's own way to stop waits some seconds for tasks that are not its own.
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    _log.info("stopped", as_told=stopping.done())
+    return 0 if stopping.done() else 1
 
 
-async def _run(registry: kopf.OperatorRegistry, settings: Settings, access: Access) -> None:
-    stopping, failed = asyncio.Event(), asyncio.Event()
+async def _watch(registry: kopf.OperatorRegistry) -> tuple[asyncio.Task[None], asyncio.Future[None]]:
+    """Kopf at work, and what is done when this process is told to stop; kopf sets its own signal handlers first."""
+    ready = asyncio.Event()
+    operator = kopf.operator(
+        registry=registry, settings=handlers.settings(), standalone=True, clusterwide=True, ready_flag=ready
+    )
+    watching = asyncio.create_task(operator)
+    await asyncio.wait([watching, asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+    stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, _tell, stopping)
+    return watching, stopping
 
-    def fail() -> None:
-        failed.set()
-        stopping.set()
 
-    handlers.register(registry, settings, access, fail)
-    await kopf.operator(registry=registry, standalone=True, clusterwide=True, stop_flag=stopping)
-    if failed.is_set():
-        sys.exit(1)
+def _tell(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 if __name__ == "__main__":

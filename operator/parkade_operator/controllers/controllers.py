@@ -1,7 +1,6 @@
 """Both reconcilers with their queues, and who wakes whom."""
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
@@ -20,8 +19,7 @@ _log = structlog.get_logger()
 class Controllers:
     """Made inside the event loop. A changed object wakes itself; a pool or a gateway snapshot wakes all batches."""
 
-    def __init__(self, settings: Settings, access: Access, fail: Callable[[], None]) -> None:
-        self._fail = fail
+    def __init__(self, settings: Settings, access: Access) -> None:
         self._client = KubeClient(access)
         self._gateway = GatewayClient(settings)
         self._index = PoolIndex()
@@ -31,6 +29,7 @@ class Controllers:
         self._pool_queue = WorkQueue(self._pools.reconcile, workers=2)
         self._batch_queue = WorkQueue(self._batches.reconcile)
         self._tasks: list[asyncio.Task[None]] = []
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self) -> None:
         """Starts the queues and follows the gateway."""
@@ -58,9 +57,9 @@ class Controllers:
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         """A part that ended without being told to is a defect: the process ends, and whoever runs it starts it anew."""
-        if not task.cancelled():
+        if not task.cancelled() and not self.failed.done():
             _log.critical("a part of the operator failed", exc_info=task.exception())
-            self._fail()
+            self.failed.set_result(None)
 
     def _on_snapshot(self) -> None:
         for name in self._index.names():

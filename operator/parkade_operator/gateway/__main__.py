@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 import structlog
 
@@ -20,6 +21,7 @@ from parkade_operator.shards.store import PlatformStore
 from parkade_operator.shards.workers import WorkerPool
 
 _WORKERS = 1
+_WORKERS_SECONDS = 2.0
 _log = structlog.get_logger()
 
 
@@ -43,9 +45,8 @@ async def _run(settings: Settings) -> int:
     changes = Changes()
     store = PlatformStore.from_url(settings.platform_store)
     await store.probe()
-    batches = Batches(
-        store, FileRoot(settings.file_root), WorkerPool(_WORKERS), time.monotonic, new_id, changes.notify
-    )
+    workers = WorkerPool(_WORKERS)
+    batches = Batches(store, FileRoot(settings.file_root), workers, time.monotonic, new_id, changes.notify)
     gateway = wire(settings, client, batches, changes)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part) for part in _parts(gateway)]
@@ -57,6 +58,9 @@ async def _run(settings: Settings) -> int:
             task.cancel()
     await batches.close()
     await client.close()
+    with suppress(TimeoutError):
+        # A worker in the middle of a plan dies with this process; the next gateway finds what it created.
+        await asyncio.wait_for(asyncio.to_thread(workers.shutdown), _WORKERS_SECONDS)
     _log.info("stopped")
     return 0
 
