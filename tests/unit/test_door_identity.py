@@ -1,0 +1,53 @@
+"""Who is at the door: exactly one vehicle, as its certificate says."""
+
+from pathlib import Path
+
+import pytest
+
+from parkade_hack.pki import Authority, Subject
+from parkade_operator.door.tls import Identity, NoIdentity, identity_of
+
+VEHICLE = "urn:parkade:vehicle:"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority for vehicles."""
+    return Authority(tmp_path_factory.mktemp("ca"), "vehicles")
+
+
+def certificate(authority: Authority, *uris: str, dns: tuple[str, ...] = ()) -> bytes:
+    """A client certificate with these names, in PEM."""
+    pair = authority.issue("vehicle", Subject("vehicle-common", uris=uris, dns=dns))
+    pem = pair.cert.read_bytes()
+    Path(pair.key).unlink()
+    return pem
+
+
+def test_a_certificate_names_a_vehicle_and_its_claims(authority: Authority) -> None:
+    """Claims become Node labels of our group; a value may hold colons."""
+    uris = (VEHICLE + "v1", "urn:parkade:claim:region:eu", "urn:parkade:claim:owner:a:b", "urn:other:thing")
+    claims = {"parkade.dev/region": "eu", "parkade.dev/owner": "a:b"}
+    assert identity_of(certificate(authority, *uris)) == Identity("v1", claims)
+
+
+def test_a_vehicle_needs_no_claims(authority: Authority) -> None:
+    """A certificate with a vehicle alone is enough."""
+    assert identity_of(certificate(authority, VEHICLE + "v1", dns=("v1.example",))) == Identity("v1", {})
+
+
+@pytest.mark.parametrize(
+    ("uris", "dns", "sentence"),
+    [
+        ((), (), "no subject alternative name"),
+        ((), ("vehicle-v1",), "names 0 vehicles; it must name one, as urn:parkade:vehicle:<id>"),
+        (("urn:parkade:claim:region:eu",), (), "names 0 vehicles"),
+        ((VEHICLE + "v1", VEHICLE + "v2"), (), "names 2 vehicles"),
+    ],
+)
+def test_a_certificate_of_no_one_vehicle_is_refused(
+    authority: Authority, uris: tuple[str, ...], dns: tuple[str, ...], sentence: str
+) -> None:
+    """The common name is no identity, and two vehicles are none."""
+    with pytest.raises(NoIdentity, match=sentence):
+        identity_of(certificate(authority, *uris, dns=dns))
