@@ -2,7 +2,7 @@
 
     python examples/proof.py INPUT.jsonl BUNDLE_DIR OUTPUT.jsonl ERRORS.jsonl
 
-Embeds every record alone. Each input line must be answered once, in order, with the same vector byte for byte.
+Embeds every record alone. Each input line is answered once, in output or in errors, in order, byte for byte.
 """
 
 import hashlib
@@ -27,46 +27,19 @@ options.intra_op_num_threads = options.inter_op_num_threads = 1
 session = ort.InferenceSession(str(bundle / manifest["variants"][0]["file"]), options)
 
 
-def embed(text: str) -> tuple[np.ndarray, int]:
-    """The unit vector of one text, computed alone, and its number of tokens."""
-    encoding = tokenizer.encode(text)
-    columns = (encoding.ids, encoding.attention_mask, encoding.type_ids)
+def answer(number: int, custom_id: str, text: str) -> dict:
+    """The output line that the record must have; its numbers are the shortest decimals of the float32 values."""
+    tokens = tokenizer.encode(text)
+    columns = (tokens.ids, tokens.attention_mask, tokens.type_ids)
     feeds = {name: np.array([ids]) for name, ids in zip(manifest["input"]["tensors"], columns, strict=False)}
     row = session.run([manifest["output"]["tensor"]], feeds)[0][0].astype(np.float64)
-    return (row / math.sqrt(math.fsum((row * row).tolist()))).astype(np.float32), len(encoding.ids)
-
-
-def answer(number: int, custom_id: str, vector: np.ndarray, tokens: int) -> dict:
-    """The output line that the record must have; numbers are the shortest decimals of the float32 values."""
-    name = hashlib.sha256(f"{digest}:{number}".encode()).hexdigest()
+    vector = (row / math.sqrt(math.fsum((row * row).tolist()))).astype(np.float32)
     data = [{"object": "embedding", "index": 0, "embedding": [float(str(value)) for value in vector]}]
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    usage = {"prompt_tokens": len(tokens.ids), "total_tokens": len(tokens.ids)}
     body = {"object": "list", "data": data, "model": manifest["name"], "usage": usage}
+    name = hashlib.sha256(f"{digest}:{number}".encode()).hexdigest()
     response = {"status_code": 200, "request_id": f"req_{name[24:48]}", "body": body}
     return {"id": f"batch_req_{name[:24]}", "custom_id": custom_id, "response": response, "error": None}
-
-
-def request(line: bytes, seen: set[str]) -> tuple[str | None, str | None]:
-    """The custom_id and the text to embed; each None when the line does not state one that can be used."""
-    record = parsed(line)
-    custom_id = record.get("custom_id") if isinstance(record, dict) else None
-    if not isinstance(custom_id, str) or not custom_id:
-        return None, None
-    body, is_first = record.get("body"), custom_id not in seen
-    seen.add(custom_id)
-    is_call = (
-        record.get("method") == "POST" and record.get("url") == "/v1/embeddings" and isinstance(body, dict)
-    )
-    text = body.get("input") if is_call and is_first else None
-    return custom_id, text if isinstance(text, str) and text.strip() else None
-
-
-def parsed(line: bytes) -> object:
-    """What the line says, or None when it is not JSON."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
 
 
 def check(condition: object, sentence: str) -> None:
@@ -75,31 +48,36 @@ def check(condition: object, sentence: str) -> None:
         sys.exit(f"proof failed: {sentence}")
 
 
-rows = {path: path.read_bytes().split(b"\n") for path in (output, errors)}
-check(all(lines.pop() == b"" for lines in rows.values()), "a file does not end with a whole line")
-answers, refusals = map(iter, rows.values())
-seen, embedded, refused, spent = set(), 0, 0, 0
+def rows(file: Path) -> list[dict]:
+    """The lines of a result file."""
+    *lines, rest = file.read_bytes().split(b"\n")
+    check(rest == b"", f"{file.name} does not end with a whole line")
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as problem:
+        sys.exit(f"proof failed: {file.name} has a line that is not JSON: {problem}")
+
+
+answers, refusals = iter(rows(output)), iter(rows(errors))
+refusal, embedded, refused, seen, started = next(refusals, None), 0, 0, set(), time.process_time_ns()
 for number, line in enumerate(source.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-    custom_id, text = request(line, seen)
-    where = f"input line {number} ({custom_id})"
-    if text is not None:
-        started = time.process_time_ns()
-        vector, tokens = embed(text)
-        spent += time.process_time_ns() - started
-        wanted, found = answer(number, custom_id, vector, tokens), parsed(next(answers, b"")) or {}
-        check(found.get("custom_id") == custom_id, f"{output.name} has {found.get('custom_id')}, not {where}")
-        check(found == wanted, f"{output.name} has another vector or other words for {where}")
-        embedded += 1
+    if refusal is not None and refusal["error"]["line"] == number:
+        check(line.strip(), f"{errors.name} has input line {number}, which is blank")
+        refusal, refused = next(refusals, None), refused + 1
     elif line.strip():
-        found = parsed(next(refusals, b"")) or {"error": {"line": None}}
-        told = (found["error"]["line"], found.get("custom_id"))
-        check(told == (number, custom_id), f"{errors.name} has line {told[0]} ({told[1]}), not {where}")
-        refused += 1
+        try:
+            record = json.loads(line)
+            wanted = answer(number, record["custom_id"], record["body"]["input"])
+        except (ValueError, KeyError, TypeError):
+            sys.exit(
+                f"proof failed: input line {number} cannot be embedded, and {errors.name} does not tell it"
+            )
+        found, is_new = next(answers, None), record["custom_id"] not in seen
+        check(is_new and found == wanted, f"{output.name} does not have what input line {number} must give")
+        seen.add(record["custom_id"])
+        embedded += 1
+milliseconds = (time.process_time_ns() - started) / 1e6 / max(embedded, 1)
 check(next(answers, None) is None, f"{output.name} has lines that no input line asked for")
-check(next(refusals, None) is None, f"{errors.name} has lines that no input line asked for")
+check(refusal is None, f"{errors.name} has lines that are out of order or that no input line asked for")
 print(f"{embedded} vectors byte-equal and in order, {refused} records refused; none lost, none twice")
-print(
-    json.dumps(
-        {"records": embedded, "errors": refused, "raw_cpu_ms_per_record": spent / 1e6 / max(embedded, 1)}
-    )
-)
+print(json.dumps({"records": embedded, "errors": refused, "raw_cpu_ms_per_record": milliseconds}))
