@@ -47,7 +47,12 @@ def test_selectors_mean_what_they_mean_in_kubernetes(selector: dict[str, object]
 
 def test_the_pool_of_highest_weight_wins_then_the_first_by_name() -> None:
     """The choice does not depend on the order in which pools were seen."""
-    pools = [pool("b", weight=5), pool("a", weight=5), pool("heavy", weight=9, matchLabels={"region": "us"})]
+    pools = [
+        pool("b", weight=5),
+        pool("a", weight=5),
+        pool("0-light", weight=2),
+        pool("heavy", weight=9, matchLabels={"region": "us"}),
+    ]
     for seen in (pools, pools[::-1]):
         chosen = pool_of(EU, seen)
         assert chosen is not None
