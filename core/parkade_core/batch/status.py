@@ -65,7 +65,6 @@ def fold(
     before = batch.status or InferenceBatchStatus()
     phase, reason, message = _phase(batch, pools, progress, count)
     known = progress or Progress(state="Planning")
-    pending = known.shards_total - known.shards_committed - known.shards_leased
     running = phase == "InProgress"
     return InferenceBatchStatus(
         observed_generation=batch.metadata.generation,
@@ -79,19 +78,10 @@ def fold(
         request_counts=RequestCounts(
             total=known.records_total, completed=known.records_succeeded, failed=known.records_failed
         ),
-        shards=ShardCounts(
-            total=known.shards_total,
-            pending=max(0, pending),
-            leased=known.shards_leased,
-            succeeded=known.shards_committed,
-        ),
+        shards=_shards(known),
         progress_percent=100 * known.shards_committed // known.shards_total if known.shards_total else 0,
         estimated_completion_time=eta if running else None,
-        pending_reasons=[
-            PendingReason(reason=name, count=n) for name, n in sorted(count.ineligible_reasons.items())
-        ]
-        if running
-        else None,
+        pending_reasons=_pending_reasons(count) if running else None,
         usage=Usage(vehicles=known.slots_running if running else 0),
         results=_results(known) if phase == "Completed" else None,
     )
@@ -103,6 +93,20 @@ def seconds_left(progress: Progress) -> float | None:
         return None
     done = progress.records_succeeded + progress.records_failed
     return max(0, progress.records_total - done) / progress.records_per_second
+
+
+def _shards(known: Progress) -> ShardCounts:
+    pending = known.shards_total - known.shards_committed - known.shards_leased
+    return ShardCounts(
+        total=known.shards_total,
+        pending=max(0, pending),
+        leased=known.shards_leased,
+        succeeded=known.shards_committed,
+    )
+
+
+def _pending_reasons(count: PoolCount) -> list[PendingReason]:
+    return [PendingReason(reason=name, count=n) for name, n in sorted(count.ineligible_reasons.items())]
 
 
 def _results(known: Progress) -> Results:
