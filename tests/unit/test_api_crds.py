@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from parkade_api.crdgen import RESOURCES, render, structural
 from parkade_api.v1alpha1.common import cel
@@ -114,7 +114,7 @@ def test_maps_keep_the_schema_of_their_values() -> None:
 )
 def test_what_has_no_one_type_is_refused(annotation: Any, sentence: str) -> None:
     """Kubernetes would refuse it, too, but only when it is installed."""
-    loose = type("Loose", (BaseModel,), {"__annotations__": {"field": annotation}, "__doc__": "Loose."})
+    loose = create_model("Loose", field=(annotation, ...))
     with pytest.raises(ValueError, match=sentence):
         structural(loose.model_json_schema())
 
