@@ -1,5 +1,6 @@
 """Who is at the door: exactly one vehicle, as its certificate says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,14 +41,16 @@ def test_a_vehicle_needs_no_claims(authority: Authority) -> None:
     ("uris", "dns", "sentence"),
     [
         ((), (), "no subject alternative name"),
-        ((), ("vehicle-v1",), "names 0 vehicles; it must name one, as urn:parkade:vehicle:<id>"),
-        (("urn:parkade:claim:region:eu",), (), "names 0 vehicles"),
-        ((VEHICLE + "v1", VEHICLE + "v2"), (), "names 2 vehicles"),
+        ((), ("vehicle-v1",), "must name one vehicle, as urn:parkade:vehicle:<id>; it names []"),
+        (("urn:parkade:claim:region:eu",), (), "it names []"),
+        ((VEHICLE + "v1", VEHICLE + "v2"), (), "it names ['v1', 'v2']"),
+        ((VEHICLE,), (), "it names ['']"),
+        ((VEHICLE + "V1/../x",), (), "it names ['V1/../x']"),
     ],
 )
 def test_a_certificate_of_no_one_vehicle_is_refused(
     authority: Authority, uris: tuple[str, ...], dns: tuple[str, ...], sentence: str
 ) -> None:
     """The common name is no identity, and two vehicles are none."""
-    with pytest.raises(NoIdentity, match=sentence):
+    with pytest.raises(NoIdentity, match=re.escape(sentence)):
         identity_of(certificate(authority, *uris, dns=dns))

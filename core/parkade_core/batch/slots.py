@@ -22,9 +22,9 @@ class SlotView:
     shards_left: int
     parallelism: int | None
     eligible_vehicles: int
-    replicas: int  # as the ReplicaSet stands
+    running: int  # slots on connected vehicles, idle ones too
+    idle: int  # of those, the ones that were told "no shard for you" and are NotReady
     silent: int  # slots on silent vehicles
-    idle: int  # NotReady slots on connected vehicles
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,16 @@ def decide_slots(view: SlotView) -> SlotDecision:
     """The replicas of a batch.
 
     Slots on silent vehicles count on top, because they may never come back. The number falls no faster than slots
-    become idle: a ReplicaSet deletes NotReady pods first, so it then ends only slots that hold no shard.
+    become idle: a ReplicaSet deletes pods that wait or are NotReady first, so it ends only slots that hold no shard.
     """
     if view.stopped or view.shards_left == 0:
         return SlotDecision(0, "the batch is suspended or has no shard left")
     limits = [view.shards_left, view.eligible_vehicles + SPARE]
     wanted = min([*limits, view.parallelism] if view.parallelism else limits)
     target = view.silent + wanted
-    floor = view.replicas - view.idle
-    if target < floor:
-        return SlotDecision(floor, f"{floor} slots still hold shards; {target} are wanted")
+    holding = view.running - view.idle + view.silent
+    if target < holding:
+        return SlotDecision(holding, f"{holding} slots may hold shards; {target} are wanted")
     return SlotDecision(target, f"{wanted} wanted and {view.silent} on silent vehicles")
 
 

@@ -79,7 +79,7 @@ def fold(
             total=known.records_total, completed=known.records_succeeded, failed=known.records_failed
         ),
         shards=_shards(known),
-        progress_percent=100 * known.shards_committed // known.shards_total if known.shards_total else 0,
+        progress_percent=_percent(known),
         estimated_completion_time=eta if running else None,
         pending_reasons=_pending_reasons(count) if running else None,
         usage=Usage(vehicles=known.slots_running if running else 0),
@@ -107,6 +107,12 @@ def _shards(known: Progress) -> ShardCounts:
 
 def _pending_reasons(count: PoolCount) -> list[PendingReason]:
     return [PendingReason(reason=name, count=n) for name, n in sorted(count.ineligible_reasons.items())]
+
+
+def _percent(known: Progress) -> int:
+    if known.state == "Complete":
+        return 100
+    return 100 * known.shards_committed // known.shards_total if known.shards_total else 0
 
 
 def _results(known: Progress) -> Results:

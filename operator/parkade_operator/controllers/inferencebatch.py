@@ -106,7 +106,7 @@ class BatchReconciler:
             return
         free = self._pools.count(pools, self._gateway.latest).free
         stopped = batch.spec.suspend or finished
-        decision = decide_slots(_view(batch, progress, free, replicas, stopped=stopped))
+        decision = decide_slots(_view(batch, progress, free, stopped=stopped))
         if current is None and decision.replicas == 0:
             return
         if current is not None and (replicas == decision.replicas or not (pools or decision.replicas == 0)):
@@ -161,18 +161,16 @@ class BatchReconciler:
         await self._events.record(about, kind, str(status.reason), message)
 
 
-def _view(
-    batch: InferenceBatch, progress: Progress | None, free: int, replicas: int, *, stopped: bool
-) -> SlotView:
+def _view(batch: InferenceBatch, progress: Progress | None, free: int, *, stopped: bool) -> SlotView:
     known = progress or Progress(state="Planning")
     return SlotView(
         stopped=stopped,
         shards_left=known.shards_total - known.shards_committed,
         parallelism=batch.spec.parallelism,
         eligible_vehicles=free + known.slots_running,
-        replicas=replicas,
-        silent=known.slots_silent,
+        running=known.slots_running,
         idle=known.slots_idle,
+        silent=known.slots_silent,
     )
 
 

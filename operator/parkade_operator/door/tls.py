@@ -1,5 +1,6 @@
 """Who is at the door: mTLS credentials, and the verified identity in a vehicle's certificate."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,9 @@ import grpc
 from cryptography import x509
 
 from parkade_api.wellknown import GROUP, SAN_CLAIM, SAN_VEHICLE
+
+# A vehicle's id is part of its Node's name and a label's value.
+_VEHICLE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,8 @@ def identity_of(pem: bytes) -> Identity:
         raise NoIdentity("the certificate has no subject alternative name") from error
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     vehicles = [uri.removeprefix(SAN_VEHICLE) for uri in uris if uri.startswith(SAN_VEHICLE)]
-    if len(vehicles) != 1:
-        raise NoIdentity(
-            f"the certificate names {len(vehicles)} vehicles; it must name one, as {SAN_VEHICLE}<id>"
-        )
+    if len(vehicles) != 1 or not _VEHICLE_ID.fullmatch(vehicles[0]):
+        raise NoIdentity(f"the certificate must name one vehicle, as {SAN_VEHICLE}<id>; it names {vehicles}")
     claims = [uri.removeprefix(SAN_CLAIM).partition(":") for uri in uris if uri.startswith(SAN_CLAIM)]
     return Identity(vehicles[0], {f"{GROUP}/{name}": value for name, _, value in claims})
 

@@ -69,8 +69,7 @@ class FleetService(rpc.FleetServicer):
             async for message in session.converse(request_iterator, self._receive):
                 yield message
         finally:
-            if self._sessions.leave(session):
-                self._vehicles.disconnect(identity.vehicle)
+            self._sessions.leave(session)
             _log.info("session closed", vehicle=identity.vehicle)
 
     @override
@@ -129,7 +128,7 @@ class FleetService(rpc.FleetServicer):
         vehicle = session.identity.vehicle
         match message.WhichOneof("message"):
             case "telemetry":
-                self._vehicles.hear(vehicle, message.telemetry)
+                self._vehicles.hear(session.identity, message.telemetry)
             case "slot_status":
                 self._slots.report(session, message.slot_status)
             case "lease_request":

@@ -32,7 +32,6 @@ class Vehicle:
 
     identity: Identity
     heard_at: float
-    has_session: bool = False
     received: dict[str, tuple[Value, float]] = field(default_factory=dict)  # path -> value, when it was true
     assessment: Assessment | None = None
     closed_until: float = 0.0
@@ -79,17 +78,12 @@ class Vehicles:
         vehicle = self._vehicles.setdefault(identity.vehicle, Vehicle(identity, self._clock()))
         vehicle.identity = identity
         vehicle.heard_at = self._clock()
-        vehicle.has_session = True
         self.judge(identity.vehicle)
 
-    def disconnect(self, name: str) -> None:
-        """A session was closed; the vehicle counts as silent when it stays away."""
-        self._vehicles[name].has_session = False
-        self.judge(name)
-
-    def hear(self, name: str, telemetry: pb.Telemetry) -> None:
-        """Takes the readings of one message."""
-        vehicle, now = self._vehicles[name], self._clock()
+    def hear(self, identity: Identity, telemetry: pb.Telemetry) -> None:
+        """Takes the readings of one message; a vehicle that was forgotten while it was silent is known again."""
+        vehicle = self._vehicles.setdefault(identity.vehicle, Vehicle(identity, self._clock()))
+        name, now = identity.vehicle, self._clock()
         vehicle.heard_at = now
         for signal in telemetry.signals:
             kind = signal.WhichOneof("value")
