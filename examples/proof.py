@@ -48,21 +48,35 @@ def check(condition: object, sentence: str) -> None:
         sys.exit(f"proof failed: {sentence}")
 
 
+def number_of(text: str) -> float | str:
+    """A number as JSON has it; another notation of the same value (5E-7 for 5e-7) is another byte, so no number."""
+    return float(text) if text == text.lower() else text
+
+
 def rows(file: Path) -> list[dict]:
     """The lines of a result file."""
     *lines, rest = file.read_bytes().split(b"\n")
     check(rest == b"", f"{file.name} does not end with a whole line")
     try:
-        return [json.loads(line) for line in lines]
+        return [json.loads(line, parse_float=number_of) for line in lines]
     except ValueError as problem:
         sys.exit(f"proof failed: {file.name} has a line that is not JSON: {problem}")
+
+
+def name_of(line: bytes) -> str | None:
+    """The custom_id of an input line; None when it has none that can be read."""
+    try:
+        custom_id = json.loads(line)["custom_id"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return custom_id if isinstance(custom_id, str) and custom_id else None
 
 
 answers, refusals = iter(rows(output)), iter(rows(errors))
 refusal, embedded, refused, seen, started = next(refusals, None), 0, 0, set(), time.process_time_ns()
 for number, line in enumerate(source.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
     if refusal is not None and refusal["error"]["line"] == number:
-        check(line.strip(), f"{errors.name} has input line {number}, which is blank")
+        check(refusal["custom_id"] == name_of(line), f"{errors.name} has another custom_id for line {number}")
         refusal, refused = next(refusals, None), refused + 1
     elif line.strip():
         try:
@@ -73,7 +87,10 @@ for number, line in enumerate(source.read_bytes().removeprefix(b"\xef\xbb\xbf").
                 f"proof failed: input line {number} cannot be embedded, and {errors.name} does not tell it"
             )
         found, is_new = next(answers, None), record["custom_id"] not in seen
-        check(is_new and found == wanted, f"{output.name} does not have what input line {number} must give")
+        check(
+            is_new and json.dumps(found) == json.dumps(wanted),
+            f"{output.name} does not have what input line {number} must give",
+        )
         seen.add(record["custom_id"])
         embedded += 1
 milliseconds = (time.process_time_ns() - started) / 1e6 / max(embedded, 1)

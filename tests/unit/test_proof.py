@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -149,11 +150,26 @@ def test_one_changed_byte_fails(batch: Batch, seed: int) -> None:
     path = batch.folder / "output.jsonl"
     content = bytearray(path.read_bytes())
     place = chance.randrange(len(content))
-    content[place] = chance.choice([byte for byte in b'0123456789-.eax \n"{' if byte != content[place]])
+    content[place] = chance.choice([byte for byte in b'0123456789-.eEax \n"{' if byte != content[place]])
     path.write_bytes(content)
     done = batch.prove()
     assert done.returncode == 1, f"byte {place} of {len(content)}"
     assert done.stderr.startswith("proof failed: ")
+
+
+def test_another_notation_of_a_number_fails(batch: Batch) -> None:
+    """`4.8E-2` is the value of `0.048` and still other bytes."""
+    path = batch.folder / "output.jsonl"
+    content = path.read_bytes()
+    path.write_bytes(re.sub(rb"0\.0([1-9])(\d+)", rb"\1.\2E-2", content, count=1))
+    assert path.read_bytes() != content
+    assert "must give" in batch.prove().stderr
+
+
+def test_an_error_under_another_custom_id_fails(batch: Batch) -> None:
+    """errors.jsonl tells each line under the custom_id that the line itself has."""
+    batch.change("errors.jsonl", lambda lines: [*lines[:-1], lines[-1].replace(b'"d"', b'"x"')])
+    assert "has another custom_id for line" in batch.prove().stderr
 
 
 def test_last_digit_of_a_number_counts(batch: Batch) -> None:
