@@ -6,8 +6,6 @@ Exit codes: 0 stopped as told; 2 wrong settings; 70 the guard failed.
 import asyncio
 import signal
 
-from pydantic_settings import CliApp
-
 from parkade_agent.agent import Agent
 from parkade_agent.door import Door, open_channel
 from parkade_agent.runtime.brake import SlotBrake
@@ -15,12 +13,13 @@ from parkade_agent.runtime.governor import Governor
 from parkade_agent.settings import Settings
 from parkade_agent.signals.scripted import ScriptedSignals
 from parkade_api.logs import configure_logs
+from parkade_api.settings import load
 
 
 def main() -> None:
     """Runs the agent of one vehicle."""
     configure_logs("agent")
-    asyncio.run(_run(CliApp.run(Settings)))
+    asyncio.run(_run(load(Settings, "parkade-agent")))
 
 
 async def _run(settings: Settings) -> None:

@@ -1,7 +1,6 @@
 """The agent's settings, from flags and from environment variables PARKADE_*."""
 
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,9 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """What one vehicle's agent must be told; flags come before the environment."""
 
-    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="PARKADE_", cli_kebab_case=True, cli_prog_name="parkade-agent"
-    )
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
     door_address: str = Field(description="host:port of the gateway's door.")
     door_ca_file: Path = Field(description="CA that signed the door's certificate, PEM.")

@@ -13,6 +13,7 @@ import grpc
 
 from parkade_agent.runner.loop import AgentLostError, Runner, SidecarLostError
 from parkade_agent.runner.settings import Settings
+from parkade_api.settings import load
 
 # A sidecar that crashed is back within a second; gRPC's default would look for it after up to two minutes.
 _RECONNECT: Final = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
@@ -20,7 +21,7 @@ _RECONNECT: Final = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reco
 
 def main() -> None:
     """Connects both sockets and runs shards."""
-    settings = Settings()
+    settings = load(Settings, "parkade-runner")
     try:
         asyncio.run(_run(settings))
     except (AgentLostError, SidecarLostError) as error:

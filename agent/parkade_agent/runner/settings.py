@@ -9,9 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """The runner: the loop between the agent and the sidecar of one slot."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PARKADE_", cli_parse_args=True, cli_kebab_case=True, cli_prog_name="parkade-runner"
-    )
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
     agent_socket: Path = Field(description="Unix socket on which the agent serves parkade.vehicle.v1.Slot.")
     sidecar_socket: Path = Field(description="Unix socket of the sidecar.")

@@ -17,6 +17,7 @@ from parkade_agent.sidecar.server import SidecarServer
 from parkade_agent.sidecar.settings import Settings
 from parkade_agent.sidecar.shards import ShardsService
 from parkade_api.logs import configure_logs
+from parkade_api.settings import load
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.errors import BundleError
 from parkade_models.tasks import open_task
@@ -30,7 +31,7 @@ _log = structlog.get_logger()
 def main() -> None:
     """Loads, warms up, serves."""
     configure_logs("sidecar")
-    settings = Settings()
+    settings = load(Settings, "parkade-sidecar")
     try:
         bundle = load_bundle(settings.bundle)
         task = open_task(bundle)

@@ -9,9 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """The sidecar: one model bundle served on a unix socket."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PARKADE_", cli_parse_args=True, cli_kebab_case=True, cli_prog_name="parkade-sidecar"
-    )
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
     bundle: Path = Field(description="Folder of the model bundle.")
     slot_dir: Path = Field(description="Folder in which shards lie and results are written.")

@@ -1,4 +1,7 @@
-"""`parkade-operator`: reconciles VehiclePool and InferenceBatch, until SIGTERM. Exit code 1: a part of it failed."""
+"""`parkade-operator`: reconciles VehiclePool and InferenceBatch, until SIGTERM.
+
+Exit codes: 0 stopped as told; 1 a part of it failed; 2 wrong settings.
+"""
 
 import asyncio
 import logging
@@ -9,6 +12,7 @@ import kopf
 import structlog
 
 from parkade_api.logs import configure_logs
+from parkade_api.settings import load
 from parkade_operator.controllers import handlers, login
 from parkade_operator.controllers.controllers import Controllers
 from parkade_operator.controllers.settings import Settings
@@ -22,7 +26,7 @@ def main() -> None:
     configure_logs("operator")
     # kopf's line for each handled event says nothing that our own decisions do not say.
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    sys.exit(asyncio.run(_run(Settings(), Access())))
+    sys.exit(asyncio.run(_run(load(Settings, "parkade-operator"), Access())))
 
 
 async def _run(settings: Settings, access: Access) -> int:

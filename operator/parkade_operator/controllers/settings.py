@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """What an administrator sets; the API server is in `PARKADE_KUBE_*`."""
 
-    model_config = SettingsConfigDict(env_prefix="PARKADE_", cli_parse_args=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
     gateway_address: str = Field(
         default="parkade-gateway:9443", description="Host and port of the gateway's internal port."

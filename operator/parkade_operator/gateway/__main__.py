@@ -10,6 +10,7 @@ from contextlib import suppress
 import structlog
 
 from parkade_api.logs import configure_logs
+from parkade_api.settings import load
 from parkade_operator.gateway.internal import Changes
 from parkade_operator.gateway.settings import Settings
 from parkade_operator.gateway.wiring import Gateway, new_id, wire
@@ -26,9 +27,9 @@ _log = structlog.get_logger()
 
 
 def main() -> None:
-    """Runs the gateway; the exit code is 0 after SIGTERM."""
+    """Runs the gateway; exit code 0 after SIGTERM, 1 without its store, 2 with wrong settings."""
     configure_logs("gateway")
-    settings = Settings()
+    settings = load(Settings, "parkade-gateway")
     try:
         code = asyncio.run(_run(settings))
     except ShardsError as error:

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """What an administrator sets; the API server is in `PARKADE_KUBE_*`."""
 
-    model_config = SettingsConfigDict(env_prefix="PARKADE_", cli_parse_args=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
     door_address: str = Field(default="127.0.0.1", description="Where the door listens for vehicles.")
     door_port: int = Field(default=8443, description="Port of the door; 0 picks a free one.")
