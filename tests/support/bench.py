@@ -6,8 +6,9 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from parkade_core.batch.progress import BatchState, Progress
 from parkade_operator.shards.service import Batches
-from parkade_operator.shards.spec import BatchSpec, BatchState, BatchStatus, Grant
+from parkade_operator.shards.spec import BatchSpec, Grant
 from parkade_operator.shards.store import PlatformStore
 from support.stores import Ground, pack
 
@@ -32,7 +33,7 @@ class Bench:
             self.changed.set,
         )
 
-    def status(self) -> BatchStatus:
+    def status(self) -> Progress:
         """The only batch."""
         (status,) = self.batches.status()
         return status
@@ -44,7 +45,7 @@ class Bench:
                 self.changed.clear()
                 await self.changed.wait()
 
-    async def state(self, *states: BatchState) -> BatchStatus:
+    async def state(self, *states: BatchState) -> Progress:
         """Wait until the batch is in one of the states."""
         await self.until(lambda: self.status().state in states)
         return self.status()

@@ -4,10 +4,10 @@ import pytest
 
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
 from parkade_api.v1alpha1 import VehiclePool
-from parkade_core.batch.status import Progress
+from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.vehicle.census import PoolCount
 from parkade_operator.controllers.pools import PoolIndex
-from parkade_operator.controllers.progress import count_of, progress_of
+from parkade_operator.messages import count_of, progress_of
 from support.objects import batch, pool
 
 SNAPSHOT = pb.Snapshot(
@@ -18,7 +18,6 @@ SNAPSHOT = pb.Snapshot(
             state=pb.FAILED,
             reason="ShardFailed",
             message="shard 3 failed 3 times",
-            input_digest="sha256:i",
             records_total=1,
             records_succeeded=2,
             records_failed=3,
@@ -109,7 +108,8 @@ def test_counts_are_summed_over_a_batchs_pools(index: PoolIndex) -> None:
 def test_progress_is_what_the_gateway_said() -> None:
     """Every field of the message arrives in the field of its name."""
     assert progress_of(SNAPSHOT, "mine") == Progress(
-        state="Failed",
+        BatchState.FAILED,
+        uid="mine",
         reason="ShardFailed",
         message="shard 3 failed 3 times",
         records_total=1,

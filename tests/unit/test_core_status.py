@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.inferencebatch import InferenceBatchStatus
-from parkade_core.batch.status import Progress, fold, is_finished, seconds_left
+from parkade_core.batch.progress import BatchState, Progress
+from parkade_core.batch.status import fold, is_finished, seconds_left
 from parkade_core.vehicle.census import PoolCount
 from support.objects import BORN, LATER, batch
 
 RUNNING = Progress(
-    state="Running",
+    state=BatchState.RUNNING,
     records_total=200,
     records_succeeded=90,
     records_failed=10,
@@ -23,9 +24,9 @@ RUNNING = Progress(
     records_per_second=4.0,
     slots_running=2,
 )
-FRESH = Progress(state="Running", records_total=200, shards_total=20)
+FRESH = Progress(state=BatchState.RUNNING, records_total=200, shards_total=20)
 COMPLETE = Progress(
-    state="Complete",
+    state=BatchState.COMPLETE,
     records_total=200,
     records_succeeded=198,
     records_failed=2,
@@ -35,9 +36,9 @@ COMPLETE = Progress(
     error_uri="file:///results/errors.jsonl",
     manifest_digest="sha256:m",
 )
-FAILED = Progress(state="Failed", reason="InputUnreadable", message="no such file")
-FINALIZING = Progress(state="Finalizing", shards_total=20, shards_committed=20)
-PLANNING = Progress(state="Planning")
+FAILED = Progress(state=BatchState.FAILED, reason="InputUnreadable", message="no such file")
+FINALIZING = Progress(state=BatchState.FINALIZING, shards_total=20, shards_committed=20)
+PLANNING = Progress(state=BatchState.PLANNING)
 COUNT = PoolCount(total=5, online=5, eligible=2, free=2, ineligible_reasons={"NotCharging": 2, "Driving": 1})
 
 _STATES = st.sampled_from([None, PLANNING, FRESH, RUNNING, FINALIZING, COMPLETE, FAILED])
@@ -97,7 +98,7 @@ def test_the_phase(
 
 def test_a_batch_without_vehicles_goes_on_waiting_in_progress() -> None:
     """Once a shard is committed the batch is no longer queued, although nobody works on it now."""
-    status = folded(Progress(state="Running", shards_total=20, shards_committed=1))
+    status = folded(Progress(state=BatchState.RUNNING, shards_total=20, shards_committed=1))
     assert (status.phase, status.reason) == ("InProgress", "WaitingForVehicles")
     assert status.message == "1 of 20 shards committed; no vehicle works on it, 2 of 5 in home are free"
 
@@ -107,7 +108,7 @@ def test_a_batch_without_vehicles_goes_on_waiting_in_progress() -> None:
     [
         (RUNNING, "10 of 20 shards committed on 2 vehicles"),
         (COMPLETE, "198 of 200 records succeeded, 2 failed: see errors.jsonl"),
-        (Progress("Complete", records_total=3, records_succeeded=3), "3 of 3 records succeeded"),
+        (Progress(BatchState.COMPLETE, records_total=3, records_succeeded=3), "3 of 3 records succeeded"),
         (FAILED, "no such file"),
     ],
 )
@@ -217,8 +218,8 @@ def test_the_end_is_told_by_the_status(progress: Progress | None, finished: bool
     [
         (RUNNING, 25.0),
         (FRESH, None),
-        (Progress("Running", records_total=5, records_succeeded=9, records_per_second=1.0), 0.0),
-        (Progress("Finalizing", records_total=5, records_per_second=1.0), None),
+        (Progress(BatchState.RUNNING, records_total=5, records_succeeded=9, records_per_second=1.0), 0.0),
+        (Progress(BatchState.FINALIZING, records_total=5, records_per_second=1.0), None),
     ],
 )
 def test_the_time_left(progress: Progress, seconds: float | None) -> None:

@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from parkade_api.wellknown import BatchReason
+from parkade_core.batch.progress import BatchState
 from parkade_operator.shards.errors import BadPiece, NoSuchObject, NotLeased, UnknownBatch
-from parkade_operator.shards.spec import BatchState, Grant
+from parkade_operator.shards.spec import Grant
 from support.bench import UID, Bench, running
 from support.stores import Ground, again, pack, request
 

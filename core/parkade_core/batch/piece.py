@@ -12,7 +12,7 @@ from typing import Final
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.plan import Plan
 
-MOST_PIECE_BYTES: Final = 64 * 1024 * 1024
+MOST_PIECE_BYTES: Final = 16 * 1024 * 1024
 MOST_PIECES: Final = 1_000_000
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
@@ -25,10 +25,17 @@ def problem_of_name(lease: str, piece: int) -> str | None:
     return None if 0 <= piece < MOST_PIECES else f"piece {piece} is not below {MOST_PIECES}"
 
 
+def problem_of_size(size: int) -> str | None:
+    """Why *size* bytes cannot be a piece, and what helps; None when they can."""
+    if size <= MOST_PIECE_BYTES:
+        return None
+    return f"{size} bytes are more than the {MOST_PIECE_BYTES} of a piece: set fewer recordsPerShard"
+
+
 def problem_of_piece(plan: Plan, commits: Sequence[ShardCommit], data: bytes, sha256: str) -> str | None:
     """What is wrong with a piece that holds the results of *commits*; None when nothing is."""
-    if len(data) > MOST_PIECE_BYTES:
-        return f"the piece has {len(data)} bytes; at most {MOST_PIECE_BYTES} are taken"
+    if (problem := problem_of_size(len(data))) is not None:
+        return problem
     if hashlib.sha256(data).hexdigest() != sha256:
         return "the piece does not have the digest that its header states"
     end = 0

@@ -1,8 +1,6 @@
 """InferenceBatch.status as a fold over what the gateway reports. Nothing in it is a source of truth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.common import Condition
@@ -15,37 +13,10 @@ from parkade_api.v1alpha1.inferencebatch import (
     ShardCounts,
     Usage,
 )
+from parkade_api.wellknown import BatchReason
+from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.conditions import renew
 from parkade_core.vehicle.census import PoolCount
-
-BatchState = Literal["Planning", "Running", "Finalizing", "Complete", "Failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the gateway knows of one batch."""
-
-    state: BatchState
-    reason: str = ""
-    message: str = ""
-    records_total: int = 0
-    records_succeeded: int = 0
-    records_failed: int = 0
-    shards_total: int = 0
-    shards_committed: int = 0
-    shards_leased: int = 0
-    records_per_second: float = 0.0
-    slots_running: int = 0
-    slots_silent: int = 0
-    slots_idle: int = 0
-    output_uri: str = ""
-    error_uri: str = ""
-    manifest_digest: str = ""
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.state in ("Complete", "Failed")
 
 
 def is_finished(batch: InferenceBatch) -> bool:
@@ -64,7 +35,7 @@ def fold(
     now, eta = times
     before = batch.status or InferenceBatchStatus()
     phase, reason, message = _phase(batch, pools, progress, count)
-    known = progress or Progress(state="Planning")
+    known = progress or Progress(state=BatchState.PLANNING)
     running = phase == "InProgress"
     return InferenceBatchStatus(
         observed_generation=batch.metadata.generation,
@@ -89,7 +60,7 @@ def fold(
 
 def seconds_left(progress: Progress) -> float | None:
     """Seconds until the last record at the rate of the last minute; None when no rate is known."""
-    if progress.state != "Running" or progress.records_per_second <= 0:
+    if progress.state is not BatchState.RUNNING or progress.records_per_second <= 0:
         return None
     done = progress.records_succeeded + progress.records_failed
     return max(0, progress.records_total - done) / progress.records_per_second
@@ -110,7 +81,7 @@ def _pending_reasons(count: PoolCount) -> list[PendingReason]:
 
 
 def _percent(known: Progress) -> int:
-    if known.state == "Complete":
+    if known.state is BatchState.COMPLETE:
         return 100
     return 100 * known.shards_committed // known.shards_total if known.shards_total else 0
 
@@ -125,11 +96,11 @@ def _phase(
     batch: InferenceBatch, pools: Sequence[str], progress: Progress | None, count: PoolCount
 ) -> tuple[Phase, str, str]:
     match progress:
-        case Progress(state="Failed"):
+        case Progress(state=BatchState.FAILED):
             return "Failed", progress.reason, progress.message
-        case Progress(state="Complete"):
+        case Progress(state=BatchState.COMPLETE):
             return "Completed", "AllShardsCommitted", _outcome(progress)
-        case Progress(state="Finalizing"):
+        case Progress(state=BatchState.FINALIZING):
             return "Finalizing", "AssemblingResults", "All shards are committed; the result files are written"
         case _:
             return _unfinished_phase(batch, pools, progress, count)
@@ -147,8 +118,8 @@ def _unfinished_phase(
         return "Suspended", "Suspended", "spec.suspend is true; set it to false to go on"
     if not pools:
         names = ", ".join(batch.spec.pool_refs or []) or "the poolSelector"
-        return "Queued", "PoolNotFound", f"No VehiclePool matches {names}"
-    if progress is None or progress.state == "Planning":
+        return "Queued", BatchReason.POOL_NOT_FOUND.value, f"No VehiclePool matches {names}"
+    if progress is None or progress.state is BatchState.PLANNING:
         return "Validating", "Planning", "The input is read, checked and cut into shards"
     done = f"{progress.shards_committed} of {progress.shards_total} shards committed"
     if progress.slots_running:

@@ -10,14 +10,15 @@ from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.common import seconds
 from parkade_api.v1alpha1.inferencebatch import InferenceBatchStatus
 from parkade_api.wellknown import API_VERSION
+from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.batch.slots import SlotView, decide_slots, replica_set, replica_set_name
-from parkade_core.batch.status import Progress, fold, is_finished, seconds_left
+from parkade_core.batch.status import fold, is_finished, seconds_left
 from parkade_operator.controllers.gateway_client import GatewayClient, GatewayUnavailable
 from parkade_operator.controllers.pools import PoolIndex
-from parkade_operator.controllers.progress import progress_of
 from parkade_operator.kube.client import APPLY, MERGE, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, NotFound
 from parkade_operator.kube.events import EventRecorder
+from parkade_operator.messages import progress_of
 
 _FIELD_MANAGER = "parkade-operator"
 _RETRY_SECONDS = 2.0
@@ -101,7 +102,7 @@ class BatchReconciler:
         path = f"/apis/apps/v1/namespaces/{batch.metadata.namespace}/replicasets"
         current = await self._replica_set(f"{path}/{name}")
         replicas = current["spec"]["replicas"] if current else 0
-        finished = is_finished(batch) or (progress is not None and progress.state != "Running")
+        finished = is_finished(batch) or (progress is not None and progress.state is not BatchState.RUNNING)
         if progress is None and not finished:
             return
         free = self._pools.count(pools, self._gateway.latest).free
@@ -162,7 +163,7 @@ class BatchReconciler:
 
 
 def _view(batch: InferenceBatch, progress: Progress | None, free: int, *, stopped: bool) -> SlotView:
-    known = progress or Progress(state="Planning")
+    known = progress or Progress(BatchState.PLANNING)
     return SlotView(
         stopped=stopped,
         shards_left=known.shards_total - known.shards_committed,

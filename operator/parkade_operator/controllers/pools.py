@@ -7,7 +7,7 @@ from parkade_api.v1alpha1 import InferenceBatch, VehiclePool
 from parkade_api.v1alpha1.common import seconds
 from parkade_core.vehicle.census import PoolCount, add_up
 from parkade_core.vehicle.membership import matches
-from parkade_operator.controllers.progress import count_of
+from parkade_operator.messages import count_of
 
 
 class PoolIndex:

@@ -10,9 +10,9 @@ from parkade_api.wellknown import API_VERSION
 from parkade_core.vehicle.census import pool_status
 from parkade_operator.controllers.gateway_client import GatewayClient
 from parkade_operator.controllers.pools import PoolIndex
-from parkade_operator.controllers.progress import count_of
 from parkade_operator.kube.client import MERGE, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, NotFound
+from parkade_operator.messages import count_of
 
 _log = structlog.get_logger()
 

@@ -20,6 +20,7 @@ from parkade_core.batch.failure import FailureCount
 from parkade_core.batch.lease import MOST_SHARDS, LeaseBook
 from parkade_core.batch.piece import problem_of_piece
 from parkade_core.batch.plan import Plan
+from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.batch.rate import Rate
 from parkade_operator.shards import layout
 from parkade_operator.shards.assembler import assemble_batch, error_uri, output_uri
@@ -35,8 +36,6 @@ from parkade_operator.shards.pieces import keep_piece, read_header
 from parkade_operator.shards.planner import plan_batch
 from parkade_operator.shards.spec import (
     BatchSpec,
-    BatchState,
-    BatchStatus,
     Grant,
     GrantedShard,
     Roots,
@@ -114,9 +113,9 @@ class BatchLead:
         if self._led is not None:
             self._led.book.parallelism = spec.parallelism
 
-    def status(self) -> BatchStatus:
+    def status(self) -> Progress:
         """The batch as it stands now."""
-        status = BatchStatus(self.spec.uid, self.state, self._reason, self._message)
+        status = Progress(self.state, self.spec.uid, self._reason, self._message)
         if self.plan is None:
             return status
         status = replace(

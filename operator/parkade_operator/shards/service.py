@@ -10,11 +10,12 @@ from typing import Final
 import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_core.batch.progress import Progress
 from parkade_operator.shards import layout
 from parkade_operator.shards.errors import NoSuchObject, UnknownBatch
 from parkade_operator.shards.files import FileRoot
 from parkade_operator.shards.lead import BatchLead, Setting
-from parkade_operator.shards.spec import BatchSpec, BatchStatus, Grant, Roots
+from parkade_operator.shards.spec import BatchSpec, Grant, Roots
 from parkade_operator.shards.store import PlatformStore
 
 EXPIRE_SECONDS: Final = 1.0
@@ -71,7 +72,7 @@ class Batches:
             await lead.close()
             self._setting.on_change()
 
-    def status(self) -> list[BatchStatus]:
+    def status(self) -> list[Progress]:
         """Every batch known here, finished ones too."""
         return [lead.status() for lead in self._leads.values()]
 

@@ -1,7 +1,6 @@
 """What is asked of shards/ and what it answers: plain values that travel between threads and processes."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +24,6 @@ class BatchSpec:
     shard_timeout: float = 300.0
     parallelism: int = 0
     suspend: bool = False
-
-
-class BatchState(StrEnum):
-    """How far a batch is."""
-
-    PLANNING = "Planning"
-    RUNNING = "Running"
-    FINALIZING = "Finalizing"
-    COMPLETE = "Complete"
-    FAILED = "Failed"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchStatus:
-    """A batch as its leader sees it now. *reason* is of FAILED; *message* may also say what is awaited."""
-
-    uid: str
-    state: BatchState
-    reason: str = ""
-    message: str = ""
-    input_digest: str = ""
-    records_total: int = 0
-    records_succeeded: int = 0
-    records_failed: int = 0
-    shards_total: int = 0
-    shards_committed: int = 0
-    shards_leased: int = 0
-    records_per_second: float = 0.0
-    output_uri: str = ""
-    error_uri: str = ""
-    manifest_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

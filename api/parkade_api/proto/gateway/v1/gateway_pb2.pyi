@@ -176,7 +176,6 @@ class BatchProgress(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
-    INPUT_DIGEST_FIELD_NUMBER: _builtins.int
     RECORDS_TOTAL_FIELD_NUMBER: _builtins.int
     RECORDS_SUCCEEDED_FIELD_NUMBER: _builtins.int
     RECORDS_FAILED_FIELD_NUMBER: _builtins.int
@@ -195,7 +194,6 @@ class BatchProgress(_message.Message):
     reason: _builtins.str
     """of FAILED, CamelCase"""
     message: _builtins.str
-    input_digest: _builtins.str
     records_total: _builtins.int
     records_succeeded: _builtins.int
     records_failed: _builtins.int
@@ -221,7 +219,6 @@ class BatchProgress(_message.Message):
         state: Global___BatchState.ValueType = ...,
         reason: _builtins.str = ...,
         message: _builtins.str = ...,
-        input_digest: _builtins.str = ...,
         records_total: _builtins.int = ...,
         records_succeeded: _builtins.int = ...,
         records_failed: _builtins.int = ...,
@@ -238,7 +235,7 @@ class BatchProgress(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_uri", b"error_uri", "input_digest", b"input_digest", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "state", b"state", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_uri", b"error_uri", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "state", b"state", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
