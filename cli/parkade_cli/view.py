@@ -39,7 +39,8 @@ def remaining(eta: str, now: dt.datetime) -> str:
 
 
 def _brief(row: VehicleRow) -> str:
-    return f" ({row.why.split(':')[0]})" if row.why else ""
+    reason = row.why.partition(":")[0]
+    return f" ({reason})" if reason not in {"", row.state} else ""
 
 
 def _vehicles(rows: tuple[VehicleRow, ...]) -> Table:

@@ -83,6 +83,13 @@ def test_a_log_line_says_everything_that_counts() -> None:
     )
 
 
+def test_a_log_line_says_no_word_twice() -> None:
+    """A vehicle whose reason is what its state says is told with the state alone."""
+    silent = ("ConnectivityOK", "Silent", "nothing heard for 31 s")
+    node = _node("vehicle-a", "parkade.dev/connectivity=offline:NoSchedule", condition=silent)
+    assert line(summarize([node], [], [])) == "vehicle-a Silent"
+
+
 @pytest.mark.parametrize(
     ("eta", "words"),
     [
