@@ -16,8 +16,6 @@ PROVIDER: Final = "parkade"
 
 LABEL_VEHICLE: Final = f"{GROUP}/vehicle"
 LABEL_POOL: Final = f"{GROUP}/pool"
-LABEL_HARDWARE: Final = f"{GROUP}/hardware"
-LABEL_REGION: Final = f"{GROUP}/region"
 LABEL_BATCH: Final = f"{GROUP}/batch"
 LABEL_BATCH_UID: Final = f"{GROUP}/batch-uid"
 REFUSAL_PREFIX: Final = f"refuses.{GROUP}/"
@@ -80,7 +78,6 @@ class Reason(StrEnum):
     LOW_BATTERY = "LowBattery"
     TOO_HOT = "TooHot"
     SILENT = "Silent"
-    METERED_LINK = "MeteredLink"
     BUNDLE_REFUSED = "BundleRefused"
     UNKNOWN = "Unknown"
 
@@ -93,6 +90,7 @@ class ShardFault(StrEnum):
     SHARD_REFUSED = "ShardRefused"
     SHARD_DAMAGED = "ShardDamaged"
     RESULT_CORRUPT = "ResultCorrupt"
+    PIECE_REFUSED = "PieceRefused"
     NO_RESULT = "NoResult"
     UNEXPECTED = "Unexpected"
 

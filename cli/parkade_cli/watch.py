@@ -43,10 +43,6 @@ class LiveView:
             self._console.print(text, highlight=False, soft_wrap=True, markup=False)
             self._said = text
 
-    def say(self, sentence: str) -> None:
-        """Leaves *sentence* above the tables."""
-        self._console.print(sentence, highlight=False, markup=False)
-
 
 def watch(cluster: Cluster, view: LiveView, is_over: Callable[[Snapshot], bool]) -> Snapshot:
     """Shows the cluster until *is_over*; returns the last snapshot."""

@@ -79,7 +79,4 @@ class ObjectMeta(Model):
     namespace: str = ""
     uid: str = ""
     generation: int = 0
-    resource_version: str = ""
-    creation_timestamp: str = ""
-    deletion_timestamp: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)

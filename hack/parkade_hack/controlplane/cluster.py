@@ -44,7 +44,7 @@ class ControlPlane:
     def __enter__(self) -> Self:
         try:
             self._start_etcd()
-            self.start_api_server()
+            self._start_api_server()
             self._start_controllers()
         except BaseException:
             self._supervisor.stop_all()
@@ -56,19 +56,6 @@ class ControlPlane:
     ) -> None:
         self._supervisor.stop_all()
 
-    def start_api_server(self) -> None:
-        """Starts the API server and waits for /readyz; also again after `kill_api_server`."""
-        self._run("kube-apiserver", api_server_arguments(self._ports, self._files))
-        self._wait("kube-apiserver", f"{self.server}/readyz")
-
-    def kill_api_server(self) -> None:
-        """Kills the API server with SIGKILL; etcd keeps what it had."""
-        self._supervisor.kill("kube-apiserver")
-
-    def pid(self, name: str) -> int:
-        """The pid of one of the programs, by its program name."""
-        return self._supervisor.pid(name)
-
     def token(
         self, service_account: str, namespace: str, seconds: int = 3600, audience: str | None = None
     ) -> str:
@@ -78,6 +65,10 @@ class ControlPlane:
     def _start_etcd(self) -> None:
         self._run("etcd", etcd_arguments(self._ports, self.folder / "etcd"))
         self._wait("etcd", f"http://127.0.0.1:{self._ports.etcd_client}/readyz")
+
+    def _start_api_server(self) -> None:
+        self._run("kube-apiserver", api_server_arguments(self._ports, self._files))
+        self._wait("kube-apiserver", f"{self.server}/readyz")
 
     def _start_controllers(self) -> None:
         manager = self._kubeconfig("controller-manager.kubeconfig", self._files.controller_manager)

@@ -75,7 +75,10 @@ class LocalCluster:
         return vehicle
 
     def start(self, name: str) -> None:
-        """Starts the process called *name*; the gateway is waited for until both its ports answer."""
+        """Starts the process called *name*, also again: ports, certificates and folders stay.
+
+        The gateway is waited for until both its ports answer.
+        """
         self._supervisor.start(self._programs[name])
         if name == GATEWAY:
             self._supervisor.wait_until(GATEWAY, self._gateway_listens, READY_SECONDS)
@@ -87,11 +90,6 @@ class LocalCluster:
     def kill(self, name: str) -> None:
         """Kills *name* with SIGKILL."""
         self._supervisor.kill(name)
-
-    def restart(self, name: str) -> None:
-        """Stops *name* with SIGTERM and starts it again, with the same ports, certificates and folders."""
-        self.stop(name)
-        self.start(name)
 
     def pid(self, name: str) -> int:
         """The pid of *name*. Raises ProcessError with its log's end when it does not run."""
