@@ -16,9 +16,12 @@ from parkade_agent.door import Door
 from parkade_agent.errors import DoorRefused
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from parkade_api.wellknown import ShardFault
+from parkade_core.batch.piece import problem_of_size
 
 PIECE_BYTES = 8 << 20
 LINGER_SECONDS = 2.0
+_CORRUPT = "the bytes on disk are not what the sidecar stated"
 _log = structlog.get_logger()
 
 
@@ -35,8 +38,8 @@ class Finished:
 class Pieces:
     """Gathers finished shards, a piece per lease, and stores them one piece after another.
 
-    *on_settled* hears of every shard that is settled: committed here or elsewhere, or refused for good. *on_corrupt*
-    hears of a result file that is not what the sidecar said.
+    *on_settled* hears of every shard that is settled: committed here or elsewhere. *on_failed* hears of every
+    shard whose result cannot be stored, with the fault and a sentence.
     """
 
     def __init__(
@@ -44,12 +47,12 @@ class Pieces:
         batch_uid: str,
         door: Door,
         on_settled: Callable[[Finished], None],
-        on_corrupt: Callable[[Finished], None],
+        on_failed: Callable[[Finished, ShardFault, str], None],
     ) -> None:
         self._batch_uid = batch_uid
         self._door = door
         self._on_settled = on_settled
-        self._on_corrupt = on_corrupt
+        self._on_failed = on_failed
         self._gathered: list[Finished] = []
         self._due = asyncio.Event()
         self._closed = False
@@ -57,7 +60,10 @@ class Pieces:
         self._linger: asyncio.TimerHandle | None = None
 
     def add(self, finished: Finished) -> None:
-        """Takes a finished shard; it is stored within about two seconds."""
+        """Takes a finished shard; it is stored within about two seconds, unless it is too large for a piece."""
+        if (problem := problem_of_size(finished.outcome.size)) is not None:
+            self._fail(finished, ShardFault.PIECE_REFUSED, problem)
+            return
         self._gathered.append(finished)
         if sum(each.outcome.size for each in self._gathered) >= PIECE_BYTES:
             self.flush()
@@ -99,7 +105,7 @@ class Pieces:
         whole = [(finished, body) for finished, body in zip(group, bodies, strict=True) if body is not None]
         for finished, body in zip(group, bodies, strict=True):
             if body is None:
-                self._on_corrupt(finished)
+                self._fail(finished, ShardFault.RESULT_CORRUPT, _CORRUPT)
         if whole:
             await self._send([finished for finished, _ in whole], [body for _, body in whole])
 
@@ -109,12 +115,18 @@ class Pieces:
             reply = await self._door.store(header, data)
         except DoorRefused as error:
             _log.warning("a piece was refused", lease=header.lease, piece=header.piece, error=str(error))
+            for finished in group:
+                self._fail(finished, ShardFault.PIECE_REFUSED, str(error))
         else:
             lost = [verdict.shard for verdict in reply.verdicts if verdict.outcome == fleet_pb2.Verdict.LOST]
             _log.info("piece settled", lease=header.lease, piece=header.piece, shards=len(group), lost=lost)
-        for finished in group:
-            finished.result.unlink(missing_ok=True)
-            self._on_settled(finished)
+            for finished in group:
+                finished.result.unlink(missing_ok=True)
+                self._on_settled(finished)
+
+    def _fail(self, finished: Finished, fault: ShardFault, message: str) -> None:
+        finished.result.unlink(missing_ok=True)
+        self._on_failed(finished, fault, message)
 
     def _next_number(self, lease: str) -> int:
         number = self._numbers.get(lease, 0)

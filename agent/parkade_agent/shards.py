@@ -59,7 +59,7 @@ class Shards:
         self._on_idle = on_idle
         self._held: dict[tuple[str, int], _Held] = {}
         self._arrived = asyncio.Event()
-        self._pieces = Pieces(assignment.batch_uid, door, self._settled, self._corrupt)
+        self._pieces = Pieces(assignment.batch_uid, door, self._settled, self._failed)
         self._seconds_per_shard: float | None = None
         self._is_asking = False
         self._retry: asyncio.TimerHandle | None = None
@@ -220,12 +220,10 @@ class Shards:
     def _settled(self, finished: Finished) -> None:
         self._held.pop((finished.lease, finished.shard.shard), None)
 
-    def _corrupt(self, finished: Finished) -> None:
+    def _failed(self, finished: Finished, fault: ShardFault, message: str) -> None:
         held = self._held.get((finished.lease, finished.shard.shard))
         if held is not None:
-            self._give_up(
-                held, ShardFault.RESULT_CORRUPT, "the bytes on disk are not what the sidecar stated"
-            )
+            self._give_up(held, fault, message)
 
     def _give_up(self, held: _Held, reason: str, message: str = "") -> None:
         self._held.pop((held.lease, held.shard.shard), None)

@@ -58,6 +58,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
     shards: list[bytes]
     heard: list[pb.VehicleMessage] = field(default_factory=list)
     results: dict[int, bytes] = field(default_factory=dict)
+    refusals: dict[int, str] = field(default_factory=dict)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     outbox: asyncio.Queue[pb.GatewayMessage] | None = None
     next_shard: int = 0
@@ -170,6 +171,9 @@ class Door(fleet_pb2_grpc.FleetServicer):
         parts = [part async for part in request_iterator]
         header, data = parts[0].header, b"".join(part.data for part in parts[1:])
         assert hashlib.sha256(data).hexdigest() == header.sha256
+        for row in header.results:
+            if row.shard in self.refusals:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, self.refusals[row.shard])
         async with self.news:
             for row in header.results:
                 body = data[row.offset : row.offset + row.size]
