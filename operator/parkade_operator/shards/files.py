@@ -51,16 +51,6 @@ class FileRoot:
         with self._folder(folders, make=True) as folder:
             durable.create(folder, name, parts)
 
-    def exists(self, namespace: str, uri: str) -> bool:
-        """Whether there is something at that URI. Raises FileRefused, OSError."""
-        *folders, name = _parts(namespace, uri)
-        try:
-            with self._folder(folders, make=False) as folder:
-                os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
-
     def digest(self, namespace: str, uri: str) -> str:
         """The hex sha256 of a file. Raises FileRefused, OSError."""
         with self.open(namespace, uri) as file:

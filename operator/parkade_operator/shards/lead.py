@@ -151,10 +151,6 @@ class BatchLead:
         shards = tuple(_granted(led.plan, shard, attempt) for shard, attempt in granted.shards)
         return Grant(granted.lease, led.book.seconds, shards)
 
-    def remaining(self) -> int:
-        """Shards that are not committed; 0 until the batch is planned."""
-        return self._led.book.remaining if self._led else 0
-
     def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
         """Take in a lease that a vehicle says it holds, or renew it; kept until the batch is led."""
         if self._led is None:

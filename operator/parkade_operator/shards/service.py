@@ -86,11 +86,6 @@ class Batches:
         lead = self._leads.get(uid)
         return lead.lease(vehicle, want) if lead is not None else None
 
-    def remaining(self, uid: str) -> int:
-        """Shards of the batch that are not committed; 0 when it is unknown or not planned yet."""
-        lead = self._leads.get(uid)
-        return lead.remaining() if lead is not None else 0
-
     def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> None:
         """Take in a lease that a vehicle says it holds, or renew it.
 

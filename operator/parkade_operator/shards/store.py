@@ -90,9 +90,9 @@ class BlockingStore:
             return False
         return True
 
-    def list(self, prefix: str, after: str | None = None) -> list[str]:
-        """Keys under *prefix*, sorted, those that come after *after*. A hint: others may be appearing."""
-        found = obstore.list(self._objects, prefix, offset=after)
+    def list(self, prefix: str) -> list[str]:
+        """Keys under *prefix*, sorted. A hint: others may be appearing."""
+        found = obstore.list(self._objects, prefix)
         return sorted(entry["path"] for page in found for entry in page)
 
     def probe(self) -> None:
@@ -160,13 +160,9 @@ class PlatformStore:
         """The object's bytes. Raises NoSuchObject."""
         return await self._run(self.blocking.get, key)
 
-    async def get_range(self, key: str, offset: int, size: int) -> bytes:
-        """*size* bytes from *offset* of the object. Raises NoSuchObject."""
-        return await self._run(self.blocking.get_range, key, offset, size)
-
-    async def list(self, prefix: str, after: str | None = None) -> Sequence[str]:
-        """Keys under *prefix*, sorted, those that come after *after*."""
-        return await self._run(self.blocking.list, prefix, after)
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Keys under *prefix*, sorted. A hint: others may be appearing."""
+        return await self._run(self.blocking.list, prefix)
 
     def close(self) -> None:
         """Wait for what is being written and release the store."""
