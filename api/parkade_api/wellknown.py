@@ -1,4 +1,4 @@
-"""Every name that Parkade's processes and its users share: group, labels, taints, conditions, reasons, ports.
+"""The names that Parkade's processes and its users share: group, labels, taints, conditions, reasons.
 
 A name that appears in the API server, a file or a message is written here once and imported everywhere else.
 """
@@ -38,6 +38,12 @@ SAN_CLAIM: Final = "urn:parkade:claim:"
 
 GATEWAY_AUDIENCE: Final = "parkade-gateway"
 SYSTEM_NAMESPACE: Final = "parkade-system"
+
+
+# Reasons of conditions that are no vehicle's and no failure's.
+GATEWAY_UNREACHABLE: Final = "GatewayUnreachable"
+POOL_NOT_FOUND: Final = "PoolNotFound"
+NOT_FOR_VEHICLES: Final = "NotForVehicles"
 
 
 class Taint(StrEnum):
@@ -107,7 +113,6 @@ class BatchReason(StrEnum):
     MODEL_INVALID = "ModelInvalid"
     OUTPUT_EXISTS = "OutputExists"
     OUTPUT_UNWRITABLE = "OutputUnwritable"
-    POOL_NOT_FOUND = "PoolNotFound"
     SHARD_FAILED = "ShardFailed"
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parkade_core.patches import covers
 from parkade_core.vehicle.pod import (
     NOT_STARTED,
     ContainerView,
     PodView,
-    covers,
     decide,
     pod_status,
     refusal,
@@ -216,3 +216,10 @@ def test_what_was_patched_is_covered(current: Any, patch: Any) -> None:
 def test_what_covers_means(current: Any, wanted: Any, covered: bool) -> None:  # noqa: FBT001 - a table
     """Fields that the patch does not name do not matter; absent and empty are the same."""
     assert covers(current, wanted) is covered
+
+
+def test_a_list_of_plain_values_must_be_the_same() -> None:
+    """A list that holds more than is wanted is another list; a list of objects may hold more."""
+    assert covers({"values": ["a"]}, {"values": ["a"]})
+    assert not covers({"values": ["a", "b"]}, {"values": ["a"]})
+    assert covers({"conditions": [{"type": "A"}, {"type": "B"}]}, {"conditions": [{"type": "A"}]})

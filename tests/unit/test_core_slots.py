@@ -1,15 +1,18 @@
 """How many slots a batch has, and the ReplicaSet that holds them."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.batch.slots import (
     SPARE,
     SlotView,
     decide_slots,
+    plan_slots,
     refusal_label,
     replica_set,
     replica_set_name,
@@ -164,3 +167,55 @@ def test_a_slot_takes_the_vehicle_and_no_credential() -> None:
     assert (sidecar["name"], sidecar["restartPolicy"]) == ("sidecar", "Always")
     assert runner["resources"]["limits"] == runner["resources"]["requests"] == {"parkade.dev/slot": "1"}
     assert (spec["restartPolicy"], spec["automountServiceAccountToken"]) == ("Always", False)
+
+
+RUNNING = Progress(BatchState.RUNNING, shards_total=20, shards_committed=5, slots_running=1)
+
+
+def planned(
+    current: Any, progress: Progress | None = RUNNING, pools: tuple[str, ...] = ("home",), **spec: Any
+) -> Any:
+    """The change to the ReplicaSet *current* of a batch with two free vehicles."""
+    return plan_slots(batch(**spec), pools, 900, (progress, 2, current))
+
+
+def test_a_replica_set_is_made_and_then_left_alone() -> None:
+    """Applied once, it is right until something changes; what the API server adds does not count as a change."""
+    change = planned(None)
+    assert (change.is_whole, change.replicas) == (True, 1 + 2 + SPARE)
+    stands = {**change.body, "spec": change.body["spec"] | {"minReadySeconds": 0}}
+    assert planned(stands) is None
+    assert planned(stands, dataclasses.replace(RUNNING, slots_running=4)).replicas == 4 + 2 + SPARE
+
+
+def test_a_batch_whose_pools_change_gets_another_template() -> None:
+    """New slots are bound to the pools as they are now; also when a pool has gone."""
+    stands = planned(None, pools=("home", "depot")).body
+    change = planned(stands, pools=("home",))
+    affinity = change.body["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+    terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert terms[0]["matchExpressions"][0]["values"] == ["home"]
+
+
+@pytest.mark.parametrize(
+    ("progress", "spec"),
+    [
+        (RUNNING, {"suspend": True}),
+        (Progress(BatchState.FINALIZING, shards_total=20, shards_committed=20), {}),
+        (Progress(BatchState.FAILED), {}),
+    ],
+)
+def test_a_batch_that_stops_is_scaled_to_nothing(progress: Progress, spec: dict[str, Any]) -> None:
+    """Only the number is written, so it needs no pool; without a ReplicaSet nothing is."""
+    stands = planned(None).body
+    change = planned(stands, progress, pools=(), **spec)
+    assert (change.is_whole, change.body) == (False, {"spec": {"replicas": 0}})
+    assert planned({"spec": {"replicas": 0}}, progress, **spec) is None
+    assert planned(None, progress, **spec) is None
+
+
+def test_nothing_is_decided_without_knowledge() -> None:
+    """While the gateway has not reported, or every pool is missing, the ReplicaSet stays as it is."""
+    stands = planned(None).body
+    assert planned(stands, None) is None
+    assert planned(stands, RUNNING, pools=()) is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.inferencebatch import InferenceBatchStatus
 from parkade_core.batch.progress import BatchState, Progress
-from parkade_core.batch.status import fold, is_finished, seconds_left
+from parkade_core.batch.status import Known, fold, is_finished, seconds_left
 from parkade_core.vehicle.census import PoolCount
 from support.objects import BORN, LATER, batch
 
@@ -51,7 +51,7 @@ def folded(
     pools: tuple[str, ...] = ("home",),
 ) -> InferenceBatchStatus:
     """The status of a batch, by default a new one."""
-    return fold(of or batch(), pools, progress, COUNT, (now, "2026-01-01T00:30:00Z"))
+    return fold(of or batch(), Known(pools, COUNT, progress), now, "2026-01-01T00:30:00Z")
 
 
 def after(progress: Progress | None, now: str = BORN) -> InferenceBatch:
@@ -225,3 +225,17 @@ def test_the_end_is_told_by_the_status(progress: Progress | None, finished: bool
 def test_the_time_left(progress: Progress, seconds: float | None) -> None:
     """Records left at the rate of the last minute; nothing is promised without a rate."""
     assert seconds_left(progress) == seconds
+
+
+@pytest.mark.parametrize("progress", [None, PLANNING])
+def test_what_was_told_stays_while_the_leader_starts(progress: Progress | None) -> None:
+    """A gateway that has just restarted knows no counts yet: the batch does not fall back to Validating."""
+    before = after(RUNNING)
+    assert folded(progress, before) == before.status
+
+
+def test_a_gateway_that_does_not_answer_is_named() -> None:
+    """A batch that is created while the gateway is away says what it waits for."""
+    known = Known(["home"], COUNT, None, is_reachable=False)
+    status = fold(batch(), known, LATER, None)
+    assert (status.phase, status.reason) == ("Queued", "GatewayUnreachable")

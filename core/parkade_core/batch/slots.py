@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parkade_api import __version__
 from parkade_api import wellknown as wk
 from parkade_api.v1alpha1 import InferenceBatch
+from parkade_core.batch.progress import BatchState, Progress
+from parkade_core.batch.status import is_finished
+from parkade_core.patches import covers
 
 Object = dict[str, Any]
 
@@ -50,6 +54,53 @@ def decide_slots(view: SlotView) -> SlotDecision:
     if target < holding:
         return SlotDecision(holding, f"{holding} slots may hold shards; {target} are wanted")
     return SlotDecision(target, f"{wanted} wanted and {view.silent} on silent vehicles")
+
+
+@dataclass(frozen=True, slots=True)
+class SlotChange:
+    """What to write to a batch's ReplicaSet: all of it, or only a merge patch of it; and why."""
+
+    body: Object
+    is_whole: bool
+    replicas: int
+    reason: str
+
+
+def plan_slots(
+    batch: InferenceBatch,
+    pools: Sequence[str],
+    autonomy_seconds: int,
+    seen: tuple[Progress | None, int, Object | None],
+) -> SlotChange | None:
+    """What makes the ReplicaSet of a batch on *pools* right; None when it is, or while that is not known.
+
+    *seen* is the batch's progress, the free vehicles of its pools, and the ReplicaSet as it stands.
+    """
+    progress, free, current = seen
+    has_ended = is_finished(batch) or (progress is not None and progress.state is not BatchState.RUNNING)
+    if progress is None and not has_ended:
+        return None
+    stopped = has_ended or batch.spec.suspend
+    decision = decide_slots(_view(batch, progress or Progress(BatchState.PLANNING), free, stopped=stopped))
+    if decision.replicas == 0:
+        is_right = current is None or current["spec"]["replicas"] == 0
+        scale = SlotChange({"spec": {"replicas": 0}}, False, 0, decision.reason)
+        return None if is_right else scale
+    body = replica_set(batch, pools, decision.replicas, autonomy_seconds)
+    is_right = not pools or (current is not None and covers(current["spec"], body["spec"]))
+    return None if is_right else SlotChange(body, True, decision.replicas, decision.reason)
+
+
+def _view(batch: InferenceBatch, progress: Progress, free: int, *, stopped: bool) -> SlotView:
+    return SlotView(
+        stopped=stopped,
+        shards_left=progress.shards_total - progress.shards_committed,
+        parallelism=batch.spec.parallelism,
+        eligible_vehicles=free + progress.slots_running,
+        running=progress.slots_running,
+        idle=progress.slots_idle,
+        silent=progress.slots_silent,
+    )
 
 
 def replica_set_name(batch: InferenceBatch) -> str:
@@ -106,12 +157,12 @@ def _pod_spec(batch: InferenceBatch, pools: Sequence[str], autonomy_seconds: int
         "initContainers": [
             {
                 "name": wk.CONTAINER_SIDECAR,
-                "image": f"{wk.IMAGE_SIDECAR}:{wk.VERSION}",
+                "image": f"{wk.IMAGE_SIDECAR}:{__version__}",
                 "restartPolicy": "Always",
             }
         ],
         "containers": [
-            {"name": wk.CONTAINER_RUNNER, "image": f"{wk.IMAGE_RUNNER}:{wk.VERSION}", "resources": slot}
+            {"name": wk.CONTAINER_RUNNER, "image": f"{wk.IMAGE_RUNNER}:{__version__}", "resources": slot}
         ],
     }
 

@@ -1,6 +1,7 @@
 """InferenceBatch.status as a fold over what the gateway reports. Nothing in it is a source of truth."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.common import Condition
@@ -13,7 +14,7 @@ from parkade_api.v1alpha1.inferencebatch import (
     ShardCounts,
     Usage,
 )
-from parkade_api.wellknown import BatchReason
+from parkade_api.wellknown import GATEWAY_UNREACHABLE, POOL_NOT_FOUND
 from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.conditions import renew
 from parkade_core.vehicle.census import PoolCount
@@ -24,18 +25,26 @@ def is_finished(batch: InferenceBatch) -> bool:
     return batch.status is not None and batch.status.phase in ("Completed", "Failed")
 
 
-def fold(
-    batch: InferenceBatch,
-    pools: Sequence[str],
-    progress: Progress | None,
-    count: PoolCount,
-    times: tuple[str, str | None],
-) -> InferenceBatchStatus:
-    """The status of a batch on *pools* with *count* vehicles; *times* are now and the estimated end, RFC 3339."""
-    now, eta = times
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that the status of a batch is folded from, beside its spec."""
+
+    pools: Sequence[str]  # its pools that exist
+    count: PoolCount  # their vehicles
+    progress: Progress | None  # None while the gateway does not lead the batch
+    is_reachable: bool = True  # whether the gateway answers
+
+
+def fold(batch: InferenceBatch, known: Known, now: str, eta: str | None) -> InferenceBatchStatus:
+    """The status of a batch; *now* and *eta*, the estimated end, are RFC 3339.
+
+    What a batch in progress was told last stays until its leader, which may have just started, knows better.
+    """
     before = batch.status or InferenceBatchStatus()
-    phase, reason, message = _phase(batch, pools, progress, count)
-    known = progress or Progress(state=BatchState.PLANNING)
+    progress = known.progress or Progress(BatchState.PLANNING)
+    if before.start_time and progress.state is BatchState.PLANNING and not batch.spec.suspend:
+        return before
+    phase, reason, message = _phase(batch, known)
     running = phase == "InProgress"
     return InferenceBatchStatus(
         observed_generation=batch.metadata.generation,
@@ -43,18 +52,18 @@ def fold(
         reason=reason,
         message=message,
         conditions=_conditions(batch, before, phase, (reason, message), now),
-        start_time=before.start_time or (now if known.shards_total else None),
+        start_time=before.start_time or (now if progress.shards_total else None),
         finalizing_at=before.finalizing_at or (now if phase in ("Finalizing", "Completed") else None),
         completion_time=before.completion_time or (now if phase == "Completed" else None),
         request_counts=RequestCounts(
-            total=known.records_total, completed=known.records_succeeded, failed=known.records_failed
+            total=progress.records_total, completed=progress.records_succeeded, failed=progress.records_failed
         ),
-        shards=_shards(known),
-        progress_percent=_percent(known),
+        shards=_shards(progress),
+        progress_percent=_percent(progress),
         estimated_completion_time=eta if running else None,
-        pending_reasons=_pending_reasons(count) if running else None,
-        usage=Usage(vehicles=known.slots_running if running else 0),
-        results=_results(known) if phase == "Completed" else None,
+        pending_reasons=_pending_reasons(known.count) if running else None,
+        usage=Usage(vehicles=progress.slots_running if running else 0),
+        results=_results(progress) if phase == "Completed" else None,
     )
 
 
@@ -92,18 +101,16 @@ def _results(known: Progress) -> Results:
     )
 
 
-def _phase(
-    batch: InferenceBatch, pools: Sequence[str], progress: Progress | None, count: PoolCount
-) -> tuple[Phase, str, str]:
-    match progress:
-        case Progress(state=BatchState.FAILED):
+def _phase(batch: InferenceBatch, known: Known) -> tuple[Phase, str, str]:
+    match known.progress:
+        case Progress(state=BatchState.FAILED) as progress:
             return "Failed", progress.reason, progress.message
-        case Progress(state=BatchState.COMPLETE):
+        case Progress(state=BatchState.COMPLETE) as progress:
             return "Completed", "AllShardsCommitted", _outcome(progress)
         case Progress(state=BatchState.FINALIZING):
             return "Finalizing", "AssemblingResults", "All shards are committed; the result files are written"
         case _:
-            return _unfinished_phase(batch, pools, progress, count)
+            return _unfinished_phase(batch, known)
 
 
 def _outcome(progress: Progress) -> str:
@@ -111,20 +118,25 @@ def _outcome(progress: Progress) -> str:
     return f"{progress.records_succeeded} of {progress.records_total} records succeeded{failed}"
 
 
-def _unfinished_phase(
-    batch: InferenceBatch, pools: Sequence[str], progress: Progress | None, count: PoolCount
-) -> tuple[Phase, str, str]:
+def _unfinished_phase(batch: InferenceBatch, known: Known) -> tuple[Phase, str, str]:
     if batch.spec.suspend:
         return "Suspended", "Suspended", "spec.suspend is true; set it to false to go on"
-    if not pools:
+    if not known.is_reachable:
+        return "Queued", GATEWAY_UNREACHABLE, "The gateway does not answer; the operator keeps asking"
+    if not known.pools:
         names = ", ".join(batch.spec.pool_refs or []) or "the poolSelector"
-        return "Queued", BatchReason.POOL_NOT_FOUND.value, f"No VehiclePool matches {names}"
-    if progress is None or progress.state is BatchState.PLANNING:
+        return "Queued", POOL_NOT_FOUND, f"No VehiclePool matches {names}"
+    if known.progress is None or known.progress.state is BatchState.PLANNING:
         return "Validating", "Planning", "The input is read, checked and cut into shards"
+    return _running_phase(known.progress, known)
+
+
+def _running_phase(progress: Progress, known: Known) -> tuple[Phase, str, str]:
     done = f"{progress.shards_committed} of {progress.shards_total} shards committed"
     if progress.slots_running:
         return "InProgress", "Running", f"{done} on {progress.slots_running} vehicles"
-    waiting = f"{done}; no vehicle works on it, {count.free} of {count.total} in {', '.join(pools)} are free"
+    free = f"{known.count.free} of {known.count.total} in {', '.join(known.pools)} are free"
+    waiting = f"{done}; no vehicle works on it, {free}"
     return "InProgress" if progress.shards_committed else "Queued", "WaitingForVehicles", waiting
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from parkade_api.v1alpha1 import VehiclePool
 from parkade_api.v1alpha1.vehiclepool import VehicleCounts, VehiclePoolStatus
-from parkade_api.wellknown import Reason
+from parkade_api.wellknown import GATEWAY_UNREACHABLE, Reason
 from parkade_core.conditions import renew
 
 
@@ -71,7 +71,7 @@ def pool_status(pool: VehiclePool, count: PoolCount | None, now: str) -> Vehicle
     before = pool.status or VehiclePoolStatus()
     generation = pool.metadata.generation
     if count is None:
-        unserved = (False, "GatewayUnreachable", "The gateway has not reported; the operator keeps asking")
+        unserved = (False, GATEWAY_UNREACHABLE, "The gateway has not reported; the operator keeps asking")
         conditions = renew(before.conditions, {"Ready": unserved}, generation, now)
         return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
     can_work = count.eligible > 0

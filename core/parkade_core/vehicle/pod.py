@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR, IMAGE_RUNNER, IMAGE_SIDECAR
+from parkade_api.wellknown import (
+    CONTAINER_RUNNER,
+    CONTAINER_SIDECAR,
+    IMAGE_RUNNER,
+    IMAGE_SIDECAR,
+    NOT_FOR_VEHICLES,
+)
 
 Object = dict[str, Any]
 
@@ -57,7 +63,7 @@ def refusal(pod: Object) -> str | None:
 
 def refused_status(message: str) -> Object:
     """The status of a pod that no vehicle runs: Pending, because a failed one would come back at once."""
-    return {"status": {"phase": "Pending", "reason": "NotForVehicles", "message": message}}
+    return {"status": {"phase": "Pending", "reason": NOT_FOR_VEHICLES, "message": message}}
 
 
 def pod_status(pod: Object, view: PodView, address: str, now: str) -> Object:
@@ -163,14 +169,3 @@ def decide(pod: Object, view: PodView) -> Action:
     if deleting:
         return "Remove" if view.ended else "Stop"
     return "Fail" if view.ended else "Run"
-
-
-def covers(current: Any, wanted: Any) -> bool:
-    """Whether *current*, as the API server holds it, already says all that the patch *wanted* would say."""
-    if isinstance(wanted, dict):
-        held = current if isinstance(current, dict) else {}
-        return all(covers(held.get(key), value) for key, value in wanted.items())
-    if isinstance(wanted, list):
-        held_list = current if isinstance(current, list) else []
-        return all(any(covers(item, value) for item in held_list) for value in wanted)
-    return bool(current == wanted or (not current and not wanted))

@@ -10,9 +10,9 @@ from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.common import seconds
 from parkade_api.v1alpha1.inferencebatch import InferenceBatchStatus
 from parkade_api.wellknown import API_VERSION
-from parkade_core.batch.progress import BatchState, Progress
-from parkade_core.batch.slots import SlotView, decide_slots, replica_set, replica_set_name
-from parkade_core.batch.status import fold, is_finished, seconds_left
+from parkade_core.batch.progress import Progress
+from parkade_core.batch.slots import plan_slots, replica_set_name
+from parkade_core.batch.status import Known, fold, is_finished, seconds_left
 from parkade_operator.controllers.gateway_client import GatewayClient, GatewayUnavailable
 from parkade_operator.controllers.pools import PoolIndex
 from parkade_operator.kube.client import APPLY, MERGE, KubeClient, Object
@@ -78,7 +78,7 @@ class BatchReconciler:
         if pools or progress is not None:
             await self._plan(batch, progress)
         await self._size(batch, pools, progress)
-        if self._gateway.latest is not None:
+        if self._gateway.latest is not None or batch.status is None:
             await self._write_status(item, batch, pools, progress)
         return None
 
@@ -98,26 +98,17 @@ class BatchReconciler:
             _log.info("batch released", uid=uid)
 
     async def _size(self, batch: InferenceBatch, pools: list[str], progress: Progress | None) -> None:
-        name = replica_set_name(batch)
-        path = f"/apis/apps/v1/namespaces/{batch.metadata.namespace}/replicasets"
-        current = await self._replica_set(f"{path}/{name}")
-        replicas = current["spec"]["replicas"] if current else 0
-        finished = is_finished(batch) or (progress is not None and progress.state is not BatchState.RUNNING)
-        if progress is None and not finished:
-            return
+        path = f"/apis/apps/v1/namespaces/{batch.metadata.namespace}/replicasets/{replica_set_name(batch)}"
         free = self._pools.count(pools, self._gateway.latest).free
-        stopped = batch.spec.suspend or finished
-        decision = decide_slots(_view(batch, progress, free, stopped=stopped))
-        if current is None and decision.replicas == 0:
+        seen = (progress, free, await self._replica_set(path))
+        change = plan_slots(batch, pools, self._pools.autonomy_seconds(pools), seen)
+        if change is None:
             return
-        if current is not None and (replicas == decision.replicas or not (pools or decision.replicas == 0)):
-            return
-        if current is not None and not pools:
-            await self._client.patch(f"{path}/{name}", {"spec": {"replicas": 0}}, MERGE)
+        if change.is_whole:
+            await self._client.patch(path, change.body, APPLY, fieldManager=_FIELD_MANAGER, force="true")
         else:
-            body = replica_set(batch, pools, decision.replicas, self._pools.autonomy_seconds(pools))
-            await self._client.patch(f"{path}/{name}", body, APPLY, fieldManager=_FIELD_MANAGER, force="true")
-        _log.info("slots", batch=batch.metadata.name, replicas=decision.replicas, reason=decision.reason)
+            await self._client.patch(path, change.body, MERGE)
+        _log.info("slots", batch=batch.metadata.name, replicas=change.replicas, reason=change.reason)
 
     async def _replica_set(self, path: str) -> Object | None:
         try:
@@ -132,7 +123,8 @@ class BatchReconciler:
         left = seconds_left(progress) if progress else None
         eta = _rfc3339(now + timedelta(seconds=left)) if left is not None else None
         count = self._pools.count(pools, self._gateway.latest)
-        status = fold(batch, pools, progress, count, (_rfc3339(now), eta))
+        known = Known(pools, count, progress, is_reachable=self._gateway.latest is not None)
+        status = fold(batch, known, _rfc3339(now), eta)
         if status == batch.status:
             return
         meta = batch.metadata
@@ -160,19 +152,6 @@ class BatchReconciler:
             why=status.message,
         )
         await self._events.record(about, kind, str(status.reason), message)
-
-
-def _view(batch: InferenceBatch, progress: Progress | None, free: int, *, stopped: bool) -> SlotView:
-    known = progress or Progress(BatchState.PLANNING)
-    return SlotView(
-        stopped=stopped,
-        shards_left=known.shards_total - known.shards_committed,
-        parallelism=batch.spec.parallelism,
-        eligible_vehicles=free + known.slots_running,
-        running=known.slots_running,
-        idle=known.slots_idle,
-        silent=known.slots_silent,
-    )
 
 
 def _plan_request(batch: InferenceBatch) -> pb.PlanRequest:

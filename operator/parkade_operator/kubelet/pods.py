@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from parkade_core.vehicle.pod import NOT_STARTED, PodView, covers, decide, pod_status, refusal, refused_status
+from parkade_api.wellknown import NOT_FOR_VEHICLES
+from parkade_core.patches import covers
+from parkade_core.vehicle.pod import NOT_STARTED, PodView, decide, pod_status, refusal, refused_status
 from parkade_operator.kube.client import STRATEGIC, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, NotFound
 from parkade_operator.kube.events import EventRecorder
@@ -149,7 +151,7 @@ class PodController:
         if not covers(pod.get("status"), status["status"]):
             await self._patch(pod, status | {"metadata": {"uid": pod["metadata"]["uid"]}})
             await self._events.record(
-                pod | {"apiVersion": "v1", "kind": "Pod"}, "Warning", "NotForVehicles", message
+                pod | {"apiVersion": "v1", "kind": "Pod"}, "Warning", NOT_FOR_VEHICLES, message
             )
 
     async def _report(self, pod: Object, view: PodView) -> None:
