@@ -5,15 +5,12 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from parkade_agent.door import Door
 from parkade_agent.errors import BundleRefused, DoorRefused
-from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest
+from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, parse_manifest
 from parkade_api.proto.fleet.v1 import fleet_pb2
 
 MANIFEST_BYTES = 1 << 20
-BUNDLE_BYTES = 4 << 30
 
 
 class Bundles:
@@ -68,14 +65,6 @@ class Bundles:
 
 def _manifest(raw: bytes) -> BundleManifest:
     try:
-        manifest = BundleManifest.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleRefused(f"{MANIFEST_NAME} is no bundle manifest: {where}: {first['msg']}") from error
-    if any(entry.name == MANIFEST_NAME for entry in manifest.files):
-        raise BundleRefused(f"{MANIFEST_NAME} names itself as a file")
-    total = sum(entry.size for entry in manifest.files)
-    if total > BUNDLE_BYTES:
-        raise BundleRefused(f"the bundle has {total} bytes, more than {BUNDLE_BYTES}")
-    return manifest
+        return parse_manifest(raw)
+    except ValueError as error:
+        raise BundleRefused(str(error)) from None

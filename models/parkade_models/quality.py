@@ -27,7 +27,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     raw = arguments.input.read_bytes()
-    exact = fp32_output(raw, load_bundle(arguments.fp32_bundle))
+    exact = fp32_output(raw, load_bundle(arguments.fp32_bundle, "FP32"))
     found, wanted = (mean_reciprocal_rank(*pairs_of(o)) for o in (arguments.output.read_bytes(), exact))
     report = {"mrr_at_10": found, "mrr_at_10_fp32": wanted, "ratio": found / wanted}
     sys.stdout.write(orjson.dumps(report).decode() + "\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from parkade_api.bundle import Precision
 from parkade_models import minilm, quantize
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.cache import cache_folder, file_lock
@@ -24,13 +25,13 @@ def embedding_task(int8_bundle: Bundle) -> EmbeddingTask:
     return EmbeddingTask(int8_bundle)
 
 
-def cached_bundle(precision: minilm.Precision) -> Bundle:
+def cached_bundle(precision: Precision) -> Bundle:
     """The bundle in that precision, built when the cache has none of these sources and tools."""
     folder = cache_folder() / "bundles" / f"{precision.lower()}-{_key()}"
     with file_lock(folder.with_suffix(".lock")):
         if not (folder / "bundle.json").exists():
             minilm.build(folder, precision)
-    return load_bundle(folder)
+    return load_bundle(folder, precision)
 
 
 def _key() -> str:

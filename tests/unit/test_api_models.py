@@ -1,6 +1,7 @@
 """Durations, resources as users write them, and the manifest of a bundle."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,12 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from parkade_api.bundle import SCHEMA, BundleManifest
+from parkade_api.bundle import MOST_BYTES, SCHEMA, BundleManifest, parse_manifest
 from parkade_api.v1alpha1 import InferenceBatch, VehiclePool
 from parkade_api.v1alpha1.common import seconds
 from support.objects import batch, batch_object, pool
 
 SHA = "ab" * 32
+
+
+def entry(name: str, size: int = 5) -> dict[str, Any]:
+    """One file of a bundle."""
+    return {"name": name, "size": size, "sha256": SHA}
 
 
 def manifest(**changes: Any) -> str:
@@ -27,7 +33,7 @@ def manifest(**changes: Any) -> str:
         "task": "embedding",
         "input": {"kind": "text", "tokenizer": "tokenizer.json", "maxTokens": 128, "tensors": ["input_ids"]},
         "output": {"tensor": "out", "postprocess": "l2"},
-        "files": [{"name": "model.int8.onnx", "size": 5, "sha256": SHA}],
+        "files": [entry("model.int8.onnx"), entry("tokenizer.json")],
         "variants": [
             {"precision": "INT8", "file": "model.int8.onnx", "requires": "x86-avx2", "recipe": "dynamic"}
         ],
@@ -132,3 +138,53 @@ def test_a_manifest_that_is_not_one_is_refused(changes: dict[str, Any], field: s
     with pytest.raises(ValidationError) as raised:
         BundleManifest.model_validate_json(manifest(**changes))
     assert [".".join(map(str, error["loc"])) for error in raised.value.errors()] == [field]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"files": [entry("model.int8.onnx")]},
+            "bundle.json speaks of tokenizer.json, which is not among its files",
+        ),
+        (
+            {"files": [entry("tokenizer.json")]},
+            "bundle.json speaks of model.int8.onnx, which is not among its files",
+        ),
+        (
+            {"files": [entry(name) for name in ("model.int8.onnx", "tokenizer.json", "tokenizer.json")]},
+            "bundle.json lists a file twice, or itself",
+        ),
+        (
+            {"files": [entry(name) for name in ("model.int8.onnx", "tokenizer.json", "bundle.json")]},
+            "bundle.json lists a file twice, or itself",
+        ),
+        (
+            {"files": [entry("model.int8.onnx", MOST_BYTES), entry("tokenizer.json")]},
+            f"the bundle has {MOST_BYTES + 5} bytes; at most {MOST_BYTES} are taken",
+        ),
+        (
+            {"variants": [{"precision": "FP32", "file": "model.int8.onnx", "requires": "", "recipe": ""}]},
+            "the bundle has no INT8 variant",
+        ),
+        ({"version": 1}, "bundle.json: version: Input should be a valid string"),
+        ({"source": None}, "bundle.json: source: Field required"),
+    ],
+)
+def test_a_manifest_whose_parts_do_not_fit_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    """Every process reads a manifest with the same eyes and the same one sentence."""
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        parse_manifest(manifest(**changes).encode())
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff"])
+def test_what_is_no_manifest_at_all_is_refused(raw: bytes) -> None:
+    """Bytes that are no JSON object are told by the name of the file."""
+    with pytest.raises(ValueError, match=r"^bundle\.json: the file: "):
+        parse_manifest(raw)
+
+
+def test_a_bundle_to_compare_with_is_asked_for_by_its_precision() -> None:
+    """A float32 bundle is a bundle, only not one that vehicles run."""
+    variant = {"precision": "FP32", "file": "model.int8.onnx", "requires": "", "recipe": ""}
+    assert parse_manifest(manifest(variants=[variant]).encode(), "FP32").variants[0].precision == "FP32"

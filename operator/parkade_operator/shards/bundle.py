@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
-from pydantic import ValidationError
-
-from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest
+from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, parse_manifest
 from parkade_api.wellknown import BatchReason
 from parkade_operator.shards import layout
 from parkade_operator.shards.errors import AlreadyExists, BatchFailure, FileRefused
@@ -23,7 +21,7 @@ MOST_MANIFEST_BYTES: Final = 1024 * 1024
 def copy_bundle(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> None:
     """Check and copy the bundle of a batch. Raises BatchFailure: unreadable, another digest, or invalid."""
     data = _read_manifest(spec, files)
-    manifest = _check_manifest(spec, data)
+    manifest = _parse(spec, data)
     for entry in manifest.files:
         _copy_file(spec, entry, store, files)
     for variant in manifest.variants:
@@ -43,22 +41,11 @@ def _read_manifest(spec: BatchSpec, files: FileRoot) -> bytes:
     return data
 
 
-def _check_manifest(spec: BatchSpec, data: bytes) -> BundleManifest:
+def _parse(spec: BatchSpec, data: bytes) -> BundleManifest:
     try:
-        manifest = BundleManifest.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise _invalid(spec, f"{MANIFEST_NAME}: {where}: {first['msg']}") from error
-    names = [entry.name for entry in manifest.files]
-    for name in (manifest.input.tokenizer, *(variant.file for variant in manifest.variants)):
-        if name not in names:
-            raise _invalid(spec, f"{MANIFEST_NAME} speaks of {name}, which is not among its files")
-    if len(set(names)) < len(names) or MANIFEST_NAME in names:
-        raise _invalid(spec, f"{MANIFEST_NAME} lists a file twice, or itself")
-    if all(variant.precision != "INT8" for variant in manifest.variants):
-        raise _invalid(spec, "the bundle has no INT8 variant")
-    return manifest
+        return parse_manifest(data)
+    except ValueError as error:
+        raise _invalid(spec, str(error)) from None
 
 
 def _copy_file(spec: BatchSpec, entry: BundleFile, store: BlockingStore, files: FileRoot) -> None:
