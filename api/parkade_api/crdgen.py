@@ -34,7 +34,7 @@ RESOURCES: tuple[tuple[type[BaseModel], str, str, str, tuple[Column, ...]], ...]
                 "Whether the pool is served.",
             ),
             ("Eligible", "integer", ".status.vehicles.eligible", "Vehicles that may work now."),
-            ("Busy", "integer", ".status.vehicles.busy", "Vehicles with a running slot."),
+            ("Busy", "integer", ".status.vehicles.busy", "Vehicles with a slot."),
             ("Total", "integer", ".status.vehicles.total", "Vehicles with a Node."),
             ("Age", "date", ".metadata.creationTimestamp", "Time since creation."),
         ),

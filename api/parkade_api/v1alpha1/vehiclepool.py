@@ -85,9 +85,9 @@ class VehicleCounts(Model):
     """Vehicles of the pool, counted."""
 
     total: int = Field(default=0, description="Vehicles with a Node.")
-    online: int = Field(default=0, description="Vehicles with a session.")
+    online: int = Field(default=0, description="Vehicles that were heard of lately.")
     eligible: int = Field(default=0, description="Vehicles that may work now.")
-    busy: int = Field(default=0, description="Vehicles with a running slot.")
+    busy: int = Field(default=0, description="Vehicles that were heard of lately and have a slot.")
     offline: int = Field(default=0, description="Silent vehicles.")
 
 

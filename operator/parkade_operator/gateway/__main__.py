@@ -5,13 +5,16 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
-from parkade_operator.gateway.internal import Changes
+from parkade_operator.gateway.changes import Changes
+from parkade_operator.gateway.follow import follow_batches, follow_pools
 from parkade_operator.gateway.settings import Settings
 from parkade_operator.gateway.wiring import Gateway, new_id, wire
 from parkade_operator.kube.client import Access, KubeClient
@@ -66,7 +69,7 @@ async def _run(settings: Settings) -> int:
     return 0
 
 
-def _parts(gateway: Gateway) -> list:  # type: ignore[type-arg]
+def _parts(gateway: Gateway) -> list[Coroutine[Any, Any, None]]:
     return [
         gateway.pools.watch(),
         gateway.nodes.watch(),
@@ -75,8 +78,8 @@ def _parts(gateway: Gateway) -> list:  # type: ignore[type-arg]
         gateway.pods.watch(),
         gateway.pods.work(),
         gateway.vehicles.work(),
-        _follow_pools(gateway),
-        _follow_batches(gateway),
+        follow_pools(gateway),
+        follow_batches(gateway),
     ]
 
 
@@ -88,30 +91,6 @@ async def _open(gateway: Gateway) -> None:
     await gateway.internal.start()
     await gateway.door.start()
     _log.info("open", vehicles=len(gateway.nodes.vehicles()))
-
-
-async def _follow_pools(gateway: Gateway) -> None:
-    """A pool changed: its vehicles are judged anew, and their guards hear the new rules."""
-    seen: dict[str, int] = {}
-    while True:
-        generations = gateway.pools.generations()
-        if generations != seen:
-            seen = generations
-            gateway.vehicles.judge_all()
-            for vehicle in gateway.vehicles.names():
-                gateway.fleet.send_policy(vehicle)
-        await gateway.changes.wait()
-
-
-async def _follow_batches(gateway: Gateway) -> None:
-    """A batch was planned: slots that were bound to vehicles before that are assigned now."""
-    seen: set[str] = set()
-    while True:
-        planned = {status.uid for status in gateway.batches.status() if status.input_digest}
-        for uid in planned - seen:
-            gateway.slots.nudge_batch(uid)
-        seen = planned
-        await gateway.changes.wait()
 
 
 def _until_told_to_stop() -> asyncio.Event:

@@ -1,6 +1,7 @@
 """The door's RPCs (`parkade.fleet.v1`): who calls is in the certificate, what is answered is decided elsewhere."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import NoReturn
 
 import grpc
 import structlog
@@ -106,7 +107,6 @@ class FleetService(rpc.FleetServicer):
             return peer_identity(context)
         except NoIdentity as error:
             await _refuse(context, error)
-            raise
 
     def _welcome(self, session: VehicleSession, hello: pb.Hello) -> None:
         vehicle = session.identity.vehicle
@@ -160,7 +160,7 @@ class FleetService(rpc.FleetServicer):
             )
             for item in grant.shards
         ]
-        return pb.LeaseGrant(pod_uid=request.pod_uid, lease=grant.lease, seconds=grant.seconds, shards=shards)
+        return pb.LeaseGrant(pod_uid=request.pod_uid, lease=grant.lease, shards=shards)
 
     async def _read(self, vehicle: str, request: pb.FetchRequest) -> bytes:
         if request.HasField("shard"):
@@ -186,7 +186,7 @@ async def _collect(parts: AsyncIterator[pb.StoreRequest]) -> tuple[pb.PieceHeade
     return header, bytes(data)
 
 
-async def _refuse(context: Context, error: Exception) -> None:
+async def _refuse(context: Context, error: Exception) -> NoReturn:
     code = next(code for kind, code in _STATUS if isinstance(error, kind))
     _log.info("call refused", code=code.name, error=str(error))
     await context.abort(code, str(error))

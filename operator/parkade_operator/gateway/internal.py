@@ -1,76 +1,19 @@
 """The internal port (`parkade.gateway.v1`): the operator plans, cancels and watches."""
 
 import asyncio
-import hashlib
-import time
 from collections.abc import AsyncIterator, Callable
 
 import grpc
-import structlog
 from typing_extensions import override
 
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
 from parkade_api.proto.gateway.v1 import gateway_pb2_grpc as rpc
-from parkade_api.wellknown import GATEWAY_AUDIENCE
-from parkade_operator.kube.client import KubeClient
-from parkade_operator.kube.errors import KubeError
+from parkade_operator.gateway.changes import Changes
+from parkade_operator.gateway.tokens import TokenReviewer
 from parkade_operator.shards.service import Batches
 from parkade_operator.shards.spec import BatchSpec
 
-_TRUSTED_SECONDS = 60.0
-_log = structlog.get_logger()
-
 Context = grpc.aio.ServicerContext[object, object]
-
-
-class Changes:
-    """Tells any number of waiters that something changed."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def notify(self) -> None:
-        """Wakes everybody who waits."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self) -> None:
-        """Returns after the next change."""
-        await self._event.wait()
-
-
-class TokenReviewer:
-    """Checks bearer tokens by TokenReview; a yes is trusted for a minute."""
-
-    def __init__(self, client: KubeClient, user: str) -> None:
-        self._client = client
-        self._user = user
-        self._trusted: dict[bytes, float] = {}
-
-    async def admit(self, context: Context) -> None:
-        """Returns if the caller is the one user; ends the call otherwise."""
-        metadata = dict(context.invocation_metadata() or ())
-        scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
-        key = hashlib.sha256(token.encode()).digest()
-        if self._trusted.get(key, 0.0) > time.monotonic():
-            return
-        if scheme != "Bearer" or not await self._is_user(token):
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, f"only {self._user} may call this port")
-        self._trusted = {key: time.monotonic() + _TRUSTED_SECONDS}
-
-    async def _is_user(self, token: str) -> bool:
-        review = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenReview",
-            "spec": {"token": token, "audiences": [GATEWAY_AUDIENCE]},
-        }
-        try:
-            answer = await self._client.create("/apis/authentication.k8s.io/v1/tokenreviews", review)
-        except KubeError as error:
-            _log.warning("token not reviewed", error=str(error))
-            return False
-        status = answer["status"]
-        return bool(status.get("authenticated") and status["user"]["username"] == self._user)
 
 
 class GatewayService(rpc.GatewayServicer):

@@ -51,12 +51,10 @@ class VehicleSlots(PodProvider):
             return
         assignment = pb.Assignment(
             pod_uid=meta["uid"],
-            namespace=meta["namespace"],
             pod_name=meta["name"],
             batch_uid=batch_of(pod),
             bundle_digest=bundle_of(pod),
             input_digest=digest,
-            grace_seconds=pod["spec"].get("terminationGracePeriodSeconds", 5),
         )
         session.send(pb.GatewayMessage(assignment=assignment))
         self._assigned[meta["uid"]] = session
@@ -101,6 +99,8 @@ class VehicleSlots(PodProvider):
             session.send(pb.GatewayMessage(end_assignment=end))
         elif pod is None or _vehicle(pod) == session.identity.vehicle:
             self._pods.tell(slot.pod_uid, _view(slot))
+        if slot.ended:
+            self._assigned.pop(slot.pod_uid, None)
 
     def slot_of(self, vehicle: str, batch_uid: str) -> Object | None:
         """The pod by which *vehicle* may have shards of a batch; None when it has none, or it is being deleted."""

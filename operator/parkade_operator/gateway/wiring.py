@@ -11,12 +11,14 @@ from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
 from parkade_core.vehicle.node import vehicle_of
 from parkade_operator.door.sessions import Sessions
 from parkade_operator.door.tls import server_credentials
+from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.fleet_service import LARGEST_PIECE, FleetService
-from parkade_operator.gateway.internal import Changes, GatewayService, TokenReviewer
+from parkade_operator.gateway.internal import GatewayService
 from parkade_operator.gateway.pools import Pools
 from parkade_operator.gateway.settings import Settings
 from parkade_operator.gateway.slots import VehicleSlots
 from parkade_operator.gateway.snapshot import take_snapshot
+from parkade_operator.gateway.tokens import TokenReviewer
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.client import KubeClient
 from parkade_operator.kube.events import EventRecorder

@@ -109,6 +109,7 @@ class NodeController:
     async def delete(self, vehicle: str) -> None:
         """Deletes the Node; its Lease goes with it."""
         self._desires.pop(vehicle, None)
+        self._locks.pop(vehicle, None)
         try:
             await self._client.delete(f"/api/v1/nodes/{node_name(vehicle)}")
         except NotFound:

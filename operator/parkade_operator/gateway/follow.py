@@ -1,0 +1,27 @@
+"""What follows from a change of pools or batches for the vehicles."""
+
+from parkade_operator.gateway.wiring import Gateway
+
+
+async def follow_pools(gateway: Gateway) -> None:
+    """A pool changed: its vehicles are judged anew, and their guards hear the new rules."""
+    seen: dict[str, int] = {}
+    while True:
+        generations = gateway.pools.generations()
+        if generations != seen:
+            seen = generations
+            gateway.vehicles.judge_all()
+            for vehicle in gateway.vehicles.names():
+                gateway.fleet.send_policy(vehicle)
+        await gateway.changes.wait()
+
+
+async def follow_batches(gateway: Gateway) -> None:
+    """A batch was planned: slots that were bound to vehicles before that are assigned now."""
+    seen: set[str] = set()
+    while True:
+        planned = {status.uid for status in gateway.batches.status() if status.input_digest}
+        for uid in planned - seen:
+            gateway.slots.nudge_batch(uid)
+        seen = planned
+        await gateway.changes.wait()
