@@ -63,6 +63,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
     outbox: asyncio.Queue[pb.GatewayMessage] | None = None
     next_shard: int = 0
     leases: int = 0
+    fetched: list[int] = field(default_factory=list)
     handed_back: list[int] = field(default_factory=list)
 
     @property
@@ -74,12 +75,10 @@ class Door(fleet_pb2_grpc.FleetServicer):
         """Sends the vehicle a slot."""
         assignment = pb.Assignment(
             pod_uid=uid,
-            namespace="default",
             pod_name=f"slot-{uid}",
             batch_uid="batch-1",
             bundle_digest=bundle_digest or self.bundle_digest,
             input_digest=INPUT_DIGEST,
-            grace_seconds=2,
         )
         self.say(pb.GatewayMessage(assignment=assignment))
 
@@ -151,7 +150,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
             )
             for number, body in enumerate(self.shards[first : self.next_shard], start=first)
         ]
-        return pb.LeaseGrant(pod_uid=request.pod_uid, lease=f"lease-{self.leases}", seconds=60, shards=shards)
+        return pb.LeaseGrant(pod_uid=request.pod_uid, lease=f"lease-{self.leases}", shards=shards)
 
     @override
     async def Fetch(  # type: ignore[override]
@@ -159,6 +158,9 @@ class Door(fleet_pb2_grpc.FleetServicer):
     ) -> AsyncIterator[pb.Chunk]:
         if request.HasField("shard"):
             data = self.shards[request.shard.shard]
+            async with self.news:
+                self.fetched.append(request.shard.shard)
+                self.news.notify_all()
         else:
             data = (self.bundle / request.bundle_file.name).read_bytes()
         for start in range(0, max(1, len(data)), 1 << 20):

@@ -153,7 +153,7 @@ async def test_work_goes_on_while_the_door_is_away(
     async with running_agent(tmp_path, (port := _free_port()), certs, cpu_share=0.4):
         async with open_door(door, certs, port):
             await assigned(door)
-            await door.until(lambda d: d.leases)
+            await door.until(lambda d: d.fetched)
         heard = len(door.heard)
         async with open_door(door, certs, port):
             await door.until(lambda d: any(message.HasField("hello") for message in d.heard[heard:]))
