@@ -5,7 +5,12 @@ AgentError
  +-- DoorRefused     the gateway answered, and the answer is no; asking again would not help
 """
 
+from typing import Final
+
 from parkade_api.wellknown import Reason
+
+EXIT_BUNDLE: Final = 3
+"""The sidecar's exit code when it cannot use the bundle; the slot then ends as BundleRefused."""
 
 
 class AgentError(Exception):

@@ -118,7 +118,6 @@ class Shards:
             lease=held.lease,
             shard=held.shard.shard,
             attempt=held.shard.attempt,
-            records=held.shard.records,
             input_name=held.input_name,
             input_sha256=held.shard.sha256,
             input_digest=self._assignment.input_digest,

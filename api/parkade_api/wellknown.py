@@ -23,6 +23,7 @@ REFUSAL_PREFIX: Final = f"refuses.{GROUP}/"
 ANNOTATION_BUNDLE_DIGEST: Final = f"{GROUP}/bundle-digest"
 
 RESOURCE_SLOT: Final = f"{GROUP}/slot"
+MOST_LEASED_SHARDS: Final = 64  # in one lease
 
 TAINT_PROVIDER: Final = "virtual-kubelet.io/provider"
 TAINT_NOT_READY: Final = "node.kubernetes.io/not-ready"

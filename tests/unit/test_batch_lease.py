@@ -5,9 +5,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from parkade_api.wellknown import Reason, ShardFault
+from parkade_api.wellknown import MOST_LEASED_SHARDS, Reason, ShardFault
 from parkade_core.batch.failure import MOST_FAILURES, FailureCount
-from parkade_core.batch.lease import MOST_SHARDS, LeaseBook
+from parkade_core.batch.lease import LeaseBook
 from parkade_core.batch.rate import Rate
 
 IDS = [f"attempt-{number}" for number in range(100)]
@@ -21,7 +21,7 @@ def shards(book: LeaseBook, vehicle: str, want: int, lease: str, now: float = 0.
 
 @pytest.mark.parametrize(
     ("total", "want", "parallelism", "granted"),
-    [(3, 2, 0, 2), (3, 9, 0, 3), (0, 1, 0, 0), (200, 200, 0, MOST_SHARDS), (9, 0, 0, 1), (9, 5, 3, 3)],
+    [(3, 2, 0, 2), (3, 9, 0, 3), (0, 1, 0, 0), (200, 200, 0, MOST_LEASED_SHARDS), (9, 0, 0, 1), (9, 5, 3, 3)],
 )
 def test_a_grant_is_bounded(total: int, want: int, parallelism: int, granted: int) -> None:
     """By what is wanted, what is open, the most of one lease, and the batch's parallelism."""

@@ -5,8 +5,9 @@ import time
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
+from parkade_agent import health
 from parkade_agent.runner import report
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
 from parkade_api.wellknown import ShardFault
@@ -44,17 +45,10 @@ class Runner:
 
     async def _wait_for_sidecar(self) -> None:
         deadline = time.monotonic() + _HEALTH_SECONDS
-        while not await self._is_healthy():
+        while not await health.serves(self._health):
             if time.monotonic() > deadline:
                 raise SidecarLostError(f"the sidecar was not healthy within {_HEALTH_SECONDS:.0f} s")
             await asyncio.sleep(_PAUSE_SECONDS)
-
-    async def _is_healthy(self) -> bool:
-        try:
-            reply = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=5)
-        except grpc.aio.AioRpcError:
-            return False
-        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def _next(self) -> vehicle_pb2.NextReply:
         try:

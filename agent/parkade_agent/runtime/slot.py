@@ -17,12 +17,12 @@ from typing import Any
 
 import structlog
 
+from parkade_agent import health
 from parkade_agent.backoff import delays
 from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
-from parkade_agent.errors import BundleRefused
+from parkade_agent.errors import EXIT_BUNDLE, BundleRefused
 from parkade_agent.guard import Holder
-from parkade_agent.runtime import health
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.container import Container
 from parkade_agent.runtime.process import ProcessGroup
@@ -36,7 +36,6 @@ EXIT_KILLED = 128 + signal.SIGKILL
 RESTART_SECONDS = (0.5, 60.0)
 FORGIVEN_SECONDS = 60.0
 GUARD_SECONDS = 0.05
-EXIT_BUNDLE = 3  # the sidecar's word for a bundle that it cannot use
 _log = structlog.get_logger()
 
 

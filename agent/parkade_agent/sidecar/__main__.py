@@ -6,10 +6,10 @@ Exit codes: 0 stopped as told; 2 wrong settings; 3 the bundle cannot be used (th
 import asyncio
 import signal
 import sys
-from typing import Final
 
 import structlog
 
+from parkade_agent.errors import EXIT_BUNDLE
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.inference import InferenceService
 from parkade_agent.sidecar.lanes import Lanes
@@ -18,12 +18,11 @@ from parkade_agent.sidecar.settings import Settings
 from parkade_agent.sidecar.shards import ShardsService
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
+from parkade_api.wellknown import BatchReason
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.errors import BundleError
 from parkade_models.tasks import open_task
 from parkade_models.tasks.task import Task
-
-EXIT_BUNDLE: Final = 3
 
 _log = structlog.get_logger()
 
@@ -36,7 +35,7 @@ def main() -> None:
         bundle = load_bundle(settings.bundle)
         task = open_task(bundle)
     except BundleError as error:
-        _log.error("bundle refused", reason="ModelInvalid", message=str(error))
+        _log.error("bundle refused", reason=BatchReason.MODEL_INVALID, message=str(error))
         sys.exit(EXIT_BUNDLE)
     task.warm_up()
     asyncio.run(_serve(settings, bundle, task))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-MOST_SHARDS: Final = 64
+from parkade_api.wellknown import MOST_LEASED_SHARDS
 
 _OPEN: Final = 0
 _LEASED: Final = 1
@@ -71,7 +71,7 @@ class LeaseBook:
         self, vehicle: str, want: int, now: float, lease: str, attempts: Sequence[str]
     ) -> Attempts | None:
         """Lease up to *want* open shards, lowest first; None when none is open or parallelism forbids it."""
-        most = min(max(want, 1), MOST_SHARDS, len(attempts))
+        most = min(max(want, 1), MOST_LEASED_SHARDS, len(attempts))
         if self.parallelism:
             most = min(most, self.parallelism - self.leased)
         taken = self._take(most, lease)

@@ -2,9 +2,10 @@
 
 import math
 
+from parkade_api.wellknown import MOST_LEASED_SHARDS
+
 SECONDS_AHEAD = 2.0
 FIRST = 2
-MOST = 64
 
 
 def plan_lease(in_hand: int, seconds_per_shard: float | None) -> int:
@@ -15,5 +16,5 @@ def plan_lease(in_hand: int, seconds_per_shard: float | None) -> int:
     if seconds_per_shard is None:
         target = FIRST
     else:
-        target = min(MOST, max(FIRST, math.ceil(SECONDS_AHEAD / max(seconds_per_shard, 1e-6))))
+        target = min(MOST_LEASED_SHARDS, max(FIRST, math.ceil(SECONDS_AHEAD / max(seconds_per_shard, 1e-6))))
     return target - in_hand if in_hand <= target // 2 else 0

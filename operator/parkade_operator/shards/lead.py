@@ -14,10 +14,10 @@ from typing import Final, TypeVar
 import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2
-from parkade_api.wellknown import BatchReason
+from parkade_api.wellknown import MOST_LEASED_SHARDS, BatchReason
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.failure import FailureCount
-from parkade_core.batch.lease import MOST_SHARDS, LeaseBook
+from parkade_core.batch.lease import LeaseBook
 from parkade_core.batch.piece import problem_of_piece
 from parkade_core.batch.plan import Plan
 from parkade_core.batch.progress import BatchState, Progress
@@ -143,7 +143,7 @@ class BatchLead:
         led = self._led
         if led is None or self.state is not BatchState.RUNNING or self.spec.suspend:
             return None
-        attempts = [self._setting.new_id() for _ in range(min(max(want, 1), MOST_SHARDS))]
+        attempts = [self._setting.new_id() for _ in range(min(max(want, 1), MOST_LEASED_SHARDS))]
         granted = led.book.grant(vehicle, want, self._setting.clock(), self._setting.new_id(), attempts)
         if granted is None:
             return None

@@ -22,12 +22,12 @@ async def follow(socket: Path) -> AsyncIterator[bool]:
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=_OPTIONS) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         while True:
-            serves = await _serves(stub)
-            yield serves
-            await asyncio.sleep(SERVING_SECONDS if serves else STARTING_SECONDS)
+            yield (is_serving := await serves(stub))
+            await asyncio.sleep(SERVING_SECONDS if is_serving else STARTING_SECONDS)
 
 
-async def _serves(stub: health_pb2_grpc.HealthStub) -> bool:
+async def serves(stub: health_pb2_grpc.HealthStub) -> bool:
+    """Whether the sidecar says now that it serves; one that does not answer does not."""
     try:
         reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_SECONDS)
     except grpc.aio.AioRpcError:
