@@ -158,7 +158,7 @@ def again(grant: Grant) -> Grant:
     shards = tuple(
         GrantedShard(s.shard, str(uuid.uuid4()), s.records, s.size, s.sha256) for s in grant.shards
     )
-    return Grant(str(uuid.uuid4()), grant.seconds, shards)
+    return Grant(str(uuid.uuid4()), shards)
 
 
 class _Countdown:

@@ -52,7 +52,6 @@ class Vehicle:
             lease="lease",
             shard=number,
             attempt=f"attempt-{number}",
-            records=len(bodies),
             input_name=request.input_name,
             input_sha256=sha256 or request.input_sha256,
             input_digest=request.input_digest,

@@ -10,7 +10,6 @@ SHARD = vehicle_pb2.NextReply(
     lease="l",
     shard=7,
     attempt="a",
-    records=50,
     input_name="in-7",
     input_sha256="ff",
     input_digest="sha256:00",

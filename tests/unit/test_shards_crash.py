@@ -40,7 +40,7 @@ def commit_everything(ground: Ground) -> None:
             GrantedShard(n, str(uuid.UUID(int=n)), row.records, row.size, row.sha256)
             for n, row in enumerate(plan.shards)
         )
-        grant = Grant(LEASE, 300, shards)
+        grant = Grant(LEASE, shards)
         data = [await store.get(f"batches/{spec.uid}/shards/{n:06d}") for n in range(len(shards))]
         header, piece = pack(spec.uid, LEASE, 0, zip(grant.shards, data, strict=True), plan.input_digest)
         commits: list[ShardCommit] = read_header(spec.uid, "v1", header)

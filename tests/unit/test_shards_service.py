@@ -183,7 +183,7 @@ async def test_a_piece_keeps_its_number(bench: Bench) -> None:
     await bench.start()
     grant = bench.lease(want=2)
     data = await bench.fetch(grant)
-    one, other = (Grant(grant.lease, 300, (shard,)) for shard in grant.shards)
+    one, other = (Grant(grant.lease, (shard,)) for shard in grant.shards)
     assert await bench.send(one, data) == [(0, True)]
     assert await bench.send(one, data) == [(0, True)]
     with pytest.raises(BadPiece, match="other bytes"):

@@ -149,7 +149,7 @@ class BatchLead:
             return None
         self._setting.on_change()
         shards = tuple(_granted(led.plan, shard, attempt) for shard, attempt in granted.shards)
-        return Grant(granted.lease, led.book.seconds, shards)
+        return Grant(granted.lease, shards)
 
     def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
         """Take in a lease that a vehicle says it holds, or renew it; kept until the batch is led."""

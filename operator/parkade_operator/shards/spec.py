@@ -39,10 +39,9 @@ class GrantedShard:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A new lease; *seconds* is how long it lasts from now."""
+    """A new lease and its shards."""
 
     lease: str
-    seconds: float
     shards: tuple[GrantedShard, ...]
 
 

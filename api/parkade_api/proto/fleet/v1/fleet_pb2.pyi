@@ -199,7 +199,9 @@ class Telemetry(_message.Message):
     GUARD_STATE_FIELD_NUMBER: _builtins.int
     GUARD_MESSAGE_FIELD_NUMBER: _builtins.int
     guard_state: _builtins.str
-    """Run, Freeze or Kill"""
+    """What the guard decided, for the vehicle's owner to see: the gateway judges by signals alone.
+    Run, Freeze or Kill
+    """
     guard_message: _builtins.str
     @_builtins.property
     def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
@@ -279,35 +281,29 @@ class Assignment(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POD_UID_FIELD_NUMBER: _builtins.int
-    NAMESPACE_FIELD_NUMBER: _builtins.int
     POD_NAME_FIELD_NUMBER: _builtins.int
     BATCH_UID_FIELD_NUMBER: _builtins.int
     BUNDLE_DIGEST_FIELD_NUMBER: _builtins.int
     INPUT_DIGEST_FIELD_NUMBER: _builtins.int
-    GRACE_SECONDS_FIELD_NUMBER: _builtins.int
     pod_uid: _builtins.str
-    namespace: _builtins.str
     pod_name: _builtins.str
     batch_uid: _builtins.str
     bundle_digest: _builtins.str
     """sha256:<hex> of bundle.json"""
     input_digest: _builtins.str
     """sha256:<hex>; part of every output line's id"""
-    grace_seconds: _builtins.float
     def __init__(
         self,
         *,
         pod_uid: _builtins.str = ...,
-        namespace: _builtins.str = ...,
         pod_name: _builtins.str = ...,
         batch_uid: _builtins.str = ...,
         bundle_digest: _builtins.str = ...,
         input_digest: _builtins.str = ...,
-        grace_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_uid", b"batch_uid", "bundle_digest", b"bundle_digest", "grace_seconds", b"grace_seconds", "input_digest", b"input_digest", "namespace", b"namespace", "pod_name", b"pod_name", "pod_uid", b"pod_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_uid", b"batch_uid", "bundle_digest", b"bundle_digest", "input_digest", b"input_digest", "pod_name", b"pod_name", "pod_uid", b"pod_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -498,14 +494,11 @@ class LeaseGrant(_message.Message):
 
     POD_UID_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
-    SECONDS_FIELD_NUMBER: _builtins.int
     SHARDS_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     pod_uid: _builtins.str
     lease: _builtins.str
     """UUID; empty when nothing is granted"""
-    seconds: _builtins.float
-    """until the lease may be given to another vehicle"""
     retry_after_seconds: _builtins.float
     """when nothing is granted"""
     @_builtins.property
@@ -515,13 +508,12 @@ class LeaseGrant(_message.Message):
         *,
         pod_uid: _builtins.str = ...,
         lease: _builtins.str = ...,
-        seconds: _builtins.float = ...,
         shards: _abc.Iterable[Global___LeasedShard] | None = ...,
         retry_after_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "pod_uid", b"pod_uid", "retry_after_seconds", b"retry_after_seconds", "seconds", b"seconds", "shards", b"shards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "pod_uid", b"pod_uid", "retry_after_seconds", b"retry_after_seconds", "shards", b"shards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*parkade_api/proto/vehicle/v1/vehicle.proto\x12\x12parkade.vehicle.v1\"\r\n\x0bNextRequest\"\x8b\x01\n\tNextReply\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x0f\n\x07records\x18\x04 \x01(\r\x12\x12\n\ninput_name\x18\x05 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x06 \x01(\t\x12\x14\n\x0cinput_digest\x18\x07 \x01(\t\"\xa7\x01\n\rFinishRequest\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x31\n\x07outcome\x18\x04 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome\x12\x13\n\x0bresult_name\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\"\r\n\x0b\x46inishReply\"a\n\nRunRequest\x12\x12\n\ninput_name\x18\x01 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x02 \x01(\t\x12\x13\n\x0bresult_name\x18\x03 \x01(\t\x12\x14\n\x0cinput_digest\x18\x04 \x01(\t\"}\n\x0cShardOutcome\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x13\n\x0boutput_size\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x11\n\tsucceeded\x18\x04 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\r\x12\x17\n\x0f\x63pu_nanoseconds\x18\x06 \x01(\x04\"m\n\x0bRunProgress\x12\x14\n\x0crecords_done\x18\x01 \x01(\r\x12\x15\n\rrecords_total\x18\x02 \x01(\r\x12\x31\n\x07outcome\x18\x03 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome2\x9c\x01\n\x04Slot\x12\x46\n\x04Next\x12\x1f.parkade.vehicle.v1.NextRequest\x1a\x1d.parkade.vehicle.v1.NextReply\x12L\n\x06\x46inish\x12!.parkade.vehicle.v1.FinishRequest\x1a\x1f.parkade.vehicle.v1.FinishReply2R\n\x06Shards\x12H\n\x03Run\x12\x1e.parkade.vehicle.v1.RunRequest\x1a\x1f.parkade.vehicle.v1.RunProgress0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*parkade_api/proto/vehicle/v1/vehicle.proto\x12\x12parkade.vehicle.v1\"\r\n\x0bNextRequest\"z\n\tNextReply\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x12\n\ninput_name\x18\x04 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x05 \x01(\t\x12\x14\n\x0cinput_digest\x18\x06 \x01(\t\"\xa7\x01\n\rFinishRequest\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x31\n\x07outcome\x18\x04 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome\x12\x13\n\x0bresult_name\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\"\r\n\x0b\x46inishReply\"a\n\nRunRequest\x12\x12\n\ninput_name\x18\x01 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x02 \x01(\t\x12\x13\n\x0bresult_name\x18\x03 \x01(\t\x12\x14\n\x0cinput_digest\x18\x04 \x01(\t\"}\n\x0cShardOutcome\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x13\n\x0boutput_size\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x11\n\tsucceeded\x18\x04 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\r\x12\x17\n\x0f\x63pu_nanoseconds\x18\x06 \x01(\x04\"m\n\x0bRunProgress\x12\x14\n\x0crecords_done\x18\x01 \x01(\r\x12\x15\n\rrecords_total\x18\x02 \x01(\r\x12\x31\n\x07outcome\x18\x03 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome2\x9c\x01\n\x04Slot\x12\x46\n\x04Next\x12\x1f.parkade.vehicle.v1.NextRequest\x1a\x1d.parkade.vehicle.v1.NextReply\x12L\n\x06\x46inish\x12!.parkade.vehicle.v1.FinishRequest\x1a\x1f.parkade.vehicle.v1.FinishReply2R\n\x06Shards\x12H\n\x03Run\x12\x1e.parkade.vehicle.v1.RunRequest\x1a\x1f.parkade.vehicle.v1.RunProgress0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,20 +33,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NEXTREQUEST']._serialized_start=66
   _globals['_NEXTREQUEST']._serialized_end=79
-  _globals['_NEXTREPLY']._serialized_start=82
-  _globals['_NEXTREPLY']._serialized_end=221
-  _globals['_FINISHREQUEST']._serialized_start=224
-  _globals['_FINISHREQUEST']._serialized_end=391
-  _globals['_FINISHREPLY']._serialized_start=393
-  _globals['_FINISHREPLY']._serialized_end=406
-  _globals['_RUNREQUEST']._serialized_start=408
-  _globals['_RUNREQUEST']._serialized_end=505
-  _globals['_SHARDOUTCOME']._serialized_start=507
-  _globals['_SHARDOUTCOME']._serialized_end=632
-  _globals['_RUNPROGRESS']._serialized_start=634
-  _globals['_RUNPROGRESS']._serialized_end=743
-  _globals['_SLOT']._serialized_start=746
-  _globals['_SLOT']._serialized_end=902
-  _globals['_SHARDS']._serialized_start=904
-  _globals['_SHARDS']._serialized_end=986
+  _globals['_NEXTREPLY']._serialized_start=81
+  _globals['_NEXTREPLY']._serialized_end=203
+  _globals['_FINISHREQUEST']._serialized_start=206
+  _globals['_FINISHREQUEST']._serialized_end=373
+  _globals['_FINISHREPLY']._serialized_start=375
+  _globals['_FINISHREPLY']._serialized_end=388
+  _globals['_RUNREQUEST']._serialized_start=390
+  _globals['_RUNREQUEST']._serialized_end=487
+  _globals['_SHARDOUTCOME']._serialized_start=489
+  _globals['_SHARDOUTCOME']._serialized_end=614
+  _globals['_RUNPROGRESS']._serialized_start=616
+  _globals['_RUNPROGRESS']._serialized_end=725
+  _globals['_SLOT']._serialized_start=728
+  _globals['_SLOT']._serialized_end=884
+  _globals['_SHARDS']._serialized_start=886
+  _globals['_SHARDS']._serialized_end=968
 # @@protoc_insertion_point(module_scope)

@@ -38,7 +38,6 @@ class NextReply(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     SHARD_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
-    RECORDS_FIELD_NUMBER: _builtins.int
     INPUT_NAME_FIELD_NUMBER: _builtins.int
     INPUT_SHA256_FIELD_NUMBER: _builtins.int
     INPUT_DIGEST_FIELD_NUMBER: _builtins.int
@@ -46,7 +45,6 @@ class NextReply(_message.Message):
     """All empty: the batch has no shard for this slot at the moment; ask again."""
     shard: _builtins.int
     attempt: _builtins.str
-    records: _builtins.int
     input_name: _builtins.str
     """a file in the slot's folder"""
     input_sha256: _builtins.str
@@ -59,14 +57,13 @@ class NextReply(_message.Message):
         lease: _builtins.str = ...,
         shard: _builtins.int = ...,
         attempt: _builtins.str = ...,
-        records: _builtins.int = ...,
         input_name: _builtins.str = ...,
         input_sha256: _builtins.str = ...,
         input_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "input_digest", b"input_digest", "input_name", b"input_name", "input_sha256", b"input_sha256", "lease", b"lease", "records", b"records", "shard", b"shard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "input_digest", b"input_digest", "input_name", b"input_name", "input_sha256", b"input_sha256", "lease", b"lease", "shard", b"shard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
