@@ -1,12 +1,9 @@
 """`kubectl parkade`: every command, and what it calls."""
 
 import typer
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException
 from rich.console import Console
-from urllib3.exceptions import HTTPError
 
-from parkade_cli.cluster import ApiServer
+from parkade_cli.cluster import ApiServer, ClusterError
 from parkade_cli.watch import LiveView
 from parkade_cli.watch import watch as watch_cluster
 
@@ -25,8 +22,8 @@ def watch(*, once: bool = typer.Option(False, help="Show the state of now and en
         watch_cluster(ApiServer(), LiveView(Console()), lambda _: once)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except (ApiException, ConfigException, HTTPError) as error:
-        typer.echo(f"error: the cluster does not answer: {error}", err=True)
+    except ClusterError as error:
+        typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 
 

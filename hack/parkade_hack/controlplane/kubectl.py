@@ -34,17 +34,21 @@ class Kubectl:
         return Path(self.program).parent
 
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """The finished kubectl with its exit code and both outputs."""
-        return subprocess.run(
-            [self.program, *arguments],
-            env=self.environment(),
-            input=stdin,
-            stdin=None if stdin is not None else subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=REQUEST_SECONDS,
-            check=False,
-        )
+        """The finished kubectl with its exit code and both outputs. Raises KubectlError when it takes too long."""
+        try:
+            return subprocess.run(
+                [self.program, *arguments],
+                env=self.environment(),
+                input=stdin,
+                stdin=None if stdin is not None else subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=REQUEST_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            took = f"not done after {REQUEST_SECONDS:.0f} s"
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {took}") from None
 
     def read(self, *arguments: str) -> Any:
         """The object or list that `kubectl get ... -o json` prints."""

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 
-from parkade_cli.cluster import ApiServer
-from parkade_hack.controlplane import ControlPlane
+from parkade_cli.cluster import ApiServer, ClusterError
+from parkade_hack.controlplane import ControlPlane, KubectlError
 from parkade_hack.demo.background_build import BackgroundBuild
 from parkade_hack.demo.batch import apply_batch, await_completion
 from parkade_hack.demo.driver_returns import await_reopening, driver_leaves, driver_returns
@@ -18,11 +18,12 @@ from parkade_hack.demo.stage import DemoError, Stage, open_stage
 from parkade_hack.demo.vehicle_dies import await_silence, vehicle_dies
 from parkade_hack.demo.vehicles import park_vehicles
 from parkade_hack.local import LocalCluster
-from parkade_hack.preparation import prepare
+from parkade_hack.preparation import PreparationError, prepare
 from parkade_hack.processes import ProcessError, Supervisor
 from parkade_hack.tools import Tools, ToolsError
 
 INTERRUPTED = 130
+FAILURES = (DemoError, ProcessError, ToolsError, PreparationError, KubectlError, ClusterError)
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
     try:
         with open_stage() as stage:
             return _play(stage)
-    except (DemoError, ProcessError, ToolsError) as error:
+    except FAILURES as error:
         print(f"\nthe demo failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
