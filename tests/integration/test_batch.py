@@ -116,7 +116,7 @@ def test_a_driver_who_returns_gets_the_vehicle_and_the_batch_goes_on(garage: Gar
 
 def test_a_vehicle_that_dies_loses_no_shard(garage: Garage, cluster: LocalCluster) -> None:
     """After SIGKILL of an agent its children are gone; its shards are leased again, no record is lost or doubled."""
-    first, second = garage.open(2, share=0.3)
+    first, _ = garage.open(2, share=0.3)
     garage.kubectl.apply(garage.batch("docs", long_documents(500)))
     garage.wait_for_commits("docs", 2)
     children = garage.children(first)
@@ -124,7 +124,6 @@ def test_a_vehicle_that_dies_loses_no_shard(garage: Garage, cluster: LocalCluste
     eventually(lambda: not garage.alive(children), 2, "its children are dead")
     garage.wait_for("docs", "Completed")
     assert garage.prove("docs").returncode == 0
-    assert garage.children(second) or garage.status("docs")["phase"] == "Completed"
 
 
 def test_a_killed_gateway_leads_again_to_the_same_bytes(garage: Garage, cluster: LocalCluster) -> None:

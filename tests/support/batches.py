@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parkade_api.wellknown import API_VERSION
+from parkade_hack import proc
 from parkade_hack.controlplane import Kubectl
 from parkade_hack.local import LocalCluster, Vehicle, VehicleSpec
 from support.controlplane import eventually
@@ -92,12 +93,12 @@ class Garage:
         return self.kubectl.read("vehiclepool", self.region).get("status", {}).get(part) or {}
 
     def children(self, vehicle: Vehicle) -> set[int]:
-        """Pids of the processes that the vehicle's agent started and that still live."""
-        return self.alive(set(map(int, _children(self.cluster.pid(vehicle.name)))))
+        """Pids of the processes below the vehicle's agent that still live."""
+        return self.alive(set(proc.descendants(self.cluster.pid(vehicle.name))))
 
     def alive(self, pids: set[int]) -> set[int]:
         """Those of *pids* that still live."""
-        return {pid for pid in pids if _lives(pid)}
+        return set(filter(proc.is_alive, pids))
 
     def batch(self, name: str, lines: Iterable[bytes], **spec: object) -> Object:
         """A batch over *lines*, which are written as its input; *spec* replaces parts of it."""
@@ -160,16 +161,3 @@ class Garage:
         )
         command = [sys.executable, "examples/proof.py", *map(str, files)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def _children(pid: int) -> list[str]:
-    tasks = Path(f"/proc/{pid}/task")
-    return [child for task in tasks.iterdir() for child in (task / "children").read_text().split()]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
