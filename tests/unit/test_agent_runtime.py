@@ -18,6 +18,11 @@ from parkade_agent.runtime.governor import Governor
 from parkade_agent.runtime.process import ProcessGroup
 
 BUSY = "while True: pass"
+# Windows in which CPU time is measured: nothing is waited for, so a slow machine only makes them longer.
+SHARE_WINDOW_SECONDS = 2
+FROZEN_WINDOW_SECONDS = 0.3
+START_WINDOW_SECONDS = 0.5
+RECLAIM_SECONDS = 0.1  # within which a hold must have taken effect
 
 
 @contextlib.asynccontextmanager
@@ -54,7 +59,7 @@ async def test_the_governor_holds_the_sum_to_its_share(tmp_path: Path) -> None:
         await until_busy(two)
         governor.start()
         started, before = time.monotonic(), schedstat_seconds(one.pid) + schedstat_seconds(two.pid)
-        await asyncio.sleep(2)
+        await asyncio.sleep(SHARE_WINDOW_SECONDS)
         used = schedstat_seconds(one.pid) + schedstat_seconds(two.pid) - before
         share = used / (time.monotonic() - started)
         governor.stop()
@@ -67,9 +72,9 @@ async def test_a_hold_stops_cpu_use_within_a_tenth_of_a_second(tmp_path: Path) -
     async with running(tmp_path, brake) as group:
         await until_busy(group)
         brake.hold(Holder.GUARD)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(RECLAIM_SECONDS)
         before = schedstat_seconds(group.pid)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(FROZEN_WINDOW_SECONDS)
         assert schedstat_seconds(group.pid) == before
         brake.release(Holder.GUARD)
         await until_busy(group, group.cpu_seconds() + 0.05)
@@ -83,11 +88,11 @@ async def test_the_governor_never_thaws_what_the_guard_froze(tmp_path: Path) -> 
         brake.hold(Holder.GOVERNOR)
         brake.hold(Holder.GUARD)
         brake.release(Holder.GOVERNOR)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(RECLAIM_SECONDS)
         before = schedstat_seconds(group.pid)
         governor = Governor(brake, 0.5)
         governor.start()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(FROZEN_WINDOW_SECONDS)
         governor.stop()
         assert schedstat_seconds(group.pid) == before
         brake.release(Holder.GUARD)
@@ -99,7 +104,7 @@ async def test_a_program_started_during_a_freeze_does_not_run(tmp_path: Path) ->
     brake = SlotBrake()
     brake.hold(Holder.GUARD)
     async with running(tmp_path, brake, "open('ran', 'w')") as group:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(START_WINDOW_SECONDS)
         assert not (tmp_path / "ran").exists()
         brake.release(Holder.GUARD)
         assert await group.wait() == 0
