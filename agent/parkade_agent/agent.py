@@ -2,14 +2,13 @@
 
 import asyncio
 import shutil
-import tempfile
-from pathlib import Path
 
 import structlog
 
 from parkade_agent import wire
 from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
+from parkade_agent.folders import LastFolders, emptied, socket_folder
 from parkade_agent.guard import Guard
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.slot import Ending, Slot, Vehicle
@@ -22,7 +21,6 @@ from parkade_core.vehicle.guard import Action, GuardState
 
 STOP_SECONDS = 1.0
 PAST_SLOTS = 8
-_SOCKET_BYTES = 100
 _log = structlog.get_logger()
 
 
@@ -34,18 +32,19 @@ class Agent:
         self._loop = asyncio.get_running_loop()
         self._guard = Guard(source, brake, self._guard_decided)
         self._session = Session(door, Voice(self._hello, self._telemetry, self._hear), settings.beat_seconds)
-        self._sockets = _sockets(settings.state_dir)
+        self._sockets = socket_folder(settings.state_dir)
         self._vehicle = Vehicle(
             brake=brake,
             bundles=Bundles(settings.state_dir / "bundles", door),
             door=door,
             session=self._session,
-            slots=_empty(settings.state_dir / "slots"),
+            slots=emptied(settings.state_dir / "slots"),
             sockets=self._sockets,
             lanes=settings.lanes,
         )
         self._slots: dict[str, Slot] = {}
         self._past: dict[str, fleet_pb2.SlotStatus] = {}
+        self._logs = LastFolders(PAST_SLOTS)
         self._lives: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -114,6 +113,7 @@ class Agent:
         _log.info("assigned", pod=assignment.pod_name, batch=assignment.batch_uid)
         before = [slot for slot in self._slots.values() if not slot.has_ended.is_set()]
         slot = self._slots[assignment.pod_uid] = Slot(assignment, self._vehicle, self._slot_changed)
+        self._logs.leave(slot.folder)
         self._report(slot.status())
         life = asyncio.create_task(self._live(slot, before), name=f"slot {assignment.pod_name}")
         self._lives.add(life)
@@ -131,6 +131,7 @@ class Agent:
         await slot.run()
         status = slot.status()
         del self._slots[status.pod_uid]
+        self._logs.keep(slot.folder)
         self._remember(status)
 
     def _remember(self, status: fleet_pb2.SlotStatus) -> None:
@@ -172,18 +173,3 @@ class Agent:
 
 def _ended(uid: str, reason: str, message: str) -> fleet_pb2.SlotStatus:
     return fleet_pb2.SlotStatus(pod_uid=uid, ended=True, reason=reason, message=message)
-
-
-def _empty(folder: Path) -> Path:
-    """No slot outlives its agent: what an earlier one left is rubbish."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
-    return folder.resolve()
-
-
-def _sockets(state_dir: Path) -> Path:
-    """A folder whose path is short enough for the address of a unix socket."""
-    folder = (state_dir / "sockets").resolve()
-    if len(bytes(folder)) > _SOCKET_BYTES:
-        return Path(tempfile.mkdtemp(prefix="parkade-"))
-    return _empty(folder)

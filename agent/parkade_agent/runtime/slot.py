@@ -64,7 +64,8 @@ class Ending:
 class Slot:
     """One assignment's life, in the event loop. *on_change* hears of every new status.
 
-    `has_ended` is set when no process of the slot is left; finished shards may still be on their way.
+    `has_ended` is set when no process of the slot is left; finished shards may still be on their way. Of
+    `folder` only the logs are left once `run` returns.
     """
 
     def __init__(
@@ -73,8 +74,8 @@ class Slot:
         self.assignment = assignment
         self._vehicle = vehicle
         self._on_change = on_change
-        self._folder = vehicle.slots / assignment.pod_uid
-        self._work = self._folder / "work"
+        self.folder = vehicle.slots / assignment.pod_uid
+        self._work = self.folder / "work"
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._ended: Ending | None = None
         self.has_ended = asyncio.Event()
@@ -152,7 +153,7 @@ class Slot:
             await asyncio.sleep(delay)
 
     async def _once(self, container: Container, arguments: list[str]) -> int:
-        group = ProcessGroup(arguments, self._work, self._folder / f"{container.name}.log")
+        group = ProcessGroup(arguments, self._work, self.folder / f"{container.name}.log")
         self._groups[container.name] = group
         self._vehicle.brake.add(group)
         container.runs()

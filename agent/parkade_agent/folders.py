@@ -1,0 +1,52 @@
+"""The vehicle's folders that no agent inherits from the one before it."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+_SOCKET_FOLDER_BYTES: Final = 100  # a socket's address has 108
+
+
+def emptied(folder: Path) -> Path:
+    """*folder*, empty and for this user alone; what an earlier agent left in it is gone. Raises OSError."""
+    shutil.rmtree(folder, ignore_errors=True)
+    # Whatever is still there is another user's, as may be in a shared folder: then this raises.
+    folder.mkdir(parents=True, mode=0o700)
+    return folder.resolve()
+
+
+def socket_folder(state_dir: Path) -> Path:
+    """The emptied folder for unix sockets of the vehicle of *state_dir*, short enough for their addresses.
+
+    It is in *state_dir* when that is short, else in the user's runtime folder or that of temporary files, under
+    a name that the next agent of the same vehicle finds again. Raises OSError.
+    """
+    name = f"parkade-{hashlib.sha256(bytes(state_dir.resolve())).hexdigest()[:16]}"
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    candidates = (state_dir.resolve() / "sockets", runtime / name, Path(tempfile.gettempdir()) / name)
+    short = (folder for folder in candidates if len(bytes(folder)) <= _SOCKET_FOLDER_BYTES)
+    return emptied(next(short, candidates[-1]))
+
+
+class LastFolders:
+    """Keeps the last few folders it was given and removes the older ones."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._folders: dict[Path, None] = {}
+
+    def keep(self, folder: Path) -> None:
+        """Takes *folder* as the newest; the oldest goes when there are too many."""
+        self.leave(folder)
+        self._folders[folder] = None
+        while len(self._folders) > self._most:
+            oldest = next(iter(self._folders))
+            self.leave(oldest)
+            shutil.rmtree(oldest, ignore_errors=True)
+
+    def leave(self, folder: Path) -> None:
+        """Forgets *folder* and lets it be, because it is in use again."""
+        self._folders.pop(folder, None)
