@@ -202,7 +202,7 @@ class Shards:
                 await self._fetch(held)
             except DoorRefused as error:
                 _log.warning("shard not fetched", shard=held.shard.shard, error=str(error))
-                self._give_up(held, "")
+                self._give_up(held, ShardFault.SHARD_DAMAGED, str(error))
             else:
                 held.is_fetched = True
                 self._arrived.set()
