@@ -10,6 +10,8 @@ import pytest
 
 from parkade_hack import proc
 from parkade_hack.demo.driver_returns import WATCH_SECONDS, reclaim_seconds
+from parkade_hack.demo.proof import milliseconds_a_record
+from parkade_hack.demo.stage import DemoError
 from support.controlplane import eventually
 
 
@@ -31,3 +33,18 @@ def test_a_frozen_process_counts_as_reclaimed(busy: int) -> None:
 def test_a_process_that_goes_on_is_not_reclaimed(busy: int) -> None:
     """When nothing stops the process, the measured time is all the time that was watched."""
     assert reclaim_seconds(busy, lambda: None) > WATCH_SECONDS / 2
+
+
+def test_the_cost_is_a_mean_over_records() -> None:
+    """Every shard counts by its records, whichever vehicle ran it."""
+    logs = [
+        "shard 1 done: 30 records in 1 s, 2.0 CPU ms a record",
+        "shard 2 done: 10 records, 6.0 CPU ms a record",
+    ]
+    assert milliseconds_a_record(logs) == 3.0
+
+
+def test_a_cost_that_nobody_logged_fails() -> None:
+    """Logs without a finished shard are no proof of anything."""
+    with pytest.raises(DemoError, match="no runner"):
+        milliseconds_a_record(["runner starts"])

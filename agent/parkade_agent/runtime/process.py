@@ -16,6 +16,8 @@ _CPUCLOCK_SCHED = 2
 def environment(home: Path) -> dict[str, str]:
     """The whole environment of a slot's program: nothing of the agent's own."""
     return {
+        # gRPC's own lines would stand in the pod's log.
+        "GRPC_VERBOSITY": "ERROR",
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "OMP_NUM_THREADS": "1",

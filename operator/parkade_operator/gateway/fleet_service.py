@@ -10,6 +10,7 @@ from typing_extensions import override
 from parkade_api import __version__
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
+from parkade_core.batch.piece import problem_of_size
 from parkade_operator.door.sessions import Session as VehicleSession
 from parkade_operator.door.sessions import Sessions
 from parkade_operator.door.tls import Identity, NoIdentity, peer_identity
@@ -18,7 +19,6 @@ from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.shards import errors
 from parkade_operator.shards.service import Batches
 
-LARGEST_PIECE = 16 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _RETRY_LEASE_SECONDS = 1.0
 _STATUS: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
@@ -179,8 +179,8 @@ async def _collect(parts: AsyncIterator[pb.StoreRequest]) -> tuple[pb.PieceHeade
         if part.HasField("header"):
             header = part.header
         data += part.data
-        if len(data) > LARGEST_PIECE:
-            raise errors.BadPiece(f"a piece may have {LARGEST_PIECE} bytes at most")
+        if (problem := problem_of_size(len(data))) is not None:
+            raise errors.BadPiece(problem)
     if header is None:
         raise errors.BadPiece("the first message must be the header")
     return header, bytes(data)

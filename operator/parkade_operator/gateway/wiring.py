@@ -8,11 +8,12 @@ import grpc
 
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
+from parkade_core.batch.piece import MOST_PIECE_BYTES
 from parkade_core.vehicle.node import vehicle_of
 from parkade_operator.door.sessions import Sessions
 from parkade_operator.door.tls import server_credentials
 from parkade_operator.gateway.changes import Changes
-from parkade_operator.gateway.fleet_service import LARGEST_PIECE, FleetService
+from parkade_operator.gateway.fleet_service import FleetService
 from parkade_operator.gateway.internal import GatewayService
 from parkade_operator.gateway.pools import Pools
 from parkade_operator.gateway.settings import Settings
@@ -27,7 +28,7 @@ from parkade_operator.kubelet.pods import PodController
 from parkade_operator.shards.service import Batches
 
 _OPTIONS = (
-    ("grpc.max_receive_message_length", LARGEST_PIECE),
+    ("grpc.max_receive_message_length", MOST_PIECE_BYTES),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),

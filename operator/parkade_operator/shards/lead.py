@@ -30,6 +30,7 @@ from parkade_operator.shards.errors import (
     NotLeading,
     NotLeased,
     StoreUnavailable,
+    UnknownBatch,
 )
 from parkade_operator.shards.log import BatchLog
 from parkade_operator.shards.pieces import keep_piece, read_header
@@ -211,8 +212,10 @@ class BatchLead:
             await self._led.log.close()
 
     def _leading(self) -> Led:
-        if self._led is None or self.state is BatchState.FAILED:
-            raise NotLeading(f"batch {self.spec.uid} is {self.state}; it takes no results")
+        if self.state is BatchState.FAILED:
+            raise UnknownBatch(f"batch {self.spec.uid} has failed; it takes no results")
+        if self._led is None:
+            raise NotLeading(f"batch {self.spec.uid} is not planned yet")
         return self._led
 
     async def _take_the_lead(self, plan: Plan) -> Led:
