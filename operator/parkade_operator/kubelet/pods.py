@@ -1,5 +1,6 @@
 """Pods bound to our Nodes: watched, handed to the provider, and reported as the provider tells."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -42,6 +43,7 @@ class PodController:
         self._on_change = on_change
         self._provider: PodProvider | None = None
         self._pods: dict[str, Object] = {}
+        self._slots: dict[str, dict[str, Object]] = defaultdict(dict)  # Node -> uid -> pod
         self._gone: set[str] = set()
         self._views: dict[str, PodView] = {}
         self._queue = WorkQueue(self._reconcile)
@@ -81,11 +83,11 @@ class PodController:
 
     def on_node(self, node: str) -> list[Object]:
         """The pods bound to *node* that a vehicle may run."""
-        return [pod for pod in self.slots() if pod["spec"]["nodeName"] == node]
+        return list(self._slots.get(node, {}).values())
 
     def slots(self) -> list[Object]:
         """All pods of our Nodes that a vehicle may run."""
-        return [pod for pod in self._pods.values() if refusal(pod) is None]
+        return [pod for pods in self._slots.values() for pod in pods.values()]
 
     async def remove(self, pod: Object) -> None:
         """Deletes the pod object at once; the caller knows that nothing runs any more, or never will."""
@@ -102,6 +104,8 @@ class PodController:
         if finished and uid not in self._views:
             self._views[uid] = PodView(containers={}, ended=True)
         self._pods[uid] = pod
+        if refusal(pod) is None:
+            self._slots[pod["spec"]["nodeName"]][uid] = pod
         if not exists:
             self._gone.add(uid)
         self._on_change()
@@ -141,6 +145,7 @@ class PodController:
         if not self.view(uid).ended and refusal(pod) is None and self._provider is not None:
             await self._provider.stop(pod, 0, "Deleted")
         self._pods.pop(uid, None)
+        self._slots[pod["spec"]["nodeName"]].pop(uid, None)
         self._views.pop(uid, None)
         self._gone.discard(uid)
         self._on_change()
