@@ -51,16 +51,19 @@ class Shards:
         door: Door,
         session: Session,
         on_idle: Callable[[bool], None],
+        on_disk_failed: Callable[[OSError], None],
     ) -> None:
         self._assignment = assignment
         self._folder = folder
         self._door = door
         self._session = session
         self._on_idle = on_idle
+        self._on_disk_failed = on_disk_failed
         self._held: dict[tuple[str, int], _Held] = {}
         self._arrived = asyncio.Event()
         self._pieces = Pieces(assignment.batch_uid, door, self._settled, self._failed)
         self._seconds_per_shard: float | None = None
+        self._has_runner = False
         self._is_asking = False
         self._retry: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -105,6 +108,7 @@ class Shards:
 
         A runner has one shard at a time: one that asks without having finished the last gets it again.
         """
+        self._has_runner = True
         self._ask()
         self._arrived.clear()
         if (held := self._next_fetched()) is None:
@@ -182,8 +186,9 @@ class Shards:
 
     def _ask(self) -> None:
         want = plan_lease(len(self._unfinished()), self._seconds_per_shard)
-        may_ask = self._session.is_open and not (self._is_asking or self._retry or self._is_closed)
-        if want <= 0 or not may_ask:
+        # Before a runner has asked, the slot has no folder yet to fetch shards into.
+        may_ask = self._session.is_open and self._has_runner
+        if want <= 0 or not may_ask or self._is_asking or self._retry or self._is_closed:
             return
         self._is_asking = True
         request = fleet_pb2.LeaseRequest(
@@ -203,6 +208,11 @@ class Shards:
             except DoorRefused as error:
                 _log.warning("shard not fetched", shard=held.shard.shard, error=str(error))
                 self._give_up(held, ShardFault.SHARD_DAMAGED, str(error))
+            except OSError as error:
+                # The vehicle is to blame, not the shard: the next vehicle may have it.
+                self._give_up(held, "", str(error))
+                self._on_disk_failed(error)
+                return
             else:
                 held.is_fetched = True
                 self._arrived.set()

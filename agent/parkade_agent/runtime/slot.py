@@ -36,6 +36,7 @@ EXIT_KILLED = 128 + signal.SIGKILL
 RESTART_SECONDS = (0.5, 60.0)
 FORGIVEN_SECONDS = 60.0
 GUARD_SECONDS = 0.05
+DISK_FAILED = "DiskFailed"
 _log = structlog.get_logger()
 
 
@@ -83,7 +84,9 @@ class Slot:
         self._runner = Container(CONTAINER_RUNNER)
         self._sidecar_serves = asyncio.Event()
         self._groups: dict[str, ProcessGroup] = {}
-        self.shards = Shards(assignment, self._work, vehicle.door, vehicle.session, self._idle)
+        self.shards = Shards(
+            assignment, self._work, vehicle.door, vehicle.session, self._idle, self._disk_failed
+        )
 
     def end(self, ending: Ending) -> None:
         """Ends the slot; the first reason stands."""
@@ -202,6 +205,9 @@ class Slot:
         if self._runner.is_ready != is_ready:
             self._runner.is_ready = is_ready
             self._on_change(self)
+
+    def _disk_failed(self, error: OSError) -> None:
+        self.end(Ending(DISK_FAILED, f"a shard cannot be kept: {error.strerror or error}"))
 
 
 def _program(name: str, **flags: object) -> list[str]:
