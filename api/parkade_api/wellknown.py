@@ -115,6 +115,8 @@ class BatchReason(StrEnum):
     OUTPUT_EXISTS = "OutputExists"
     OUTPUT_UNWRITABLE = "OutputUnwritable"
     SHARD_FAILED = "ShardFailed"
+    LOG_BROKEN = "LogBroken"
+    INTERNAL = "InternalError"
 
 
 class RecordError(StrEnum):

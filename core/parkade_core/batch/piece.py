@@ -1,13 +1,16 @@
 """Whether the bytes that a vehicle sent are what it says they are, and of the right shape.
 
-Nothing else of a vehicle's result is believed: digests, ranges and counts are checked before anything is
-committed.
+Nothing else of a vehicle's result is believed: digests, ranges, counts and the shape of every line are
+checked before anything is committed: what the log has decided, assembling must be able to read.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.plan import Plan
@@ -64,10 +67,16 @@ def _problem_of_result(plan: Plan, commit: ShardCommit, data: bytes) -> str | No
     result = memoryview(data)[commit.offset : commit.offset + commit.size]
     if hashlib.sha256(result).hexdigest() != commit.sha256:
         return f"the result of {name} does not have the digest that its header states"
-    return _problem_of_lines(name, commit, bytes(result))
+    return _problem_of_lines(name, _input_lines(plan, commit.shard), commit, bytes(result))
 
 
-def _problem_of_lines(name: str, commit: ShardCommit, result: bytes) -> str | None:
+def _input_lines(plan: Plan, shard: int) -> tuple[int, float]:
+    """The first input line of the shard, and the first that can no longer be its own."""
+    following = plan.shards[shard + 1 : shard + 2]
+    return plan.shards[shard].first_line, following[0].first_line if following else math.inf
+
+
+def _problem_of_lines(name: str, within: tuple[int, float], commit: ShardCommit, result: bytes) -> str | None:
     if commit.output_size > len(result):
         return f"the output of {name} is longer than its result"
     output, errors = result[: commit.output_size], result[commit.output_size :]
@@ -76,4 +85,37 @@ def _problem_of_lines(name: str, commit: ShardCommit, result: bytes) -> str | No
     counts = output.count(b"\n"), errors.count(b"\n")
     if counts != (commit.succeeded, commit.failed):
         return f"the result of {name} has {counts[0]} output and {counts[1]} error lines, not as it states"
+    if not all(_is_output_line(line) for line in output.split(b"\n")[:-1]):
+        return f"the output of {name} has a line that is no result of a record"
+    return _problem_of_errors(name, within, errors)
+
+
+def _problem_of_errors(name: str, within: tuple[int, float], errors: bytes) -> str | None:
+    least, end = within
+    for line in errors.split(b"\n")[:-1]:
+        number = _line_of_error(line)
+        if number is None:
+            return f"the errors of {name} have a line that does not say which input line failed"
+        if not least <= number < end:
+            return f"the errors of {name} speak of input line {number}, not of its own in ascending order"
+        least = number + 1
     return None
+
+
+def _is_output_line(line: bytes) -> bool:
+    row = _object(line)
+    return isinstance(row.get("custom_id"), str) and row.get("error", "") is None
+
+
+def _line_of_error(line: bytes) -> int | None:
+    error = _object(line).get("error")
+    number = error.get("line") if isinstance(error, dict) else None
+    return number if type(number) is int else None
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        row = orjson.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}

@@ -112,7 +112,8 @@ class _Results:
     def _failures(self) -> Iterator[bytes]:
         for commit in self.winners:
             if commit.failed:
-                yield from self._result(commit)[commit.output_size :].splitlines(keepends=True)
+                *lines, _ = self._result(commit)[commit.output_size :].split(b"\n")
+                yield from (line + b"\n" for line in lines)
 
     def _rejects(self) -> Iterator[bytes]:
         digest, rest = hashlib.sha256(), b""

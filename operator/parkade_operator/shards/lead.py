@@ -16,6 +16,7 @@ import structlog
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import MOST_LEASED_SHARDS, BatchReason
 from parkade_core.batch.commit import ShardCommit
+from parkade_core.batch.errors import BatchError
 from parkade_core.batch.failure import FailureCount
 from parkade_core.batch.lease import LeaseBook
 from parkade_core.batch.piece import problem_of_piece
@@ -29,6 +30,7 @@ from parkade_operator.shards.errors import (
     BatchFailure,
     NotLeading,
     NotLeased,
+    StoreBroken,
     StoreUnavailable,
     UnknownBatch,
 )
@@ -91,19 +93,19 @@ class BatchLead:
         self._failed = 0
 
     async def run(self) -> None:
-        """Plan, lead, seal, assemble."""
+        """Plan, lead, seal, assemble. Raises NotLeading and StoreBroken, which are not the batch's own."""
         try:
-            self.plan = await self._patiently(self._in_worker(plan_batch))
-            self._led = await self._patiently(partial(self._take_the_lead, self.plan))
-            self._enter(BatchState.RUNNING)
-            await self._end
-            self._enter(BatchState.FINALIZING)
-            await self._led.log.seal()
-            self._manifest_digest = await self._patiently(self._in_worker(assemble_batch))
-            self._enter(BatchState.COMPLETE)
+            await self._live()
+        except (NotLeading, StoreBroken):
+            raise
         except BatchFailure as failure:
-            self._reason, self._message = failure.reason, failure.message
-            self._enter(BatchState.FAILED)
+            self._fail(failure.reason, failure.message)
+        except BatchError as error:
+            self._fail(BatchReason.LOG_BROKEN, f"the batch's plan or log is damaged: {error}")
+        except Exception as error:  # noqa: BLE001 - told to the user, whatever it is
+            # Doing it again would end the same way for ever; the user is told instead.
+            _log.exception("batch broken", **self._names())
+            self._fail(BatchReason.INTERNAL, f"the gateway cannot finish the batch: {error!r}")
         _log.info(
             "batch ended", **self._names(), state=self.state, reason=self._reason, message=self._message
         )
@@ -217,6 +219,20 @@ class BatchLead:
         if self._led is None:
             raise NotLeading(f"batch {self.spec.uid} is not planned yet")
         return self._led
+
+    async def _live(self) -> None:
+        self.plan = await self._patiently(self._in_worker(plan_batch))
+        self._led = await self._patiently(partial(self._take_the_lead, self.plan))
+        self._enter(BatchState.RUNNING)
+        await self._end
+        self._enter(BatchState.FINALIZING)
+        await self._led.log.seal()
+        self._manifest_digest = await self._patiently(self._in_worker(assemble_batch))
+        self._enter(BatchState.COMPLETE)
+
+    def _fail(self, reason: BatchReason, message: str) -> None:
+        self._reason, self._message = reason, message
+        self._enter(BatchState.FAILED)
 
     async def _take_the_lead(self, plan: Plan) -> Led:
         setting, spec = self._setting, self.spec

@@ -146,7 +146,7 @@ class Batches:
         problem = None if run.cancelled() else run.exception()
         if problem is None or self._runs.get(spec.uid) is not run:
             return
-        # Not a failure of the batch: another leader has it, or its log is damaged. The operator asks again.
+        # Not a failure of the batch: another leader has it, or the store is broken. The operator asks again.
         _log.error("batch dropped", batch=f"{spec.namespace}/{spec.name}", uid=spec.uid, error=str(problem))
         del self._leads[spec.uid], self._runs[spec.uid]
         self._setting.on_change()
