@@ -14,7 +14,11 @@ from parkade_agent.settings import Settings
 from parkade_api.proto.fleet.v1 import fleet_pb2, fleet_pb2_grpc
 
 CHUNK_BYTES = 256 * 1024
-CALL_SECONDS = 60.0
+IDLE_SECONDS = 60.0
+"""Longest wait for the next bytes of a fetch; a slow link may take its time, a silent one is tried again."""
+STORE_SECONDS = 120.0
+LEAST_BYTES_PER_SECOND = 8 * 1024
+"""A store may take STORE_SECONDS, and as long as its bytes need at this pace."""
 _T = TypeVar("_T")
 _log = structlog.get_logger()
 
@@ -79,14 +83,19 @@ class Door:
 
     async def _fetch(self, request: fleet_pb2.FetchRequest, most_bytes: int) -> bytes:
         data = bytearray()
-        async for chunk in self._stub.Fetch(request, timeout=CALL_SECONDS):
-            data += chunk.data
-            if len(data) > most_bytes:
-                raise DoorRefused("TOO_LONG", f"more than the {most_bytes} bytes announced")
+        call = self._stub.Fetch(request)
+        try:
+            while isinstance(chunk := await asyncio.wait_for(call.read(), IDLE_SECONDS), fleet_pb2.Chunk):
+                data += chunk.data
+                if len(data) > most_bytes:
+                    raise DoorRefused("TOO_LONG", f"more than the {most_bytes} bytes announced")
+        finally:
+            call.cancel()
         return bytes(data)
 
     async def _store(self, header: fleet_pb2.PieceHeader, data: bytes) -> fleet_pb2.StoreReply:
-        return await self._stub.Store(_piece(header, data), timeout=CALL_SECONDS)
+        seconds = STORE_SECONDS + len(data) / LEAST_BYTES_PER_SECOND
+        return await self._stub.Store(_piece(header, data), timeout=seconds)
 
 
 async def _piece(header: fleet_pb2.PieceHeader, data: bytes) -> AsyncIterator[fleet_pb2.StoreRequest]:
@@ -102,11 +111,14 @@ async def _until_heard(patience: float, call: Callable[[], Awaitable[_T]]) -> _T
     while True:
         try:
             return await call()
+        except TimeoutError:
+            denied_at, code = None, "IDLE"
         except grpc.aio.AioRpcError as error:
             now = time.monotonic()
             denied_at = (denied_at or now) if error.code() in _PERHAPS else None
             if error.code() in _FINAL or (denied_at is not None and now - denied_at >= patience):
                 raise DoorRefused(error.code().name, error.details() or "") from None
-            delay = next(waits)
-            _log.info("the door did not answer, trying again", code=error.code().name, seconds=delay)
+            code = error.code().name
+        delay = next(waits)
+        _log.info("the door did not answer, trying again", code=code, seconds=delay)
         await asyncio.sleep(delay)

@@ -1,0 +1,86 @@
+"""How long the agent waits for the gateway's door: a slow link may take its time, a silent one may not."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+from typing_extensions import override
+
+from parkade_agent import door as agent_door
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
+from support.vehicles import Context, Door
+
+SHARD = pb.FetchRequest(shard=pb.ShardRef(shard=0))
+
+
+@dataclass
+class TimedDoor(Door):
+    """A door that notes how many seconds each call gives it, and keeps silent in the first *silences* fetches."""
+
+    silences: int = 0
+    seconds: list[float | None] = field(default_factory=list)
+
+    @override
+    async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:  # type: ignore[override]
+        self.seconds.append(context.time_remaining())
+        if len(self.seconds) <= self.silences:
+            yield pb.Chunk(data=b"half a")
+            await asyncio.Event().wait()
+        async for chunk in super().Fetch(request, context):
+            yield chunk
+
+    @override
+    async def Store(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.StoreRequest], context: Context
+    ) -> pb.StoreReply:
+        self.seconds.append(context.time_remaining())
+        return pb.StoreReply()
+
+
+@contextlib.asynccontextmanager
+async def reached(door: Door) -> AsyncIterator[agent_door.Door]:
+    """The agent's side of *door*, over a loopback port."""
+    server = grpc.aio.server()
+    fleet_pb2_grpc.add_FleetServicer_to_server(door, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(20):
+            yield agent_door.Door(channel)
+    finally:
+        await server.stop(grace=None)
+
+
+async def test_a_fetch_may_take_as_long_as_bytes_arrive(tmp_path: Path) -> None:
+    """No deadline covers the whole of a fetch, so a slow link finishes it some day."""
+    door = TimedDoor(tmp_path, [b"a shard"])
+    async with reached(door) as reach:
+        assert await reach.fetch(SHARD, 100) == b"a shard"
+    assert door.seconds == [None]
+
+
+async def test_a_silent_fetch_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A door that sends nothing more for the idle limit is asked anew, from the first byte."""
+    monkeypatch.setattr(agent_door, "IDLE_SECONDS", 0.3)
+    door = TimedDoor(tmp_path, [b"a shard"], silences=1)
+    async with reached(door) as reach:
+        assert await reach.fetch(SHARD, 100) == b"a shard"
+    assert len(door.seconds) == 2
+
+
+async def test_a_store_has_time_for_its_bytes(tmp_path: Path) -> None:
+    """A large piece may take longer than a small one: a link of 8 KiB each second finishes both."""
+    door = TimedDoor(tmp_path, [])
+    async with reached(door) as reach:
+        for size in (1, 8 << 20):
+            await reach.store(pb.PieceHeader(), bytes(size))
+    small, large = door.seconds
+    assert small is not None
+    assert large is not None
+    assert small > 60
+    assert large > (8 << 20) / 8192
