@@ -208,18 +208,36 @@ async def test_suspend_parallelism_and_handback_steer_the_leases(bench: Bench) -
     assert bench.batches.status() == []
 
 
-async def test_a_shard_that_fails_three_times_fails_the_batch(bench: Bench) -> None:
-    """Departures never count as failures; the third failure of one shard ends the batch and names it."""
+async def test_a_shard_that_three_vehicles_fail_fails_the_batch(bench: Bench) -> None:
+    """Departures never count as failures; the third vehicle that fails one shard ends the batch and names it."""
     await bench.start()
-    for reason in ("Driving", "SidecarLost", "TooHot", "SidecarLost", "SidecarLost"):
+    story = [
+        ("v1", "Driving"),
+        ("v1", "SidecarLost"),
+        ("v2", "TooHot"),
+        ("v2", "SidecarLost"),
+        ("v3", "SidecarLost"),
+    ]
+    for vehicle, reason in story:
         assert bench.status().state is BatchState.RUNNING
-        grant = bench.lease(want=1)
-        bench.batches.hand_back(UID, "v1", grant.lease, [0], reason, "out of memory")
+        grant = bench.lease(vehicle, want=1)
+        bench.batches.hand_back(UID, vehicle, grant.lease, [0], reason, "out of memory")
     status = await bench.state(BatchState.FAILED)
     assert (status.reason, status.message) == (
         BatchReason.SHARD_FAILED,
-        "shard 0 failed 3 times, last with SidecarLost: out of memory",
+        "shard 0 failed 3 times on 3 vehicles, last with SidecarLost: out of memory",
     )
+
+
+async def test_a_broken_vehicle_does_not_fail_the_batch_of_the_others(bench: Bench) -> None:
+    """A vehicle that fails all it touches gets other shards, then none; a good one finishes the batch."""
+    await bench.start()
+    first = bench.lease("v2", 1)
+    while grant := bench.batches.lease(UID, "broken", 1):
+        bench.batches.hand_back(UID, "broken", grant.lease, [s.shard for s in grant.shards], "SidecarLost")
+    await bench.send(first, await bench.fetch(first, "v2"), "v2")
+    await bench.work("v2")
+    assert (await bench.state(BatchState.COMPLETE)).shards_committed == 4
 
 
 async def test_an_output_with_other_bytes_is_never_overwritten(bench: Bench) -> None:

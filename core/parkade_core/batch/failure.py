@@ -1,6 +1,8 @@
-"""When a shard has failed in vehicles too often for the batch to go on.
+"""When a shard has failed too often for the batch to go on.
 
-A vehicle that leaves (a driver, heat, a deleted slot) has not failed: its shards simply go to another one.
+One broken vehicle fails every shard that it touches, so a shard is to blame only when several vehicles failed
+it. A fleet of few vehicles would then try for ever; so attempts have a larger limit of their own. A vehicle
+that leaves (a driver, heat, a deleted slot) has not failed: its shards simply go to another one.
 """
 
 from dataclasses import dataclass
@@ -8,7 +10,8 @@ from typing import Final
 
 from parkade_api.wellknown import ShardFault
 
-MOST_FAILURES: Final = 3
+MOST_VEHICLES: Final = 3
+MOST_FAILURES: Final = 9
 
 _FAULTS: Final = frozenset(ShardFault)
 
@@ -21,19 +24,31 @@ class ShardFailed:
     message: str
 
 
+def is_failure(reason: str) -> bool:
+    """Whether shards handed back with *reason* have failed; all others were only left."""
+    return reason in _FAULTS
+
+
 class FailureCount:
     """Failures of one batch, counted by shard; each handed-back attempt counts once."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._vehicles: dict[int, list[str]] = {}
 
-    def note(self, shards: tuple[int, ...], reason: str, message: str) -> ShardFailed | None:
-        """Count shards handed back with *reason*; the first that has failed too often is returned."""
-        if reason not in _FAULTS:
+    def note(self, vehicle: str, shards: tuple[int, ...], reason: str, message: str) -> ShardFailed | None:
+        """Count shards that *vehicle* handed back; the first that has failed too often is returned."""
+        if not is_failure(reason):
             return None
         for shard in shards:
-            self._counts[shard] = count = self._counts.get(shard, 0) + 1
-            if count >= MOST_FAILURES:
-                detail = f"{reason}: {message}" if message else reason
-                return ShardFailed(shard, f"shard {shard} failed {count} times, last with {detail}")
+            vehicles = self._vehicles.setdefault(shard, [])
+            vehicles.append(vehicle)
+            if len(set(vehicles)) >= MOST_VEHICLES or len(vehicles) >= MOST_FAILURES:
+                return ShardFailed(shard, _sentence(shard, vehicles, reason, message))
         return None
+
+
+def _sentence(shard: int, vehicles: list[str], reason: str, message: str) -> str:
+    detail = f"{reason}: {message}" if message else reason
+    different = len(set(vehicles))
+    where = f"{different} vehicles" if different > 1 else "one vehicle"
+    return f"shard {shard} failed {len(vehicles)} times on {where}, last with {detail}"

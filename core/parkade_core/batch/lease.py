@@ -2,6 +2,9 @@
 
 A lease is a hint that saves work; the commit log alone decides. So the book lives in memory, a new leader
 starts with an empty one, and holders that renew are adopted.
+
+A shard that a vehicle failed goes to another one: the vehicle gets it again only when no other shard is open,
+and when no vehicle that did not fail it holds a lease or asked for one within the last minute.
 """
 
 import heapq
@@ -10,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from parkade_api.wellknown import MOST_LEASED_SHARDS
+
+ASKING_SECONDS: Final = 60.0
 
 _OPEN: Final = 0
 _LEASED: Final = 1
@@ -56,6 +61,8 @@ class LeaseBook:
         self._leases: dict[str, _Lease] = {}
         self._lease_of: dict[int, str] = {}
         self._committed = 0
+        self._failed: dict[int, set[str]] = {}
+        self._asked: dict[str, float] = {}
 
     @property
     def leased(self) -> int:
@@ -70,11 +77,14 @@ class LeaseBook:
     def grant(
         self, vehicle: str, want: int, now: float, lease: str, attempts: Sequence[str]
     ) -> Attempts | None:
-        """Lease up to *want* open shards, lowest first; None when none is open or parallelism forbids it."""
+        """Lease up to *want* open shards, lowest first; None when none is to be had or parallelism forbids it."""
+        self._asked[vehicle] = now
         most = min(max(want, 1), MOST_LEASED_SHARDS, len(attempts))
         if self.parallelism:
             most = min(most, self.parallelism - self.leased)
-        taken = self._take(most, lease)
+        taken = self._take(most, vehicle, now)
+        for shard in taken:
+            self._lease_out(shard, lease)
         if not taken:
             return None
         self._leases[lease] = _Lease(vehicle, now + self.seconds, set(taken))
@@ -110,12 +120,19 @@ class LeaseBook:
             held.shards.add(shard)
         held.deadline = now + self.seconds
 
-    def hand_back(self, vehicle: str, lease: str, shards: Iterable[int]) -> tuple[int, ...]:
-        """Open again what the holder gives back; returns the shards that it did hold."""
+    def hand_back(
+        self, vehicle: str, lease: str, shards: Iterable[int], *, failed: bool = False
+    ) -> tuple[int, ...]:
+        """Open again what the holder gives back; returns the shards that it did hold.
+
+        *failed* says that the vehicle tried and could not.
+        """
         if self.holder(lease) != vehicle:
             return ()
         returned = tuple(sorted(self._leases[lease].shards.intersection(shards)))
         self._reopen(lease, returned)
+        for shard in returned if failed else ():
+            self._failed.setdefault(shard, set()).add(vehicle)
         return returned
 
     def expire(self, now: float) -> list[Expired]:
@@ -132,17 +149,28 @@ class LeaseBook:
             return
         self._states[shard] = _COMMITTED
         self._committed += 1
+        self._failed.pop(shard, None)
         lease = self._lease_of.pop(shard, None)
         if lease is not None:
             self._leases[lease].shards.discard(shard)
             self._drop_if_empty(lease)
 
-    def _take(self, most: int, lease: str) -> list[int]:
+    def _take(self, most: int, vehicle: str, now: float) -> list[int]:
         taken: list[int] = []
+        avoided: list[int] = []
         while len(taken) < most and (shard := self._next()) is not None:
-            self._lease_out(shard, lease)
-            taken.append(shard)
+            (avoided if vehicle in self._failed.get(shard, ()) else taken).append(shard)
+        if not taken and avoided:
+            others = self._others(now)
+            taken = [shard for shard in sorted(set(avoided)) if others <= self._failed[shard]][:most]
+        for shard in avoided:
+            heapq.heappush(self._returned, shard)
         return taken
+
+    def _others(self, now: float) -> set[str]:
+        """Vehicles that may take a shard soon."""
+        self._asked = {name: at for name, at in self._asked.items() if now - at < ASKING_SECONDS}
+        return self._asked.keys() | {held.vehicle for held in self._leases.values()}
 
     def _next(self) -> int | None:
         while self._returned:
@@ -150,7 +178,8 @@ class LeaseBook:
             if self._states[shard] == _OPEN:
                 return shard
         found = self._states.find(_OPEN, self._cursor)
-        self._cursor = len(self._states) if found < 0 else found
+        # What is opened again is found among the returned, so the cursor never has to go back.
+        self._cursor = len(self._states) if found < 0 else found + 1
         return None if found < 0 else found
 
     def _lease_out(self, shard: int, lease: str) -> None:

@@ -17,7 +17,7 @@ from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import MOST_LEASED_SHARDS, BatchReason
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.errors import BatchError
-from parkade_core.batch.failure import FailureCount
+from parkade_core.batch.failure import FailureCount, is_failure
 from parkade_core.batch.lease import LeaseBook
 from parkade_core.batch.piece import problem_of_piece
 from parkade_core.batch.plan import Plan
@@ -166,9 +166,9 @@ class BatchLead:
         """Open shards again that a vehicle will not finish; the batch fails when one has failed too often."""
         if self._led is None:
             return
-        returned = self._led.book.hand_back(vehicle, lease, shards)
+        returned = self._led.book.hand_back(vehicle, lease, shards, failed=is_failure(reason))
         _log.info("shards handed back", **self._names(), vehicle=vehicle, shards=returned, reason=reason)
-        failed = self._led.failures.note(returned, reason, message)
+        failed = self._led.failures.note(vehicle, returned, reason, message)
         if failed is not None:
             self._stop(BatchFailure(BatchReason.SHARD_FAILED, failed.message))
         self._setting.on_change()
