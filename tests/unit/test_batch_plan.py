@@ -1,9 +1,13 @@
 """The plan object, the assembled errors and the manifest."""
 
+import pickle
+from collections.abc import Iterator
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from parkade_core.batch.assemble import FileDigest, encode_manifest, merge_errors, winners_in_order
 from parkade_core.batch.commit import Kind, Ledger, Segment, ShardCommit, encode_segment
@@ -84,3 +88,23 @@ def test_the_manifest_is_a_fold_over_plan_and_log() -> None:
     assert manifest["log"] == {"segments": 3, "tip": ledger.tip}
     with pytest.raises(LogBroken, match="2 records"):
         winners_in_order(plan, {0: commit(0, 2, 0), 1: commit(1, 9, 0)})
+
+
+def test_the_records_of_a_plan_are_counted_once() -> None:
+    """Asking for the total does not walk the shards again, also of a plan that came from a worker process."""
+
+    class Walked(tuple[ShardRow, ...]):
+        __slots__ = ()
+        walks = 0
+
+        @override
+        def __iter__(self) -> Iterator[ShardRow]:
+            Walked.walks += 1
+            return super().__iter__()
+
+    rows = Walked(ShardRow(n * 3 + 1, 3, 9, "ab") for n in range(4))
+    plan = Plan("sha256:a", "sha256:b", 3, rows, Rejects(2, 5, "cd"))
+    assert [plan.records_total for _ in range(3)] == [14, 14, 14]
+    assert Walked.walks == 1
+    plain = Plan("sha256:a", "sha256:b", 3, tuple(rows), Rejects(2, 5, "cd"))
+    assert pickle.loads(pickle.dumps(plain)).records_total == 14  # noqa: S301 - our own bytes

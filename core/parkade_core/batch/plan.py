@@ -4,7 +4,7 @@ Everything after planning reads the plan and never the input, which may change o
 no time, so planning the same input again makes the same bytes.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -35,18 +35,22 @@ class Rejects:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An input cut into shards. Digests of input and bundle are `sha256:<hex>`, all others hex."""
+    """An input cut into shards. Digests of input and bundle are `sha256:<hex>`, all others hex.
+
+    *records_total* counts those in shards and those refused.
+    """
 
     input_digest: str
     bundle_digest: str
     records_per_shard: int
     shards: tuple[ShardRow, ...]
     rejects: Rejects
+    records_total: int = field(init=False, compare=False)
 
-    @property
-    def records_total(self) -> int:
-        """Records of the input: those in shards and those refused."""
-        return sum(row.records for row in self.shards) + self.rejects.count
+    def __post_init__(self) -> None:
+        """Count once; a status is asked for many times a second."""
+        total = sum(row.records for row in self.shards) + self.rejects.count
+        object.__setattr__(self, "records_total", total)
 
 
 def encode_plan(plan: Plan) -> bytes:
