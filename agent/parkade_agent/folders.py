@@ -18,6 +18,11 @@ def emptied(folder: Path) -> Path:
     return folder.resolve()
 
 
+def is_file_name(name: str) -> bool:
+    """Whether *name* can only be that of an entry in the folder it is joined to."""
+    return name not in {"", ".", ".."} and "/" not in name and "\0" not in name
+
+
 def socket_folder(state_dir: Path) -> Path:
     """The emptied folder for unix sockets of the vehicle of *state_dir*, short enough for their addresses.
 

@@ -4,8 +4,11 @@ A piece is made once and repeated unchanged, so repeating is safe with any gatew
 """
 
 import asyncio
+import contextlib
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,11 +124,11 @@ class Pieces:
             lost = [verdict.shard for verdict in reply.verdicts if verdict.outcome == fleet_pb2.Verdict.LOST]
             _log.info("piece settled", lease=header.lease, piece=header.piece, shards=len(group), lost=lost)
             for finished in group:
-                finished.result.unlink(missing_ok=True)
+                _remove(finished.result)
                 self._on_settled(finished)
 
     def _fail(self, finished: Finished, fault: ShardFault, message: str) -> None:
-        finished.result.unlink(missing_ok=True)
+        _remove(finished.result)
         self._on_failed(finished, fault, message)
 
     def _next_number(self, lease: str) -> int:
@@ -166,11 +169,23 @@ def _row(finished: Finished, offset: int) -> fleet_pb2.ShardResult:
 def _read(finished: Finished) -> bytes | None:
     """The result's bytes, or None when they are not those that the sidecar announced."""
     try:
-        # The slot's programs write this folder: never follow a link that they planted.
-        descriptor = os.open(finished.result, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(finished.result, "rb", opener=_open_regular) as file:
+            body = file.read(finished.outcome.size + 1)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        body = file.read(finished.outcome.size + 1)
     digest = hashlib.sha256(body).hexdigest()
     return body if (len(body), digest) == (finished.outcome.size, finished.outcome.sha256) else None
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # The slot's programs write this folder: never follow a link that they planted, nor wait for a pipe of theirs.
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # a folder in its place goes with the slot's folder
+        path.unlink()

@@ -12,6 +12,7 @@ import structlog
 
 from parkade_agent.door import Door
 from parkade_agent.errors import DoorRefused
+from parkade_agent.folders import is_file_name
 from parkade_agent.pieces import Finished, Pieces
 from parkade_agent.session import Session
 from parkade_api.proto.fleet.v1 import fleet_pb2
@@ -70,8 +71,17 @@ class Shards:
         self._fetches: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Stores finished shards until `close` and until the last one is settled."""
-        await self._pieces.run()
+        """Stores finished shards until `close` and until the last one is settled.
+
+        When storing fails by itself, everything is handed back and the error raised.
+        """
+        try:
+            await self._pieces.run()
+        except Exception as error:
+            _log.error("storing failed", error=repr(error))
+            self._is_closed = True
+            self._release(list(self._held.values()), "")
+            raise
 
     def held(self) -> list[fleet_pb2.HeldLease]:
         """What this slot holds leases of, for a gateway that has just started."""
@@ -133,7 +143,7 @@ class Shards:
         if held is None or held.is_finished or held.shard.attempt != request.attempt:
             return
         (self._folder / held.input_name).unlink(missing_ok=True)
-        if not request.HasField("outcome") or Path(request.result_name).name != request.result_name:
+        if not request.HasField("outcome") or not is_file_name(request.result_name):
             _log.warning("shard failed", shard=request.shard, reason=request.reason, message=request.message)
             self._give_up(held, request.reason or ShardFault.NO_RESULT, request.message)
         else:
@@ -147,13 +157,16 @@ class Shards:
             self._retry.cancel()
         for task in self._fetches:
             task.cancel()
+        self._release(self._unfinished(), reason)
+        self._pieces.close()
+
+    def _release(self, given_back: list[_Held], reason: str) -> None:
         by_lease: dict[str, list[int]] = {}
-        for held in self._unfinished():
+        for held in given_back:
             by_lease.setdefault(held.lease, []).append(held.shard.shard)
             del self._held[held.lease, held.shard.shard]
         for lease, shards in by_lease.items():
             self._hand_back(lease, shards, reason)
-        self._pieces.close()
 
     def _next_fetched(self) -> _Held | None:
         for held in self._unfinished():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parkade_agent.folders import LastFolders, emptied, socket_folder
+from parkade_agent.folders import LastFolders, emptied, is_file_name, socket_folder
 
 
 @pytest.fixture
@@ -74,3 +74,13 @@ def test_only_the_last_folders_are_kept(tmp_path: Path) -> None:
     for number in (3, 4):
         last.keep(folders[number])
     assert [folder.exists() for folder in folders] == [True, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_good"),
+    [("000001-a.out", True), (".a", True), ("a..b", True)]
+    + [(name, False) for name in ("", ".", "..", "a/b", "/a", "a/", "../a", "a\0b")],
+)
+def test_a_file_name_cannot_leave_its_folder(name: str, is_good: bool) -> None:  # noqa: FBT001 - a table
+    """What a slot's program names is looked for in the slot's folder and nowhere else."""
+    assert is_file_name(name) is is_good

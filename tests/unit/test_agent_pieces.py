@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,3 +105,19 @@ async def test_a_result_that_changed_on_disk_is_a_fault(tmp_path: Path, certs: C
     door = Door(tmp_path, [])
     ((shard, fault, _),) = await store(door, certs, tmp_path, [result])
     assert (shard, fault, door.results) == (1, ShardFault.RESULT_CORRUPT, {})
+
+
+async def test_a_folder_in_place_of_a_result_is_a_fault(tmp_path: Path, certs: Certificates) -> None:
+    """What is no regular file is given up as corrupt, and the next result is stored all the same."""
+    results = [finished(tmp_path, shard, b"line\n") for shard in (1, 2, 3)]
+    for result in results[:2]:
+        result.result.unlink()
+    results[0].result.mkdir()
+    os.mkfifo(results[1].result)
+    door = Door(tmp_path, [])
+    heard = await store(door, certs, tmp_path, results)
+    assert [(shard, fault) for shard, fault, _ in heard] == [
+        (1, ShardFault.RESULT_CORRUPT),
+        (2, ShardFault.RESULT_CORRUPT),
+        (3, ""),
+    ]

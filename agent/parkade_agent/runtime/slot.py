@@ -107,10 +107,11 @@ class Slot:
         """Lives until ended, then until every finished shard is settled."""
         store = asyncio.create_task(self.shards.run(), name="store pieces")
         life = asyncio.create_task(self._live(), name="slot")
-        either: set[asyncio.Future[Any]] = {life, self._ending}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if life.done():
-            self.end(_failure(life))
+        any_of: set[asyncio.Future[Any]] = {life, store, self._ending}
+        await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+        for task in (life, store):
+            if task.done():
+                self.end(_failure(task))
         ending = await self._ending
         await self._stop(life, ending)
         self.shards.close(ending.reason)
@@ -118,7 +119,7 @@ class Slot:
         self.has_ended.set()
         self._on_change(self)
         _log.info("slot ended", pod=self.assignment.pod_name, reason=ending.reason, message=ending.message)
-        await store
+        await asyncio.gather(store, return_exceptions=True)
         await asyncio.to_thread(shutil.rmtree, self._work, ignore_errors=True)
 
     async def _live(self) -> None:
@@ -217,9 +218,9 @@ def _program(name: str, **flags: object) -> list[str]:
     return arguments
 
 
-def _failure(life: asyncio.Task[None]) -> Ending:
-    """Why a slot's life ended by itself."""
-    error = life.exception()
+def _failure(task: asyncio.Task[None]) -> Ending:
+    """Why the slot's life, or its storing, ended by itself."""
+    error = task.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, BundleRefused):
