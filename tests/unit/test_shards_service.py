@@ -1,7 +1,9 @@
 """The whole life of a batch in shards/, over a real file store, with planning and assembling in this process."""
 
 import asyncio
+import errno
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import BatchReason
 from parkade_core.batch.progress import BatchState
-from parkade_operator.shards.errors import BadPiece, NoSuchObject, NotLeased, UnknownBatch
+from parkade_operator.shards.errors import BadPiece, NoSuchObject, NotLeased, StoreBroken, UnknownBatch
 from parkade_operator.shards.spec import Grant
 from support.bench import UID, Bench, running
 from support.stores import Ground, again, pack, request
@@ -322,3 +324,50 @@ async def test_an_unexpected_error_fails_the_batch_and_says_so(bench: Bench) -> 
     status = await bench.state(BatchState.FAILED)
     assert status.reason == BatchReason.INTERNAL
     assert "does not exist" in status.message
+
+
+def fail_sync(monkeypatch: pytest.MonkeyPatch, under: str) -> None:
+    """The next sync of a folder below *under* that holds something fails, once, as the kernel reports it."""
+    real, left = os.fsync, [under]
+
+    def sync(folder: int) -> None:
+        if left and left[0] in str(Path(f"/proc/self/fd/{folder}").readlink()) and os.listdir(folder):
+            left.clear()
+            raise OSError(errno.EIO, "Input/output error")
+        real(folder)
+
+    monkeypatch.setattr(os, "fsync", sync)
+
+
+@pytest.mark.parametrize("under", ["/results/", "/log"])
+async def test_after_a_failed_sync_nothing_is_said_to_be_committed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, under: str
+) -> None:
+    """A repeat is not answered from what may not last: the store refuses, and the process is told to end."""
+    await bench.start()
+    grant = bench.lease()
+    data = await bench.fetch(grant)
+    fail_sync(monkeypatch, f"{UID}{under}")
+    assert not bench.batches.broken.is_set()
+    with pytest.raises(StoreBroken, match="Input/output error"):
+        await bench.send(grant, data)
+    with pytest.raises((StoreBroken, UnknownBatch)):
+        await bench.send(grant, data)
+    assert bench.batches.broken.is_set()
+    with pytest.raises(StoreBroken):
+        await bench.store.create("another/key", b"")
+
+
+async def test_a_failed_sync_in_a_worker_breaks_the_store_of_all(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planning writes in another process; what it says of the store holds here too, and it is not begun again."""
+    fail_sync(monkeypatch, "/shards")
+    bench.batches.plan(bench.ground.spec())
+    async with asyncio.timeout(20):
+        await bench.batches.broken.wait()
+    with pytest.raises(StoreBroken):
+        await bench.store.create("another/key", b"")
+    bench.batches.plan(bench.ground.spec())
+    await bench.until(lambda: not bench.batches.status())
+    assert not bench.ground.store().exists(f"batches/{UID}/plan")

@@ -263,8 +263,14 @@ class BatchLead:
             self._end.set_exception(problem)
 
     def _in_worker(self, work: Callable[[BatchSpec, Roots], T]) -> Callable[[], Awaitable[T]]:
-        run = asyncio.get_running_loop().run_in_executor
-        return lambda: run(self._setting.executor, work, self.spec, self._setting.roots)
+        setting = self._setting
+
+        async def run() -> T:
+            setting.store.blocking.check()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(setting.executor, work, self.spec, setting.roots)
+
+        return run
 
     async def _patiently(self, action: Callable[[], Awaitable[T]]) -> T:
         """Repeat what fails for reasons not the batch's own; the status says what is waited for."""

@@ -12,7 +12,7 @@ import structlog
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.batch.progress import Progress
 from parkade_operator.shards import layout
-from parkade_operator.shards.errors import NoSuchObject, UnknownBatch
+from parkade_operator.shards.errors import NoSuchObject, StoreBroken, UnknownBatch
 from parkade_operator.shards.files import FileRoot
 from parkade_operator.shards.lead import BatchLead, Setting
 from parkade_operator.shards.spec import BatchSpec, Grant, Roots
@@ -30,6 +30,7 @@ class Batches:
     """Make it in a running event loop. *executor* runs planning and assembling, see `workers.WorkerPool`.
 
     *clock* is monotonic seconds, *new_id* makes UUIDs, *on_change* is called whenever `status` may differ.
+    *broken* is set when a sync of the store failed, here or in a worker: the process must end then.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Batches:
     ) -> None:
         roots = Roots(str(store.root), str(files.root))
         self._setting = Setting(store, roots, executor, clock, new_id, on_change)
+        self.broken = store.broken
         self._leads: dict[str, BatchLead] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._early: list[tuple[str, str, str, tuple[int, ...]]] = []
@@ -146,6 +148,8 @@ class Batches:
         problem = None if run.cancelled() else run.exception()
         if problem is None or self._runs.get(spec.uid) is not run:
             return
+        if isinstance(problem, StoreBroken):
+            self._setting.store.refuse(problem)
         # Not a failure of the batch: another leader has it, or the store is broken. The operator asks again.
         _log.error("batch dropped", batch=f"{spec.namespace}/{spec.name}", uid=spec.uid, error=str(problem))
         del self._leads[spec.uid], self._runs[spec.uid]

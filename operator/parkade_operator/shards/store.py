@@ -19,7 +19,13 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
 from parkade_operator.shards import durable
-from parkade_operator.shards.errors import AlreadyExists, NoSuchObject, StoreUnavailable, StoreUnfit
+from parkade_operator.shards.errors import (
+    AlreadyExists,
+    NoSuchObject,
+    StoreBroken,
+    StoreUnavailable,
+    StoreUnfit,
+)
 
 CREATE_THREADS: Final = 8
 CHUNK_BYTES: Final = 1024 * 1024
@@ -44,7 +50,11 @@ def _errors_of(key: str) -> Iterator[None]:
 
 
 class BlockingStore:
-    """The store as worker processes use it; every call blocks."""
+    """The store as worker processes use it; every call blocks.
+
+    After the first StoreBroken nothing is created any more: the kernel may call the next sync good though bytes
+    were lost, and a create that is repeated would find its key there.
+    """
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
@@ -52,16 +62,28 @@ class BlockingStore:
         self._folder = durable.open_root(str(root))
         self._objects = LocalStore(str(root))
         self._made: set[tuple[str, ...]] = set()
+        self._broken: str | None = None
 
     def create(self, key: str, parts: Iterable[bytes]) -> None:
-        """Create the object, durably. Raises AlreadyExists; when *parts* raises, nothing was created."""
-        *path, name = key.split("/")
-        with _errors_of(key):
-            folder = self._open_folder(tuple(path))
-            try:
-                durable.create(folder, name, parts)
-            finally:
-                os.close(folder)
+        """Create the object, durably. Raises AlreadyExists, StoreBroken; when *parts* raises, nothing was created."""
+        self.check()
+        try:
+            self._create(key, parts)
+        except StoreBroken as error:
+            self.refuse(str(error))
+            raise
+        finally:
+            # Another thread's sync may have failed and taken the report of ours.
+            self.check()
+
+    def refuse(self, problem: str) -> None:
+        """Create nothing any more, because of *problem*."""
+        self._broken = self._broken or problem
+
+    def check(self) -> None:
+        """Raises StoreBroken once nothing is created any more."""
+        if self._broken is not None:
+            raise StoreBroken(self._broken)
 
     def get(self, key: str) -> bytes:
         """The object's bytes. Raises NoSuchObject."""
@@ -124,6 +146,15 @@ class BlockingStore:
             return False
         return True
 
+    def _create(self, key: str, parts: Iterable[bytes]) -> None:
+        *path, name = key.split("/")
+        with _errors_of(key):
+            folder = self._open_folder(tuple(path))
+            try:
+                durable.create(folder, name, parts)
+            finally:
+                os.close(folder)
+
     def _open_folder(self, path: tuple[str, ...]) -> int:
         prefixes = [path[: depth + 1] for depth in range(len(path))]
         known = sum(prefix in self._made for prefix in prefixes)
@@ -133,11 +164,15 @@ class BlockingStore:
 
 
 class PlatformStore:
-    """The store as the event loop uses it; the same objects, never blocking."""
+    """The store as the event loop uses it; the same objects, never blocking.
+
+    *broken* is set at the first StoreBroken; the process must end then, because only a new one reads what lasts.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.blocking = BlockingStore(root)
+        self.broken = asyncio.Event()
         self._threads = ThreadPoolExecutor(CREATE_THREADS, "store")
 
     @classmethod
@@ -153,8 +188,17 @@ class PlatformStore:
         await self._run(self.blocking.probe)
 
     async def create(self, key: str, data: bytes) -> None:
-        """Create the object, durably. Raises AlreadyExists."""
-        await self._run(self.blocking.create, key, (data,))
+        """Create the object, durably. Raises AlreadyExists, StoreBroken."""
+        try:
+            await self._run(self.blocking.create, key, (data,))
+        except StoreBroken as error:
+            self.refuse(error)
+            raise
+
+    def refuse(self, problem: StoreBroken) -> None:
+        """Create nothing any more: a sync failed, here or in a worker process."""
+        self.blocking.refuse(str(problem))
+        self.broken.set()
 
     async def get(self, key: str) -> bytes:
         """The object's bytes. Raises NoSuchObject."""
