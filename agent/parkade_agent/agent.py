@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from typing import TypeVar
 
 import structlog
 
@@ -21,6 +22,7 @@ from parkade_core.vehicle.guard import Action, GuardState
 
 STOP_SECONDS = 1.0
 PAST_SLOTS = 8
+_T = TypeVar("_T")
 _log = structlog.get_logger()
 
 
@@ -44,6 +46,7 @@ class Agent:
         )
         self._slots: dict[str, Slot] = {}
         self._past: dict[str, fleet_pb2.SlotStatus] = {}
+        self._batch_uids: dict[str, str] = {}
         self._logs = LastFolders(PAST_SLOTS)
         self._lives: set[asyncio.Task[None]] = set()
 
@@ -114,6 +117,7 @@ class Agent:
         before = [slot for slot in self._slots.values() if not slot.has_ended.is_set()]
         slot = self._slots[assignment.pod_uid] = Slot(assignment, self._vehicle, self._slot_changed)
         self._logs.leave(slot.folder)
+        _put(self._batch_uids, assignment.pod_uid, assignment.batch_uid)
         self._report(slot.status())
         life = asyncio.create_task(self._live(slot, before), name=f"slot {assignment.pod_name}")
         self._lives.add(life)
@@ -136,9 +140,7 @@ class Agent:
 
     def _remember(self, status: fleet_pb2.SlotStatus) -> None:
         """Keeps the last words of slots, which the next Hello repeats."""
-        self._past[status.pod_uid] = status
-        while len(self._past) > PAST_SLOTS:
-            del self._past[next(iter(self._past))]
+        _put(self._past, status.pod_uid, status)
 
     def _unassigned(self, end: fleet_pb2.EndAssignment) -> None:
         slot = self._slots.get(end.pod_uid)
@@ -152,6 +154,10 @@ class Agent:
         slot = self._slots.get(grant.pod_uid)
         if slot is not None:
             slot.shards.granted(grant)
+        elif grant.shards:
+            _log.info("granted too late, handed back", pod_uid=grant.pod_uid, lease=grant.lease)
+            batch_uid = self._batch_uids.get(grant.pod_uid, "")
+            self._session.keep_saying(wire.handback(batch_uid, grant.lease, [s.shard for s in grant.shards]))
 
     def _slot_changed(self, slot: Slot) -> None:
         self._report(slot.status())
@@ -169,6 +175,14 @@ class Agent:
             for slot in self._slots.values():
                 slot.end(Ending(state.reasons[0], state.message))
         self._session.tell()
+
+
+def _put(last: dict[str, _T], uid: str, value: _T) -> None:
+    """Keeps *value* as the newest of the last few."""
+    last.pop(uid, None)
+    last[uid] = value
+    while len(last) > PAST_SLOTS:
+        del last[next(iter(last))]
 
 
 def _ended(uid: str, reason: str, message: str) -> fleet_pb2.SlotStatus:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from parkade_agent import wire
 from parkade_agent.door import Door
 from parkade_agent.errors import DoorRefused
 from parkade_agent.folders import is_file_name
@@ -253,11 +254,5 @@ class Shards:
 
     def _hand_back(self, lease: str, shards: list[int], reason: str, message: str = "") -> None:
         if shards:
-            handback = fleet_pb2.Handback(
-                batch_uid=self._assignment.batch_uid,
-                lease=lease,
-                shards=shards,
-                reason=reason,
-                message=message,
-            )
-            self._session.keep_saying(fleet_pb2.VehicleMessage(handback=handback))
+            batch_uid = self._assignment.batch_uid
+            self._session.keep_saying(wire.handback(batch_uid, lease, shards, reason, message))

@@ -1,5 +1,7 @@
 """Between the messages of parkade.fleet.v1 and the values that core decides on."""
 
+from collections.abc import Iterable
+
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.vehicle.guard import GuardState
 from parkade_core.vehicle.readings import Reading, Readings
@@ -30,6 +32,14 @@ def telemetry(readings: Readings, state: GuardState) -> fleet_pb2.Telemetry:
         guard_state=state.action,
         guard_message=state.message,
     )
+
+
+def handback(
+    batch_uid: str, lease: str, shards: Iterable[int], reason: str = "", message: str = ""
+) -> fleet_pb2.VehicleMessage:
+    """Says that the vehicle will not finish *shards* of a lease."""
+    back = fleet_pb2.Handback(batch_uid=batch_uid, lease=lease, shards=shards, reason=reason, message=message)
+    return fleet_pb2.VehicleMessage(handback=back)
 
 
 def _signal(path: str, reading: Reading) -> fleet_pb2.Signal:
