@@ -120,6 +120,14 @@ class Book(RuleBasedStateMachine):
             vehicle, lease, _ = self.held.pop(shard)
             assert self.book.hand_back(vehicle, lease, [shard]) == (shard,)
 
+    @rule(vehicle=vehicles)
+    def release(self, vehicle: str) -> None:
+        """Everything of one vehicle is open again, but its first lease."""
+        keep = {held[1] for held in self.held.values() if held[0] == vehicle and held[1] < "l3"}
+        over = {s for s, held in self.held.items() if held[0] == vehicle and held[1] not in keep}
+        assert self.book.release(vehicle, keep) == tuple(sorted(over))
+        self.held = {shard: held for shard, held in self.held.items() if shard not in over}
+
     @rule(vehicle=vehicles, wanted=st.sets(st.integers(0, 11), max_size=3))
     def adopt(self, vehicle: str, wanted: set[int]) -> None:
         """Whoever says it holds open shards gets them."""
@@ -174,6 +182,16 @@ def test_a_failed_shard_goes_to_another_vehicle() -> None:
     assert shards(book, "v1", 5, "l4") == [2]
     assert shards(book, "v1", 5, "l5", 59.0) == [], "v2 asked a moment ago"
     assert shards(book, "v1", 5, "l6", 60.0) == [0]
+
+
+def test_no_shard_is_leased_twice() -> None:
+    """A shard that was adopted and given back is found among the returned and among the new, and counts once."""
+    book = LeaseBook(4, 300)
+    book.adopt("v1", "l1", [2], 0.0)
+    book.hand_back("v1", "l1", [2])
+    book.adopt("v1", "l2", [2], 0.0)
+    book.hand_back("v1", "l2", [2])
+    assert shards(book, "v2", 9, "l3") == [2, 0, 1, 3]
 
 
 def test_a_failed_shard_waits_for_a_vehicle_that_still_holds_a_lease() -> None:

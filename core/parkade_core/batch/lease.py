@@ -9,6 +9,7 @@ and when no vehicle that did not fail it holds a lease or asked for one within t
 
 import heapq
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -82,9 +83,7 @@ class LeaseBook:
         most = min(max(want, 1), MOST_LEASED_SHARDS, len(attempts))
         if self.parallelism:
             most = min(most, self.parallelism - self.leased)
-        taken = self._take(most, vehicle, now)
-        for shard in taken:
-            self._lease_out(shard, lease)
+        taken = self._take(most, vehicle, lease, now)
         if not taken:
             return None
         self._leases[lease] = _Lease(vehicle, now + self.seconds, set(taken))
@@ -135,6 +134,14 @@ class LeaseBook:
             self._failed.setdefault(shard, set()).add(vehicle)
         return returned
 
+    def release(self, vehicle: str, keep: AbstractSet[str]) -> tuple[int, ...]:
+        """Open again all that the vehicle holds but under the leases in *keep*; returns those shards."""
+        over = [
+            lease for lease, held in self._leases.items() if held.vehicle == vehicle and lease not in keep
+        ]
+        released = [self.hand_back(vehicle, lease, self._leases[lease].shards) for lease in over]
+        return tuple(sorted(shard for shards in released for shard in shards))
+
     def expire(self, now: float) -> list[Expired]:
         """End every lease whose deadline has passed; its shards are open again."""
         over = [(lease, held) for lease, held in self._leases.items() if held.deadline <= now]
@@ -155,16 +162,26 @@ class LeaseBook:
             self._leases[lease].shards.discard(shard)
             self._drop_if_empty(lease)
 
-    def _take(self, most: int, vehicle: str, now: float) -> list[int]:
+    def _take(self, most: int, vehicle: str, lease: str, now: float) -> list[int]:
         taken: list[int] = []
-        avoided: list[int] = []
+        avoided: set[int] = set()
         while len(taken) < most and (shard := self._next()) is not None:
-            (avoided if vehicle in self._failed.get(shard, ()) else taken).append(shard)
+            if vehicle in self._failed.get(shard, ()):
+                avoided.add(shard)
+            else:
+                self._lease_out(shard, lease)
+                taken.append(shard)
         if not taken and avoided:
-            others = self._others(now)
-            taken = [shard for shard in sorted(set(avoided)) if others <= self._failed[shard]][:most]
-        for shard in avoided:
+            taken = self._take_failed(most, avoided, lease, now)
+        for shard in avoided.difference(taken):
             heapq.heappush(self._returned, shard)
+        return taken
+
+    def _take_failed(self, most: int, avoided: set[int], lease: str, now: float) -> list[int]:
+        others = self._others(now)
+        taken = [shard for shard in sorted(avoided) if others <= self._failed[shard]][:most]
+        for shard in taken:
+            self._lease_out(shard, lease)
         return taken
 
     def _others(self, now: float) -> set[str]:
