@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -371,3 +372,29 @@ async def test_a_failed_sync_in_a_worker_breaks_the_store_of_all(
     bench.batches.plan(bench.ground.spec())
     await bench.until(lambda: not bench.batches.status())
     assert not bench.ground.store().exists(f"batches/{UID}/plan")
+
+
+@pytest.mark.parametrize("plan_first", [0, 1])
+async def test_what_is_handed_back_before_the_plan_is_not_held(bench: Bench, plan_first: int) -> None:
+    """A vehicle that says what it holds and then gives it back, before the batch is led, holds nothing."""
+    if plan_first:
+        bench.batches.plan(bench.ground.spec())
+    lease = str(uuid.uuid4())
+    bench.batches.adopt(UID, "v1", lease, [0, 1, 2])
+    bench.batches.hand_back(UID, "v1", lease, [0, 1])
+    await bench.start()
+    assert bench.status().shards_leased == 1
+    assert [s.shard for s in bench.lease("v2").shards] == [0, 1, 3]
+
+
+async def test_a_vehicle_is_released_of_all_but_what_it_keeps(bench: Bench) -> None:
+    """A slot that ended holds nothing any more; leases to keep and other vehicles' stay."""
+    await bench.start()
+    gone, kept = bench.lease("v1", 1), bench.lease("v1", 1)
+    bench.lease("v2", 1)
+    bench.batches.release(UID, "v1", {kept.lease})
+    assert bench.status().shards_leased == 2
+    assert [s.shard for s in bench.lease("v3", 1).shards] == [s.shard for s in gone.shards]
+    bench.batches.release(UID, "v1")
+    assert [s.shard for s in bench.lease("v3", 1).shards] == [s.shard for s in kept.shards]
+    bench.batches.release("another", "v1")

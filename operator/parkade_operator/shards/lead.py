@@ -5,9 +5,9 @@ Every decision is core's; this is the shell that asks it with the time at hand a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Set as AbstractSet
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -16,6 +16,7 @@ import structlog
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import MOST_LEASED_SHARDS, BatchReason
 from parkade_core.batch.commit import ShardCommit
+from parkade_core.batch.early import EarlyLeases
 from parkade_core.batch.errors import BatchError
 from parkade_core.batch.failure import FailureCount, is_failure
 from parkade_core.batch.lease import LeaseBook
@@ -37,13 +38,8 @@ from parkade_operator.shards.errors import (
 from parkade_operator.shards.log import BatchLog
 from parkade_operator.shards.pieces import keep_piece, read_header
 from parkade_operator.shards.planner import plan_batch
-from parkade_operator.shards.spec import (
-    BatchSpec,
-    Grant,
-    GrantedShard,
-    Roots,
-)
-from parkade_operator.shards.store import PlatformStore
+from parkade_operator.shards.setting import Led, Setting
+from parkade_operator.shards.spec import BatchSpec, Grant, GrantedShard, Roots
 
 RETRY_SECONDS: Final = 5.0
 
@@ -52,40 +48,17 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What every batch of a process shares. *clock* is monotonic seconds, *new_id* makes UUIDs."""
-
-    store: PlatformStore
-    roots: Roots
-    executor: Executor
-    clock: Callable[[], float]
-    new_id: Callable[[], str]
-    on_change: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Led:
-    """What exists once a batch is planned and its log is claimed."""
-
-    plan: Plan
-    log: BatchLog
-    book: LeaseBook
-    failures: FailureCount
-    rate: Rate
-
-
 class BatchLead:
     """Leads one batch; its `run` ends when it is Complete or Failed, raises when it cannot be led here."""
 
-    def __init__(self, spec: BatchSpec, setting: Setting) -> None:
+    def __init__(self, spec: BatchSpec, setting: Setting, early: EarlyLeases) -> None:
         self.spec = spec
         self.state = BatchState.PLANNING
         self.plan: Plan | None = None
         self._setting = setting
         self._led: Led | None = None
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._early: list[tuple[str, str, tuple[int, ...]]] = []
+        self._early = early
         self._reason = ""
         self._message = ""
         self._manifest_digest = ""
@@ -109,6 +82,11 @@ class BatchLead:
         _log.info(
             "batch ended", **self._names(), state=self.state, reason=self._reason, message=self._message
         )
+
+    @property
+    def is_led(self) -> bool:
+        """Whether there is a lease book yet; before, leases are remembered as early ones."""
+        return self._led is not None
 
     def update(self, spec: BatchSpec) -> None:
         """Take over what may change while a batch runs: suspend and parallelism."""
@@ -155,10 +133,8 @@ class BatchLead:
         return Grant(granted.lease, shards)
 
     def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
-        """Take in a lease that a vehicle says it holds, or renew it; kept until the batch is led."""
-        if self._led is None:
-            self._early.append((vehicle, lease, tuple(shards)))
-        else:
+        """Take in a lease that a vehicle says it holds, or renew it."""
+        if self._led is not None:
             self._led.book.adopt(vehicle, lease, shards, self._setting.clock())
             self._setting.on_change()
 
@@ -172,6 +148,13 @@ class BatchLead:
         if failed is not None:
             self._stop(BatchFailure(BatchReason.SHARD_FAILED, failed.message))
         self._setting.on_change()
+
+    def release(self, vehicle: str, keep: AbstractSet[str]) -> None:
+        """Open again all that a vehicle holds but under the leases in *keep*."""
+        released = self._led.book.release(vehicle, keep) if self._led else ()
+        if released:
+            _log.info("shards released", **self._names(), vehicle=vehicle, shards=released)
+            self._setting.on_change()
 
     def expire(self) -> None:
         """Open the shards of leases whose deadline has passed."""
@@ -240,7 +223,7 @@ class BatchLead:
         book = LeaseBook(len(plan.shards), spec.shard_timeout, spec.parallelism)
         led = Led(plan, log, book, FailureCount(), Rate(setting.clock()))
         self._count(led, list(log.winners.values()))
-        for vehicle, lease, shards in self._early:
+        for vehicle, lease, shards in self._early.take(spec.uid):
             book.adopt(vehicle, lease, shards, setting.clock())
         return led
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Final
@@ -10,11 +11,13 @@ from typing import Final
 import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_core.batch.early import EarlyLeases
 from parkade_core.batch.progress import Progress
 from parkade_operator.shards import layout
 from parkade_operator.shards.errors import NoSuchObject, StoreBroken, UnknownBatch
 from parkade_operator.shards.files import FileRoot
-from parkade_operator.shards.lead import BatchLead, Setting
+from parkade_operator.shards.lead import BatchLead
+from parkade_operator.shards.setting import Setting
 from parkade_operator.shards.spec import BatchSpec, Grant, Roots
 from parkade_operator.shards.store import PlatformStore
 
@@ -47,7 +50,7 @@ class Batches:
         self.broken = store.broken
         self._leads: dict[str, BatchLead] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
-        self._early: list[tuple[str, str, str, tuple[int, ...]]] = []
+        self._early = EarlyLeases(MOST_EARLY)
         self._housekeeping = asyncio.get_running_loop().create_task(self._expire())
 
     def plan(self, spec: BatchSpec) -> None:
@@ -56,16 +59,14 @@ class Batches:
         if lead is not None:
             lead.update(spec)
             return
-        lead = self._leads[spec.uid] = BatchLead(spec, self._setting)
-        for _, vehicle, lease, shards in [early for early in self._early if early[0] == spec.uid]:
-            lead.adopt(vehicle, lease, shards)
-        self._early = [early for early in self._early if early[0] != spec.uid]
+        lead = self._leads[spec.uid] = BatchLead(spec, self._setting, self._early)
         run = self._runs[spec.uid] = asyncio.get_running_loop().create_task(lead.run())
         run.add_done_callback(lambda run: self._ended(spec, run))
         self._setting.on_change()
 
     async def cancel(self, uid: str) -> None:
         """Lead a batch no more; what is committed stays. Unknown batches are no error."""
+        self._early.take(uid)
         lead, run = self._leads.pop(uid, None), self._runs.pop(uid, None)
         if lead is not None and run is not None:
             run.cancel()
@@ -94,10 +95,10 @@ class Batches:
         After a restart vehicles may speak before the operator does: what they hold is remembered till then.
         """
         lead = self._leads.get(uid)
-        if lead is not None:
+        if lead is not None and lead.is_led:
             lead.adopt(vehicle, lease, shards)
-        elif len(self._early) < MOST_EARLY:
-            self._early.append((uid, vehicle, lease, tuple(shards)))
+        else:
+            self._early.adopt(uid, vehicle, lease, shards)
 
     def hand_back(
         self, uid: str, vehicle: str, lease: str, shards: Iterable[int], reason: str = "", message: str = ""
@@ -107,8 +108,17 @@ class Batches:
         A *reason* that is a `wellknown.ShardFault` counts as a failure of the shard.
         """
         lead = self._leads.get(uid)
-        if lead is not None:
+        if lead is not None and lead.is_led:
             lead.hand_back(vehicle, lease, shards, reason, message)
+        else:
+            self._early.hand_back(uid, vehicle, lease, shards)
+
+    def release(self, uid: str, vehicle: str, keep: AbstractSet[str] = frozenset()) -> None:
+        """Open again every shard that the vehicle holds of that batch but under the leases in *keep*."""
+        self._early.release(uid, vehicle, keep)
+        lead = self._leads.get(uid)
+        if lead is not None:
+            lead.release(vehicle, keep)
 
     async def fetch_shard(self, uid: str, vehicle: str, lease: str, shard: int) -> bytes:
         """The bytes of a leased shard. Raises UnknownBatch, NotLeading, NotLeased, StoreError."""
