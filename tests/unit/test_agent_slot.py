@@ -24,6 +24,8 @@ from support.vehicles import (
 
 TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(3000)]
 
+# Longer than a sidecar needs to stop: nothing is waited for, the sidecar must not use it.
+STOP_WINDOW_SECONDS = 1.5
 LOGS = {"runner.log", "sidecar.log"}
 
 
@@ -204,6 +206,31 @@ async def test_an_ended_assignment_stops_and_hands_back(
             while (agent.state / "slots" / "pod-1" / "work").exists():  # noqa: ASYNC110 - a disk tells nobody
                 await asyncio.sleep(0.02)
         assert {path.name for path in (agent.state / "slots" / "pod-1").iterdir()} == LOGS
+
+
+async def test_the_runner_stops_before_its_sidecar(
+    tmp_path: Path, int8_bundle: Bundle, certs: Certificates
+) -> None:
+    """The sidecar works on until the runner has stopped: a deleted slot is no lost sidecar to anyone."""
+    door = long_door(int8_bundle)
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
+        await assigned(door)
+        await door.until(lambda d: d.results)
+        children = {_command(pid): pid for pid in children_of(agent.process.pid)}
+        runner = next(pid for command, pid in children.items() if "parkade_agent.runner" in command)
+        sidecar = next(pid for command, pid in children.items() if "parkade_agent.sidecar" in command)
+        os.kill(runner, signal.SIGSTOP)
+        end = pb.EndAssignment(pod_uid="pod-1", grace_seconds=60, reason="Deleted")
+        door.say(pb.GatewayMessage(end_assignment=end))
+        await asyncio.sleep(STOP_WINDOW_SECONDS)
+        has_worked_on = _is_alive(sidecar)
+        os.kill(runner, signal.SIGCONT)
+        assert has_worked_on
+        ended = await door.until(lambda d: d.ended())
+        assert [state.exit_code for state in ended.containers] == [0, 0]
+        await door.until(lambda d: set(d.handed_back) | set(d.results) == set(range(d.next_shard)))
+        handbacks = [message.handback for message in door.heard if message.HasField("handback")]
+        assert {handback.reason for handback in handbacks} <= {"Deleted"}
 
 
 async def test_sigterm_ends_the_agent_cleanly(

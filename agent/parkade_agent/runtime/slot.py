@@ -185,20 +185,29 @@ class Slot:
     async def _stop(self, life: asyncio.Task[None], ending: Ending) -> None:
         """Stops both programs within the grace, then kills and reaps them."""
         exit_codes = dict.fromkeys((CONTAINER_RUNNER, CONTAINER_SIDECAR), EXIT_KILLED)
-        if ending.grace > 0 and self._groups:
-            waits = {name: asyncio.create_task(group.wait()) for name, group in self._groups.items()}
-            for group in self._groups.values():
-                group.signal(signal.SIGTERM)
-            await asyncio.wait(waits.values(), timeout=ending.grace)
-            exit_codes |= {name: wait.result() for name, wait in waits.items() if wait.done()}
-            for wait in waits.values():
-                wait.cancel()
+        if ending.grace > 0:
+            exit_codes |= await self._stopped_within(ending.grace)
         life.cancel()
         with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup, BundleRefused):
             await life
         for container in (self._sidecar, self._runner):
             reason = ending.reason or ("Completed" if exit_codes[container.name] == 0 else "Error")
             container.ends(exit_codes[container.name], reason, ending.message)
+
+    async def _stopped_within(self, seconds: float) -> dict[str, int]:
+        """Tells both programs to stop; the exit codes of those that do so in time.
+
+        The runner comes first: one whose sidecar goes before it reports the shard as lost with the sidecar.
+        """
+        waits = dict[str, asyncio.Task[int]]()
+        for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR):
+            if (group := self._groups.get(name)) is not None:
+                group.signal(signal.SIGTERM)
+                waits[name] = asyncio.create_task(group.wait())
+                await asyncio.wait(waits.values(), timeout=seconds / 2)
+        for wait in waits.values():
+            wait.cancel()
+        return {name: wait.result() for name, wait in waits.items() if wait.done()}
 
     def _idle(self, is_idle: bool) -> None:  # noqa: FBT001 - a callback
         """A runner without a shard is not ready, so that its ReplicaSet takes it first when it shrinks."""
