@@ -102,16 +102,22 @@ def test_a_taints_patch_is_right_and_needed_once(has: list[TaintRow], ours: list
     ("verdict", "since"),
     [
         (("VehicleParked", "True", "VehicleParked", "in park"), LATER),
-        (("VehicleParked", "Unknown", "Unknown", "no telemetry yet"), BORN),
+        (("VehicleParked", "Unknown", "Silent", "no telemetry yet"), BORN),
     ],
 )
 def test_a_transition_is_a_change_of_status(verdict: tuple[str, str, str, str], since: str) -> None:
-    """A new message alone is written, too, but leaves lastTransitionTime."""
+    """A new reason is written, too, but leaves lastTransitionTime."""
     patch = status_patch(node(), [verdict], open_for_slots=False, now=LATER)
     assert patch is not None
     (condition,) = patch["status"]["conditions"]
     assert (condition["type"], condition["status"], condition["reason"], condition["message"]) == verdict
     assert (condition["lastTransitionTime"], condition["lastHeartbeatTime"]) == (since, LATER)
+
+
+def test_a_number_that_moves_is_no_change() -> None:
+    """Another message with the same status and reason is not written: it would be a heartbeat."""
+    verdict = ("VehicleParked", "Unknown", "Unknown", "parked for 17 s of 600 s")
+    assert status_patch(node(), [verdict], open_for_slots=False, now=LATER) is None
 
 
 def test_a_status_patch_holds_only_what_differs() -> None:

@@ -131,13 +131,14 @@ def status_patch(
 ) -> Object | None:
     """The strategic merge patch for conditions (type, status, reason, message) and slots, or None.
 
-    A condition's lastTransitionTime moves only with its status; a changed message alone is written, too.
+    A condition's lastTransitionTime moves only with its status. A changed message alone is not written: its numbers
+    move all the time, and a write for each would be a heartbeat through the API server.
     """
     current = {condition["type"]: condition for condition in node["status"].get("conditions") or []}
     changed = []
     for kind, status, reason, message in verdicts:
         had = current.get(kind, {})
-        if (had.get("status"), had.get("reason"), had.get("message")) != (status, reason, message):
+        if (had.get("status"), had.get("reason")) != (status, reason):
             since = had["lastTransitionTime"] if had.get("status") == status else now
             changed.append(_condition(kind, status, reason, message, now) | {"lastTransitionTime": since})
     slots = "1" if open_for_slots else "0"

@@ -4,15 +4,18 @@ import asyncio
 
 import structlog
 
+from parkade_api.wellknown import API_VERSION
 from parkade_operator.controllers.gateway_client import GatewayClient
 from parkade_operator.controllers.inferencebatch import BatchReconciler
 from parkade_operator.controllers.pools import PoolIndex
 from parkade_operator.controllers.settings import Settings
 from parkade_operator.controllers.vehiclepool import PoolReconciler
 from parkade_operator.kube.client import Access, KubeClient, Object
+from parkade_operator.kube.errors import KubeError
 from parkade_operator.kube.events import EventRecorder
 from parkade_operator.kube.workqueue import WorkQueue
 
+_RETRY_SECONDS = 1.0
 _log = structlog.get_logger()
 
 
@@ -33,10 +36,28 @@ class Controllers:
 
     def start(self) -> None:
         """Starts the queues and follows the gateway."""
-        parts = (self._pool_queue.run(), self._batch_queue.run(), self._gateway.follow(self._on_snapshot))
+        parts = (self._pool_queue.run(), self._batch_queue.run(), self._follow())
         self._tasks = [asyncio.create_task(part) for part in parts]
         for task in self._tasks:
             task.add_done_callback(self._on_end)
+
+    async def _follow(self) -> None:
+        """Every object is known before the first snapshot is heard: what is not known then is gone, and is released."""
+        for collection, see in (("vehiclepools", self.see_pool), ("inferencebatches", self.see_batch)):
+            for item in await self._list(collection):
+                see(item, exists=True)
+        await self._gateway.follow(self._on_snapshot)
+
+    async def _list(self, collection: str) -> list[Object]:
+        while True:
+            try:
+                listing = await self._client.get(f"/apis/{API_VERSION}/{collection}")
+            except KubeError as error:
+                _log.warning("list failed", collection=collection, error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                items: list[Object] = listing["items"]
+                return items
 
     async def stop(self) -> None:
         """Ends everything."""

@@ -62,6 +62,10 @@ class Session:
                 if self._ended:
                     return
                 receive(self, message)
+        except Exception:
+            # Only this vehicle's session ends; it may dial again.
+            _log.exception("session failed", vehicle=self.identity.vehicle)
+            raise
         finally:
             self.end()
 

@@ -38,6 +38,9 @@ def main() -> None:
     except ShardsError as error:
         _log.error("the platform store cannot be used", error=str(error))
         code = 1
+    except BaseException:  # noqa: BLE001 - os._exit would swallow it
+        _log.critical("the gateway failed", exc_info=True)
+        code = 1
     sys.stderr.flush()
     # obstore now and then aborts while the interpreter is torn down.
     os._exit(code)
@@ -53,20 +56,20 @@ async def _run(settings: Settings) -> int:
     batches = Batches(store, FileRoot(settings.file_root), workers, time.monotonic, new_id, changes.notify)
     gateway = wire(settings, client, batches, changes)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part) for part in _parts(gateway)]
-        await _open(gateway)
-        await stopping.wait()
+        tasks = [group.create_task(part) for part in (*_parts(gateway), _open(gateway))]
+        ends = [asyncio.ensure_future(event.wait()) for event in (stopping, batches.broken)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await gateway.door.stop(grace=0.5)
         await gateway.internal.stop(grace=0.5)
-        for task in tasks:
+        for task in (*tasks, *ends):
             task.cancel()
     await batches.close()
     await client.close()
     with suppress(TimeoutError):
         # A worker in the middle of a plan dies with this process; the next gateway finds what it created.
         await asyncio.wait_for(asyncio.to_thread(workers.shutdown), _WORKERS_SECONDS)
-    _log.info("stopped")
-    return 0
+    _log.info("stopped", as_told=stopping.is_set())
+    return 0 if stopping.is_set() else 1
 
 
 def _parts(gateway: Gateway) -> list[Coroutine[Any, Any, None]]:

@@ -4,7 +4,7 @@ import asyncio
 
 
 class Changes:
-    """Tells any number of waiters that something changed."""
+    """Any number may wait. Take `next` before you look, so that a change after the look is never missed."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -14,6 +14,6 @@ class Changes:
         self._event.set()
         self._event = asyncio.Event()
 
-    async def wait(self) -> None:
-        """Returns after the next change."""
-        await self._event.wait()
+    def next(self) -> asyncio.Event:
+        """What is set at the next change."""
+        return self._event

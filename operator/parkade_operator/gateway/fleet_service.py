@@ -10,6 +10,7 @@ from typing_extensions import override
 from parkade_api import __version__
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
+from parkade_api.wellknown import MOST_LEASED_SHARDS
 from parkade_core.batch.piece import problem_of_size
 from parkade_operator.door.sessions import Session as VehicleSession
 from parkade_operator.door.sessions import Sessions
@@ -114,9 +115,19 @@ class FleetService(rpc.FleetServicer):
         welcome = pb.Welcome(gateway_version=__version__, beat_seconds=self._beat_seconds)
         session.send(pb.GatewayMessage(welcome=welcome))
         self.send_policy(vehicle)
-        for held in hello.leases:
-            self._batches.adopt(held.batch_uid, vehicle, held.lease, [item.shard for item in held.shards])
+        self._adopt(vehicle, hello)
         self._slots.session_opened(session, list(hello.slots))
+
+    def _adopt(self, vehicle: str, hello: pb.Hello) -> None:
+        """What the vehicle holds is what it says, as far as it has a slot for it; the rest is free for others."""
+        kept: dict[str, set[str]] = {}
+        for held in hello.leases:
+            if self._slots.slot_of(vehicle, held.batch_uid) is not None:
+                shards = [item.shard for item in held.shards][:MOST_LEASED_SHARDS]
+                self._batches.adopt(held.batch_uid, vehicle, held.lease, shards)
+                kept.setdefault(held.batch_uid, set()).add(held.lease)
+        for batch in self._batches.status():
+            self._batches.release(batch.uid, vehicle, kept.get(batch.uid, set()))
 
     def send_policy(self, vehicle: str) -> None:
         """Tells the vehicle's guard the rules of its pool."""
@@ -130,7 +141,10 @@ class FleetService(rpc.FleetServicer):
             case "telemetry":
                 self._vehicles.hear(session.identity, message.telemetry)
             case "slot_status":
-                self._slots.report(session, message.slot_status)
+                batch_uid = self._slots.report(session, message.slot_status)
+                if batch_uid is not None and message.slot_status.ended:
+                    self._batches.release(batch_uid, vehicle)
+                    self._on_change()
             case "lease_request":
                 session.send(pb.GatewayMessage(lease_grant=self._lease(vehicle, message.lease_request)))
             case "handback":

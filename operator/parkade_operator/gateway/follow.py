@@ -7,21 +7,23 @@ async def follow_pools(gateway: Gateway) -> None:
     """A pool changed: its vehicles are judged anew, and their guards hear the new rules."""
     seen: dict[str, int] = {}
     while True:
+        changed = gateway.changes.next()
         generations = gateway.pools.generations()
         if generations != seen:
             seen = generations
             gateway.vehicles.judge_all()
             for vehicle in gateway.vehicles.names():
                 gateway.fleet.send_policy(vehicle)
-        await gateway.changes.wait()
+        await changed.wait()
 
 
 async def follow_batches(gateway: Gateway) -> None:
     """A batch was planned: slots that were bound to vehicles before that are assigned now."""
     seen: set[str] = set()
     while True:
+        changed = gateway.changes.next()
         planned = {status.uid for status in gateway.batches.status() if status.input_digest}
         for uid in planned - seen:
             gateway.slots.nudge_batch(uid)
         seen = planned
-        await gateway.changes.wait()
+        await changed.wait()

@@ -52,12 +52,12 @@ class GatewayService(rpc.GatewayServicer):
         await self._reviewer.admit(context)
         last: pb.Snapshot | None = None
         while True:
-            changed = asyncio.ensure_future(self._changes.wait())
+            changed = self._changes.next()
             snapshot = self._snapshot()
             if snapshot != last:
                 yield snapshot
                 last = snapshot
-            await changed
+            await changed.wait()
             await asyncio.sleep(request.interval_milliseconds / 1000)
 
 

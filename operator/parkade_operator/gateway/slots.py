@@ -40,6 +40,7 @@ class VehicleSlots(PodProvider):
         self._pods = pods
         self._input_digest = input_digest
         self._assigned: dict[str, Session] = {}  # pod uid -> session that heard the assignment
+        self._closed_for: dict[str, str] = {}  # vehicle -> uid of the pod whose end was counted last
 
     @override
     async def run(self, pod: Object) -> None:
@@ -69,8 +70,11 @@ class VehicleSlots(PodProvider):
     @override
     async def close_node(self, pod: Object) -> None:
         """Closes the vehicle's Node with growing patience, because the vehicle ended the slot."""
-        view = self._pods.view(pod["metadata"]["uid"])
-        await self._vehicles.close(_vehicle(pod), view.reason, refusal_label(bundle_of(pod)))
+        uid, vehicle = pod["metadata"]["uid"], _vehicle(pod)
+        if self._closed_for.get(vehicle) != uid:
+            self._closed_for[vehicle] = uid
+            self._vehicles.close(vehicle, self._pods.view(uid).reason, refusal_label(bundle_of(pod)))
+        await self._vehicles.write(vehicle)
 
     def session_opened(self, session: Session, slots: list[pb.SlotStatus]) -> None:
         """A vehicle dialled in with these slots: what it has is adopted, what it lacks is assigned."""
@@ -91,16 +95,20 @@ class VehicleSlots(PodProvider):
             if batch_of(pod) == batch_uid:
                 self._pods.nudge(pod["metadata"]["uid"])
 
-    def report(self, session: Session, slot: pb.SlotStatus) -> None:
-        """A vehicle says how a slot stands. A slot without a pod is ended."""
-        pod = self._pods.get(slot.pod_uid)
-        if pod is None and self._pods.synced.is_set() and not slot.ended:
-            end = pb.EndAssignment(pod_uid=slot.pod_uid, grace_seconds=0, reason="PodGone")
-            session.send(pb.GatewayMessage(end_assignment=end))
-        elif pod is None or _vehicle(pod) == session.identity.vehicle:
-            self._pods.tell(slot.pod_uid, _view(slot))
+    def report(self, session: Session, slot: pb.SlotStatus) -> str | None:
+        """A vehicle says how a slot stands; returns the uid of its batch. A slot without a pod is ended."""
         if slot.ended:
             self._assigned.pop(slot.pod_uid, None)
+        pod = self._pods.get(slot.pod_uid)
+        if pod is None:
+            if not slot.ended:
+                end = pb.EndAssignment(pod_uid=slot.pod_uid, grace_seconds=0, reason="PodGone")
+                session.send(pb.GatewayMessage(end_assignment=end))
+            return None
+        if _vehicle(pod) != session.identity.vehicle:
+            return None
+        self._pods.tell(slot.pod_uid, _view(slot))
+        return batch_of(pod)
 
     def slot_of(self, vehicle: str, batch_uid: str) -> Object | None:
         """The pod by which *vehicle* may have shards of a batch; None when it has none, or it is being deleted."""

@@ -96,8 +96,8 @@ class Vehicles:
         if (vehicle := self._vehicles.get(name)) is not None:
             vehicle.endings = 0
 
-    async def close(self, name: str, reason: str, refused_label: str) -> None:
-        """Closes the Node to new slots for a while, because the vehicle ended one; returns when the Node says so."""
+    def close(self, name: str, reason: str, refused_label: str) -> None:
+        """Closes the Node to new slots for a while, longer each time, because the vehicle ended one."""
         vehicle = self._vehicles.get(name)
         if vehicle is None:
             return
@@ -107,6 +107,9 @@ class Vehicles:
             vehicle.refused[refused_label] = until
         vehicle.closed_until = until
         self.judge(name)
+
+    async def write(self, name: str) -> None:
+        """Returns when the Node of the vehicle says what was judged last. Raises KubeError."""
         await self._nodes.write(name)
 
     def judge_all(self) -> None:

@@ -26,6 +26,8 @@ APPLY = "application/apply-patch+yaml"
 _WATCH_SECONDS = 300
 _WATCH_LIMIT_SECONDS = 330
 
+# A watch hears a bookmark about every minute; a connection that is silent for longer is dead.
+_SILENT_SECONDS = 90.0
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -128,9 +130,10 @@ class KubeClient:
             "Content-Type": content_type,
             "Accept": "application/json",
         }
+        limits = aiohttp.ClientTimeout(total=seconds, sock_read=_SILENT_SECONDS)
         try:
             response = await self._rest.request(  # type: ignore[no-untyped-call]
-                method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
+                method, url, headers=headers, body=body, _request_timeout=limits
             )
             refusal = await response.read() if response.status >= HTTPStatus.BAD_REQUEST else None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -70,15 +70,16 @@ class NodeController:
         await self._queue.run()
 
     async def renew(self) -> None:
-        """Renews the Lease of every Node, spread over the period, until cancelled."""
+        """Renews the Lease of every Node, spread over the period, until cancelled. A slow answer delays no other."""
         await self.synced.wait()
-        while True:
-            vehicles = list(self._nodes)
-            for vehicle in vehicles:
-                await self._renew(vehicle)
-                await asyncio.sleep(_RENEW_SECONDS / len(vehicles))
-            if not vehicles:
-                await asyncio.sleep(1)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                vehicles = list(self._nodes)
+                for vehicle in vehicles:
+                    group.create_task(self._renew(vehicle))
+                    await asyncio.sleep(_RENEW_SECONDS / len(vehicles))
+                if not vehicles:
+                    await asyncio.sleep(1)
 
     def desire(self, vehicle: str, desire: NodeDesire) -> None:
         """States what the Node of *vehicle* shall say; it is written soon if it differs."""

@@ -64,7 +64,9 @@ class PodController:
         await self._queue.run()
 
     def tell(self, uid: str, view: PodView) -> None:
-        """The provider says how a pod stands."""
+        """The provider says how a pod stands; of pods that are gone nobody wants to know."""
+        if uid not in self._pods:
+            return
         self._views[uid] = view
         self._on_change()
         self._queue.add(uid)
