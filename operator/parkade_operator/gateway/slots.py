@@ -79,8 +79,7 @@ class VehicleSlots(PodProvider):
     def session_opened(self, session: Session, slots: list[pb.SlotStatus]) -> None:
         """A vehicle dialled in with these slots: what it has is adopted, what it lacks is assigned."""
         for slot in slots:
-            self.report(session, slot)
-            if not slot.ended:
+            if self.report(session, slot) is not None and not slot.ended:
                 self._assigned[slot.pod_uid] = session
         self.nudge(session.identity.vehicle)
 
@@ -96,22 +95,25 @@ class VehicleSlots(PodProvider):
                 self._pods.nudge(pod["metadata"]["uid"])
 
     def report(self, session: Session, slot: pb.SlotStatus) -> str | None:
-        """A vehicle says how a slot stands; returns the uid of its batch. A slot without a pod is ended."""
+        """A vehicle says how a slot stands; returns the uid of its batch, None when the slot is not the vehicle's.
+
+        A slot whose pod is gone is ended.
+        """
+        pod = self._pods.get(slot.pod_uid)
+        if pod is not None and _vehicle(pod) != session.identity.vehicle:
+            return None
         if slot.ended:
             self._assigned.pop(slot.pod_uid, None)
-        pod = self._pods.get(slot.pod_uid)
         if pod is None:
             if not slot.ended:
                 end = pb.EndAssignment(pod_uid=slot.pod_uid, grace_seconds=0, reason="PodGone")
                 session.send(pb.GatewayMessage(end_assignment=end))
             return None
-        if _vehicle(pod) != session.identity.vehicle:
-            return None
         self._pods.tell(slot.pod_uid, _view(slot))
         return batch_of(pod)
 
     def slot_of(self, vehicle: str, batch_uid: str) -> Object | None:
-        """The pod by which *vehicle* may have shards of a batch; None when it has none, or it is being deleted."""
+        """The pod by which *vehicle* has shards of a batch, also one that is being deleted; None without one."""
         for pod in self._pods.on_node(node_name(vehicle)):
             if batch_of(pod) == batch_uid:
                 return pod
