@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-SCHEMA = "parkade.dev/bundle/v1alpha1"
+SCHEMA: Final = "parkade.dev/bundle/v1alpha1"
 MANIFEST_NAME = "bundle.json"
 MOST_BYTES: Final = 4 << 30  # all files of a bundle together
 

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from parkade_api.bundle import BundleManifest, Precision, TensorOutput, TextInput, Variant
+from parkade_api.bundle import SCHEMA, BundleManifest, Precision, TensorOutput, TextInput, Variant
 from parkade_models.bundle import describe_file, write_manifest
 from parkade_models.cache import cache_folder, file_lock
 from parkade_models.errors import BuildError
@@ -73,7 +73,7 @@ def _convert(weights: Path, model: Path, precision: Precision, scratch: Path) ->
 def _manifest(folder: Path, model: str, precision: Precision) -> BundleManifest:
     recipe = RECIPE if precision == "INT8" else "folded, not quantized"
     return BundleManifest(
-        schema="parkade.dev/bundle/v1alpha1",
+        schema=SCHEMA,
         name=NAME,
         version=_VERSION,
         license="Apache-2.0",
