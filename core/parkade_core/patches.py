@@ -15,3 +15,11 @@ def covers(current: Any, wanted: Any) -> bool:
         held_list = current if isinstance(current, list) else []
         return all(any(covers(item, value) for item in held_list) for value in wanted)
     return bool(current == wanted or (not current and not wanted))
+
+
+def merge_patch(before: Any, after: Any) -> Any:
+    """The JSON merge patch (RFC 7386) that turns *before* into *after*: keys that *after* lacks become null."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return after
+    gone = dict.fromkeys(before.keys() - after.keys())
+    return {key: merge_patch(before.get(key), value) for key, value in after.items()} | gone

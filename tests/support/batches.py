@@ -82,11 +82,13 @@ class Garage:
         return found
 
     def close(self) -> None:
-        """Stops the vehicles and removes the pool."""
+        """Stops the vehicles and removes the pool. A process of the cluster that died unasked shows its last words."""
         for name in [name for name in self.cluster.vehicles if self.region in name]:
             if self.cluster.is_running(name):
                 self.cluster.stop(name)
         self.kubectl("delete", "vehiclepool", self.region, "--ignore-not-found")
+        for name in ("operator", "gateway"):
+            self.cluster.pid(name)
 
     def pool_status(self, part: str) -> Any:
         """One part of the pool's status."""

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from parkade_api.v1alpha1 import VehiclePool
 from parkade_api.wellknown import API_VERSION
+from parkade_core.patches import merge_patch
 from parkade_core.vehicle.census import pool_status
 from parkade_operator.controllers.gateway_client import GatewayClient
 from parkade_operator.controllers.pools import PoolIndex
@@ -44,10 +45,9 @@ class PoolReconciler:
         status = pool_status(pool, count_of(self._gateway.latest, name), now)
         if status == pool.status:
             return None
-        body = {"metadata": {"uid": pool.metadata.uid}, "status": status.model_dump(by_alias=True)}
-        if pool.status is not None:
-            gone = set(pool.status.ineligible_reasons or {}) - set(status.ineligible_reasons or {})
-            body["status"]["ineligibleReasons"] |= dict.fromkeys(gone)
+        before = pool.status.model_dump(by_alias=True) if pool.status else {}
+        patch = merge_patch(before, status.model_dump(by_alias=True))
+        body = {"metadata": {"uid": pool.metadata.uid}, "status": patch}
         try:
             path = f"/apis/{API_VERSION}/vehiclepools/{name}/status"
             self.see(await self._client.patch(path, body, MERGE), exists=True)
