@@ -38,8 +38,20 @@ SAN_VEHICLE: Final = "urn:parkade:vehicle:"
 SAN_CLAIM: Final = "urn:parkade:claim:"
 
 GATEWAY_AUDIENCE: Final = "parkade-gateway"
+ENROLMENT_AUDIENCE: Final = "parkade-enrolment"
 SYSTEM_NAMESPACE: Final = "parkade-system"
 
+# Objects of the release, in its namespace. The chart renders them without data; whoever is named here writes it.
+OPERATOR: Final = "parkade-operator"  # ServiceAccount, ClusterRole, Deployment, leader Lease
+GATEWAY: Final = "parkade-gateway"  # the same, and the Service; vehicles' Nodes are owned by its ClusterRole
+SIMULATION: Final = "parkade-simulation"  # ServiceAccount, Deployment
+SECRET_CA: Final = "parkade-gateway-ca"  # noqa: S105 - tls.crt and tls.key of the door's CA; the gateway, once
+CONFIG_MAP_CA: Final = "parkade-gateway-ca"  # ca.crt, the public part; the gateway
+SECRET_TOKENS: Final = "parkade-enrolment-tokens"  # noqa: S105 - hashes of enrolment tokens; the CLI, the gateway
+CONFIG_MAP_REVOKED: Final = "parkade-revoked"  # vehicle id -> RFC 3339: certificates up to then are void; the CLI
+
+LABEL_LEADER: Final = f"{GROUP}/leader"  # "true" on the one gateway pod that the Service shall reach
+LABEL_SIMULATED: Final = f"{GROUP}/simulated"
 
 # Reasons of conditions that are no vehicle's and no failure's.
 GATEWAY_UNREACHABLE: Final = "GatewayUnreachable"

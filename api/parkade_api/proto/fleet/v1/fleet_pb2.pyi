@@ -22,6 +22,177 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class EnrolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SERVICE_ACCOUNT_TOKEN_FIELD_NUMBER: _builtins.int
+    CSR_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """one-time, from `kubectl parkade enroll`"""
+    service_account_token: _builtins.str
+    """of a simulated vehicle's pod, for the audience parkade-enrolment"""
+    csr: _builtins.bytes
+    """PKCS #10, DER; its subject is ignored: the credential says who this is"""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        service_account_token: _builtins.str = ...,
+        csr: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "csr", b"csr", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["token", "service_account_token"]  # noqa: Y015
+    _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_credential) -> _WhichOneofReturnType_credential | None: ...
+
+Global___EnrolRequest: _TypeAlias = EnrolRequest  # noqa: Y015
+
+@_typing.final
+class EnrolReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    DOOR_CA_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.bytes
+    """PEM: the vehicle's certificate"""
+    door_ca: _builtins.bytes
+    """PEM: what the door's certificate is checked by"""
+    def __init__(
+        self,
+        *,
+        certificate: _builtins.bytes = ...,
+        door_ca: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "door_ca", b"door_ca"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnrolReply: _TypeAlias = EnrolReply  # noqa: Y015
+
+@_typing.final
+class RenewRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CSR_FIELD_NUMBER: _builtins.int
+    csr: _builtins.bytes
+    """PKCS #10, DER"""
+    def __init__(
+        self,
+        *,
+        csr: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csr", b"csr"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewRequest: _TypeAlias = RenewRequest  # noqa: Y015
+
+@_typing.final
+class ReadLogs(_message.Message):
+    """Send the log of one container of a slot by Logs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    POD_UID_FIELD_NUMBER: _builtins.int
+    CONTAINER_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    TAIL_LINES_FIELD_NUMBER: _builtins.int
+    SINCE_UNIX_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    TIMESTAMPS_FIELD_NUMBER: _builtins.int
+    request: _builtins.str
+    """names the answer"""
+    pod_uid: _builtins.str
+    container: _builtins.str
+    follow: _builtins.bool
+    tail_lines: _builtins.int
+    since_unix_milliseconds: _builtins.int
+    limit_bytes: _builtins.int
+    timestamps: _builtins.bool
+    """begin every line with its time, RFC 3339"""
+    def __init__(
+        self,
+        *,
+        request: _builtins.str = ...,
+        pod_uid: _builtins.str = ...,
+        container: _builtins.str = ...,
+        follow: _builtins.bool = ...,
+        tail_lines: _builtins.int | None = ...,
+        since_unix_milliseconds: _builtins.int | None = ...,
+        limit_bytes: _builtins.int | None = ...,
+        timestamps: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit_bytes", b"_limit_bytes", "_since_unix_milliseconds", b"_since_unix_milliseconds", "_tail_lines", b"_tail_lines", "limit_bytes", b"limit_bytes", "since_unix_milliseconds", b"since_unix_milliseconds", "tail_lines", b"tail_lines"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit_bytes", b"_limit_bytes", "_since_unix_milliseconds", b"_since_unix_milliseconds", "_tail_lines", b"_tail_lines", "container", b"container", "follow", b"follow", "limit_bytes", b"limit_bytes", "pod_uid", b"pod_uid", "request", b"request", "since_unix_milliseconds", b"since_unix_milliseconds", "tail_lines", b"tail_lines", "timestamps", b"timestamps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__limit_bytes: _TypeAlias = _typing.Literal["limit_bytes"]  # noqa: Y015
+    _WhichOneofArgType__limit_bytes: _TypeAlias = _typing.Literal["_limit_bytes", b"_limit_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__since_unix_milliseconds: _TypeAlias = _typing.Literal["since_unix_milliseconds"]  # noqa: Y015
+    _WhichOneofArgType__since_unix_milliseconds: _TypeAlias = _typing.Literal["_since_unix_milliseconds", b"_since_unix_milliseconds"]  # noqa: Y015
+    _WhichOneofReturnType__tail_lines: _TypeAlias = _typing.Literal["tail_lines"]  # noqa: Y015
+    _WhichOneofArgType__tail_lines: _TypeAlias = _typing.Literal["_tail_lines", b"_tail_lines"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_bytes) -> _WhichOneofReturnType__limit_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__since_unix_milliseconds) -> _WhichOneofReturnType__since_unix_milliseconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tail_lines) -> _WhichOneofReturnType__tail_lines | None: ...
+
+Global___ReadLogs: _TypeAlias = ReadLogs  # noqa: Y015
+
+@_typing.final
+class LogChunk(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    request: _builtins.str
+    """in the first chunk"""
+    data: _builtins.bytes
+    error: _builtins.str
+    """instead of data, in the last chunk: why there is no log"""
+    def __init__(
+        self,
+        *,
+        request: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "error", b"error", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogChunk: _TypeAlias = LogChunk  # noqa: Y015
+
+@_typing.final
+class LogsReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogsReply: _TypeAlias = LogsReply  # noqa: Y015
+
+@_typing.final
 class VehicleMessage(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -70,6 +241,7 @@ class GatewayMessage(_message.Message):
     ASSIGNMENT_FIELD_NUMBER: _builtins.int
     END_ASSIGNMENT_FIELD_NUMBER: _builtins.int
     LEASE_GRANT_FIELD_NUMBER: _builtins.int
+    READ_LOGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """first message of a session"""
@@ -82,6 +254,8 @@ class GatewayMessage(_message.Message):
     def end_assignment(self) -> Global___EndAssignment: ...
     @_builtins.property
     def lease_grant(self) -> Global___LeaseGrant: ...
+    @_builtins.property
+    def read_logs(self) -> Global___ReadLogs: ...
     def __init__(
         self,
         *,
@@ -90,12 +264,13 @@ class GatewayMessage(_message.Message):
         assignment: Global___Assignment | None = ...,
         end_assignment: Global___EndAssignment | None = ...,
         lease_grant: Global___LeaseGrant | None = ...,
+        read_logs: Global___ReadLogs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "message", b"message", "policy", b"policy", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "message", b"message", "policy", b"policy", "read_logs", b"read_logs", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "message", b"message", "policy", b"policy", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "message", b"message", "policy", b"policy", "read_logs", b"read_logs", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "policy", "assignment", "end_assignment", "lease_grant"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "policy", "assignment", "end_assignment", "lease_grant", "read_logs"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -25,6 +25,83 @@ if _version_not_supported:
     )
 
 
+class EnrolmentStub:
+    """Served on a port of its own, where the client shows no certificate because it has none yet.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Enrol = channel.unary_unary(
+                '/parkade.fleet.v1.Enrolment/Enrol',
+                request_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolRequest.SerializeToString,
+                response_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolReply.FromString,
+                _registered_method=True)
+
+
+class EnrolmentServicer:
+    """Served on a port of its own, where the client shows no certificate because it has none yet.
+    """
+
+    def Enrol(self, request, context):
+        """Exchanges a credential and a certificate request for the vehicle's certificate. Repeating a call with the same
+        credential and the same key gives the same vehicle a certificate again, so a lost answer costs nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_EnrolmentServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Enrol': grpc.unary_unary_rpc_method_handler(
+                    servicer.Enrol,
+                    request_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolRequest.FromString,
+                    response_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'parkade.fleet.v1.Enrolment', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('parkade.fleet.v1.Enrolment', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Enrolment:
+    """Served on a port of its own, where the client shows no certificate because it has none yet.
+    """
+
+    @staticmethod
+    def Enrol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parkade.fleet.v1.Enrolment/Enrol',
+            parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolRequest.SerializeToString,
+            parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class FleetStub:
     """Missing associated documentation comment in .proto file."""
 
@@ -48,6 +125,16 @@ class FleetStub:
                 '/parkade.fleet.v1.Fleet/Store',
                 request_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.StoreRequest.SerializeToString,
                 response_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.StoreReply.FromString,
+                _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/parkade.fleet.v1.Fleet/Renew',
+                request_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.RenewRequest.SerializeToString,
+                response_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolReply.FromString,
+                _registered_method=True)
+        self.Logs = channel.stream_unary(
+                '/parkade.fleet.v1.Fleet/Logs',
+                request_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.LogChunk.SerializeToString,
+                response_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.LogsReply.FromString,
                 _registered_method=True)
 
 
@@ -76,6 +163,20 @@ class FleetServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Renew(self, request, context):
+        """A new certificate with the identity of the one that the caller shows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Logs(self, request_iterator, context):
+        """The answer to one ReadLogs: lines of a container's log as they come, until its end or until the reader leaves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -93,6 +194,16 @@ def add_FleetServicer_to_server(servicer, server):
                     servicer.Store,
                     request_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.StoreRequest.FromString,
                     response_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.StoreReply.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.RenewRequest.FromString,
+                    response_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolReply.SerializeToString,
+            ),
+            'Logs': grpc.stream_unary_rpc_method_handler(
+                    servicer.Logs,
+                    request_deserializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.LogChunk.FromString,
+                    response_serializer=parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.LogsReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +287,60 @@ class Fleet:
             '/parkade.fleet.v1.Fleet/Store',
             parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.StoreRequest.SerializeToString,
             parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.StoreReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parkade.fleet.v1.Fleet/Renew',
+            parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.RenewRequest.SerializeToString,
+            parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.EnrolReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Logs(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/parkade.fleet.v1.Fleet/Logs',
+            parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.LogChunk.SerializeToString,
+            parkade__api_dot_proto_dot_fleet_dot_v1_dot_fleet__pb2.LogsReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,6 +28,43 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
+class EnrolmentStub:
+    """Served on a port of its own, where the client shows no certificate because it has none yet."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> EnrolmentAsyncStub: ...
+    Enrol: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.EnrolRequest, _fleet_pb2.EnrolReply]
+    """Exchanges a credential and a certificate request for the vehicle's certificate. Repeating a call with the same
+    credential and the same key gives the same vehicle a certificate again, so a lost answer costs nothing.
+    """
+
+@_typing.type_check_only
+class EnrolmentAsyncStub(EnrolmentStub):
+    """Served on a port of its own, where the client shows no certificate because it has none yet."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Enrol: _aio.UnaryUnaryMultiCallable[_fleet_pb2.EnrolRequest, _fleet_pb2.EnrolReply]  # type: ignore[assignment]
+    """Exchanges a credential and a certificate request for the vehicle's certificate. Repeating a call with the same
+    credential and the same key gives the same vehicle a certificate again, so a lost answer costs nothing.
+    """
+
+class EnrolmentServicer(metaclass=_abc_1.ABCMeta):
+    """Served on a port of its own, where the client shows no certificate because it has none yet."""
+
+    @_abc_1.abstractmethod
+    def Enrol(
+        self,
+        request: _fleet_pb2.EnrolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.EnrolReply, _abc.Awaitable[_fleet_pb2.EnrolReply]]:
+        """Exchanges a credential and a certificate request for the vehicle's certificate. Repeating a call with the same
+        credential and the same key gives the same vehicle a certificate again, so a lost answer costs nothing.
+        """
+
+def add_EnrolmentServicer_to_server(servicer: EnrolmentServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class FleetStub:
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,6 +78,10 @@ class FleetStub:
     """One piece of finished shards: first the header, then its bytes. Answered when every verdict is durable.
     Repeating a piece is safe and gives the same verdicts.
     """
+    Renew: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.RenewRequest, _fleet_pb2.EnrolReply]
+    """A new certificate with the identity of the one that the caller shows."""
+    Logs: _grpc.StreamUnaryMultiCallable[_fleet_pb2.LogChunk, _fleet_pb2.LogsReply]
+    """The answer to one ReadLogs: lines of a container's log as they come, until its end or until the reader leaves."""
 
 @_typing.type_check_only
 class FleetAsyncStub(FleetStub):
@@ -53,6 +94,10 @@ class FleetAsyncStub(FleetStub):
     """One piece of finished shards: first the header, then its bytes. Answered when every verdict is durable.
     Repeating a piece is safe and gives the same verdicts.
     """
+    Renew: _aio.UnaryUnaryMultiCallable[_fleet_pb2.RenewRequest, _fleet_pb2.EnrolReply]  # type: ignore[assignment]
+    """A new certificate with the identity of the one that the caller shows."""
+    Logs: _aio.StreamUnaryMultiCallable[_fleet_pb2.LogChunk, _fleet_pb2.LogsReply]  # type: ignore[assignment]
+    """The answer to one ReadLogs: lines of a container's log as they come, until its end or until the reader leaves."""
 
 class FleetServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -80,5 +125,21 @@ class FleetServicer(metaclass=_abc_1.ABCMeta):
         """One piece of finished shards: first the header, then its bytes. Answered when every verdict is durable.
         Repeating a piece is safe and gives the same verdicts.
         """
+
+    @_abc_1.abstractmethod
+    def Renew(
+        self,
+        request: _fleet_pb2.RenewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.EnrolReply, _abc.Awaitable[_fleet_pb2.EnrolReply]]:
+        """A new certificate with the identity of the one that the caller shows."""
+
+    @_abc_1.abstractmethod
+    def Logs(
+        self,
+        request_iterator: _MaybeAsyncIterator[_fleet_pb2.LogChunk],
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.LogsReply, _abc.Awaitable[_fleet_pb2.LogsReply]]:
+        """The answer to one ReadLogs: lines of a container's log as they come, until its end or until the reader leaves."""
 
 def add_FleetServicer_to_server(servicer: FleetServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
