@@ -109,6 +109,7 @@ class ReadLogs(_message.Message):
     SINCE_UNIX_MILLISECONDS_FIELD_NUMBER: _builtins.int
     LIMIT_BYTES_FIELD_NUMBER: _builtins.int
     TIMESTAMPS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
     request: _builtins.str
     """names the answer"""
     pod_uid: _builtins.str
@@ -119,6 +120,8 @@ class ReadLogs(_message.Message):
     limit_bytes: _builtins.int
     timestamps: _builtins.bool
     """begin every line with its time, RFC 3339"""
+    previous: _builtins.bool
+    """of the container's run before its last restart"""
     def __init__(
         self,
         *,
@@ -130,10 +133,11 @@ class ReadLogs(_message.Message):
         since_unix_milliseconds: _builtins.int | None = ...,
         limit_bytes: _builtins.int | None = ...,
         timestamps: _builtins.bool = ...,
+        previous: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_limit_bytes", b"_limit_bytes", "_since_unix_milliseconds", b"_since_unix_milliseconds", "_tail_lines", b"_tail_lines", "limit_bytes", b"limit_bytes", "since_unix_milliseconds", b"since_unix_milliseconds", "tail_lines", b"tail_lines"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit_bytes", b"_limit_bytes", "_since_unix_milliseconds", b"_since_unix_milliseconds", "_tail_lines", b"_tail_lines", "container", b"container", "follow", b"follow", "limit_bytes", b"limit_bytes", "pod_uid", b"pod_uid", "request", b"request", "since_unix_milliseconds", b"since_unix_milliseconds", "tail_lines", b"tail_lines", "timestamps", b"timestamps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit_bytes", b"_limit_bytes", "_since_unix_milliseconds", b"_since_unix_milliseconds", "_tail_lines", b"_tail_lines", "container", b"container", "follow", b"follow", "limit_bytes", b"limit_bytes", "pod_uid", b"pod_uid", "previous", b"previous", "request", b"request", "since_unix_milliseconds", b"since_unix_milliseconds", "tail_lines", b"tail_lines", "timestamps", b"timestamps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__limit_bytes: _TypeAlias = _typing.Literal["limit_bytes"]  # noqa: Y015
     _WhichOneofArgType__limit_bytes: _TypeAlias = _typing.Literal["_limit_bytes", b"_limit_bytes"]  # noqa: Y015
@@ -158,7 +162,7 @@ class LogChunk(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     request: _builtins.str
-    """in the first chunk"""
+    """in the first chunk, which is sent at once, also while there is no data yet"""
     data: _builtins.bytes
     error: _builtins.str
     """instead of data, in the last chunk: why there is no log"""
