@@ -36,6 +36,7 @@ IMAGE_SIDECAR: Final = "parkade/sidecar"
 
 SAN_VEHICLE: Final = "urn:parkade:vehicle:"
 SAN_CLAIM: Final = "urn:parkade:claim:"
+SAN_ENROLLED: Final = "urn:parkade:enrolled:"  # unix milliseconds; a renewed certificate keeps it
 
 GATEWAY_AUDIENCE: Final = "parkade-gateway"
 ENROLMENT_AUDIENCE: Final = "parkade-enrolment"

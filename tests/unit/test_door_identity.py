@@ -29,12 +29,26 @@ def test_a_certificate_names_a_vehicle_and_its_claims(authority: Authority) -> N
     """Claims become Node labels of our group; a value may hold colons."""
     uris = (VEHICLE + "v1", "urn:parkade:claim:region:eu", "urn:parkade:claim:owner:a:b", "urn:other:thing")
     claims = {"parkade.dev/region": "eu", "parkade.dev/owner": "a:b"}
-    assert identity_of(certificate(authority, *uris)) == Identity("v1", claims)
+    found = identity_of(certificate(authority, *uris))
+    assert (found.vehicle, found.claims) == ("v1", claims)
 
 
 def test_a_vehicle_needs_no_claims(authority: Authority) -> None:
     """A certificate with a vehicle alone is enough."""
-    assert identity_of(certificate(authority, VEHICLE + "v1", dns=("v1.example",))) == Identity("v1", {})
+    found = identity_of(certificate(authority, VEHICLE + "v1", dns=("v1.example",)))
+    assert found == Identity("v1", {}, expires_at=found.expires_at)
+
+
+@pytest.mark.parametrize(
+    ("uris", "moment"),
+    [((), 0.0), (("1797932473123",), 1797932473.123), (("soon",), 0.0), (("1", "2"), 0.0)],
+)
+def test_a_certificate_says_when_its_vehicle_was_enrolled(
+    authority: Authority, uris: tuple[str, ...], moment: float
+) -> None:
+    """To the millisecond; without one clear moment it counts as long ago, so that any revocation reaches it."""
+    enrolled = [f"urn:parkade:enrolled:{text}" for text in uris]
+    assert identity_of(certificate(authority, VEHICLE + "v1", *enrolled)).enrolled_at == moment
 
 
 @pytest.mark.parametrize(
