@@ -5,7 +5,8 @@ from typing import Any
 
 from parkade_api.v1alpha1 import InferenceBatch, VehiclePool
 from parkade_core.batch.slots import replica_set
-from parkade_core.vehicle.node import TaintRow, newborn
+from parkade_core.kubelet.node import TaintRow
+from parkade_core.vehicle.node import newborn, node_labels
 
 Object = dict[str, Any]
 BORN = "2026-01-01T00:00:00Z"
@@ -16,7 +17,9 @@ UID = "0b5e4f0c-51a4-4a35-9a31-6f0f4b5f7a01"
 
 def node(vehicle: str = "v1", taints: list[TaintRow] | None = None, **meta: object) -> Object:
     """The Node of *vehicle* as the API server holds it: newborn, or with exactly *taints*."""
-    made = newborn(vehicle, {"parkade.dev/region": "eu"}, "home", "127.0.0.1", 10250, BORN)
+    made = newborn(
+        vehicle, node_labels(vehicle, {"parkade.dev/region": "eu"}, "home"), "127.0.0.1", 10250, BORN
+    )
     made["metadata"] |= {"uid": f"node-{vehicle}", "resourceVersion": "7"} | meta
     if taints is not None:
         made["spec"]["taints"] = [

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parkade_core.kubelet.pod import NOT_STARTED, ContainerView, PodView, decide
 from parkade_core.patches import covers
-from parkade_core.vehicle.pod import (
-    NOT_STARTED,
-    ContainerView,
-    PodView,
-    decide,
-    pod_status,
-    refusal,
-    refused_status,
-)
+from parkade_core.vehicle.pod import pod_status, refusal, slot_rules
 from support.objects import BORN, LATER, Object, patched, slot_pod
 
 WAITING = ContainerView(phase="Waiting", reason="ContainerCreating")
@@ -70,7 +63,7 @@ def conditions(status: Object) -> dict[str, str]:
     [
         (slot_pod(), False, NOT_STARTED, "Run"),
         (slot_pod(), False, PodView({"runner": UP, "sidecar": UP}), "Run"),
-        (slot_pod(), False, ENDED, "Fail"),
+        (slot_pod(), False, ENDED, "Conclude"),
         (slot_pod(), True, NOT_STARTED, "Stop"),
         (slot_pod(), True, PodView({"runner": UP, "sidecar": UP}), "Stop"),
         (slot_pod(), True, ENDED, "Remove"),
@@ -83,7 +76,7 @@ def conditions(status: Object) -> dict[str, str]:
 def test_what_is_done_about_a_pod(pod: Object, deleting: bool, view: PodView, action: str) -> None:  # noqa: FBT001 - a table
     """Deletion waits for the vehicle's processes; a pod that no vehicle runs never waits."""
     pod = pod | {"metadata": pod["metadata"] | ({"deletionTimestamp": LATER} if deleting else {})}
-    assert decide(pod, view) == action
+    assert decide(pod, view, refused=refusal(pod) is not None) == action
 
 
 @pytest.mark.parametrize(
@@ -111,7 +104,7 @@ def test_a_slot_of_a_batch_is_not_refused() -> None:
 
 def test_a_refused_pod_stays_pending() -> None:
     """A ReplicaSet would replace a failed pod at once and for ever."""
-    assert refused_status("why")["status"] == {
+    assert slot_rules("127.0.0.1").refused_status("why")["status"] == {
         "phase": "Pending",
         "reason": "NotForVehicles",
         "message": "why",
@@ -163,6 +156,15 @@ def test_an_ended_pod_without_a_reason_still_has_one() -> None:
     """No container is shown as terminated without a word."""
     status = pod_status(slot_pod(), PodView({}, ended=True), "127.0.0.1", LATER)["status"]
     assert status["containerStatuses"][0]["state"]["terminated"]["reason"] == "Ended"
+
+
+def test_the_run_before_is_shown_as_last_state() -> None:
+    """A container that was restarted tells how it ended before."""
+    view = PodView({"sidecar": UP, "runner": replace(UP, restarts=1, last=CRASHED)})
+    status = pod_status(slot_pod(), view, "127.0.0.1", LATER)["status"]
+    (runner,), (sidecar,) = status["containerStatuses"], status["initContainerStatuses"]
+    assert runner["lastState"]["terminated"]["exitCode"] == 139
+    assert "lastState" not in sidecar
 
 
 def test_the_status_is_for_this_pod_only() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from parkade_core.kubelet.node import NodeDesire
+from parkade_core.vehicle.node import node_labels, slots_allocatable, vehicle_nodes
 from parkade_operator.kube.errors import NotFound
-from parkade_operator.kubelet.nodes import NodeController, NodeDesire
+from parkade_operator.kubelet.nodes import NodeController
 from support.apiserver import ApiServer, serving
 from support.objects import Object, node, patched
 
@@ -18,12 +20,9 @@ PARKED = ("VehicleParked", "True", "VehicleParked", "in park")
 PROVIDER = ("virtual-kubelet.io/provider", "parkade", "NoSchedule")
 UNKNOWN = ("parkade.dev/unknown", "", "NoSchedule")
 OPEN = NodeDesire(
-    claims={"parkade.dev/region": "eu"},
-    pool="home",
+    labels=node_labels("v1", {"parkade.dev/region": "eu"}, "home"),
     verdicts=(PARKED,),
-    taints=(),
-    open_for_slots=True,
-    labels={},
+    allocatable=slots_allocatable(is_open=True),
 )
 
 
@@ -31,7 +30,7 @@ OPEN = NodeDesire(
 async def server(tmp_path: Path) -> AsyncIterator[tuple[ApiServer, NodeController]]:
     """A server that answers as ordered, and a controller of its Nodes."""
     async with serving(tmp_path) as (found, client):
-        yield found, NodeController(client, "gateway-a", "127.0.0.1", 10250, lambda: None)
+        yield found, NodeController(client, "gateway-a", vehicle_nodes("127.0.0.1", 10250), lambda: None)
 
 
 def opened(before: Object) -> tuple[Object, Object]:
@@ -106,7 +105,7 @@ async def test_a_node_that_was_deleted_is_born_again(server: tuple[ApiServer, No
     nodes.desire("v1", OPEN)
     with pytest.raises(NotFound):
         await nodes.write("v1")
-    assert nodes.vehicles() == []
+    assert nodes.known() == []
     order_birth(api, node())
     api.answer(bare, done)
     await nodes.write("v1")
@@ -123,7 +122,7 @@ async def test_a_vehicle_that_leaves_its_pool_loses_the_label(
     api.answer(bare, done, done)
     nodes.desire("v1", OPEN)
     await nodes.write("v1")
-    nodes.desire("v1", replace(OPEN, pool=None, labels={"parkade.dev/region": ""}))
+    nodes.desire("v1", replace(OPEN, labels=node_labels("v1", {"parkade.dev/region": ""}, None)))
     await nodes.write("v1")
     assert api.requests("PATCH")[-1] == (
         NODE,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from parkade_core.vehicle.pod import ContainerView, PodView
+from parkade_core.kubelet.pod import ContainerView, PodView
+from parkade_core.vehicle.pod import slot_rules
 from parkade_operator.kube.events import EventRecorder
 from parkade_operator.kubelet.pods import PodController
 from parkade_operator.kubelet.provider import PodProvider
@@ -26,8 +27,9 @@ STRANGER["spec"] |= {"initContainers": [], "containers": [{"name": "web", "image
 class Recording(PodProvider):
     """A provider that runs nothing and keeps what it was asked, in one order with the server's requests."""
 
-    def __init__(self, api: ApiServer) -> None:
+    def __init__(self, api: ApiServer, *, keeps: bool = False) -> None:
         self._api = api
+        self._keeps = keeps
         self.calls: asyncio.Queue[str] = asyncio.Queue()
 
     @override
@@ -39,10 +41,11 @@ class Recording(PodProvider):
         self.calls.put_nowait(f"stop {pod['metadata']['uid']} {grace_seconds:g} {reason}")
 
     @override
-    async def close_node(self, pod: Object) -> None:
+    async def conclude(self, pod: Object) -> bool:
         self.calls.put_nowait(
-            f"close {pod['spec']['nodeName']} before {len(self._api.requests('PATCH'))} patches"
+            f"conclude {pod['spec']['nodeName']} before {len(self._api.requests('PATCH'))} patches"
         )
+        return not self._keeps
 
 
 class Kubelet:
@@ -65,17 +68,18 @@ class Kubelet:
 
 
 @contextlib.asynccontextmanager
-async def kubelet(folder: Path, *listed: Object, watch: tuple[Object, ...] = ()) -> AsyncIterator[Kubelet]:
+async def kubelet(
+    folder: Path, *listed: Object, watch: tuple[Object, ...] = (), keeps: bool = False
+) -> AsyncIterator[Kubelet]:
     """Runs the controller; every write is answered with {}."""
     async with serving(folder) as (api, client):
         api.answer({"kind": "PodList", "metadata": {"resourceVersion": "5"}, "items": list(listed)})
         api.answer(*({} for _ in range(20)))
         api.watch(*watch)
         events = EventRecorder(client, "test")
-        pods = PodController(
-            client, lambda name: name.startswith("vehicle-"), "127.0.0.1", events, lambda: None
-        )
-        provider = Recording(api)
+        rules = slot_rules("127.0.0.1")
+        pods = PodController(client, lambda name: name.startswith("vehicle-"), rules, events, lambda: None)
+        provider = Recording(api, keeps=keeps)
         pods.serve(provider)
         running = [asyncio.create_task(pods.watch()), asyncio.create_task(pods.work())]
         try:
@@ -111,11 +115,22 @@ async def test_a_slot_that_the_vehicle_ended_closes_the_node_first(tmp_path: Pat
         await running.asks("run pod-1")
         await running.writes(1)
         running.pods.tell("pod-1", ENDED)
-        await running.asks("close vehicle-v1 before 1 patches")
+        await running.asks("conclude vehicle-v1 before 1 patches")
         assert (await running.writes(3))[1:] == [("PATCH", f"{POD}/status"), ("DELETE", POD)]
         ((_, options),) = running.api.requests("DELETE")
     assert options is not None
     assert (options["gracePeriodSeconds"], options["preconditions"]) == (0, {"uid": "pod-1"})
+
+
+async def test_a_pod_that_its_provider_keeps_stays_with_its_phase(tmp_path: Path) -> None:
+    """What has ended for good, a Job's pod, is reported once and left for its owner to read."""
+    async with kubelet(tmp_path, slot_pod(), keeps=True) as running:
+        await running.asks("run pod-1")
+        await running.writes(1)
+        running.pods.tell("pod-1", ENDED)
+        await running.asks("conclude vehicle-v1 before 1 patches")
+        assert (await running.writes(2))[1:] == [("PATCH", f"{POD}/status")]
+        assert running.api.requests("DELETE") == []
 
 
 async def test_a_deleted_slot_is_removed_when_nothing_of_it_runs(tmp_path: Path) -> None:
@@ -171,5 +186,5 @@ async def test_a_finished_pod_of_an_earlier_gateway_is_removed(tmp_path: Path, p
     pod = slot_pod()
     pod["status"] = {"phase": phase}
     async with kubelet(tmp_path, pod) as running:
-        await running.asks("close vehicle-v1 before 0 patches")
+        await running.asks("conclude vehicle-v1 before 0 patches")
         assert ("DELETE", POD) in await running.writes(2)

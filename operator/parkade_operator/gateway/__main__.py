@@ -93,7 +93,7 @@ async def _open(gateway: Gateway) -> None:
     gateway.vehicles.adopt()
     await gateway.internal.start()
     await gateway.door.start()
-    _log.info("open", vehicles=len(gateway.nodes.vehicles()))
+    _log.info("open", vehicles=len(gateway.nodes.known()))
 
 
 def _until_told_to_stop() -> asyncio.Event:

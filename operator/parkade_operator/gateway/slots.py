@@ -9,8 +9,8 @@ from typing_extensions import override
 from parkade_api import wellknown as wk
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_core.batch.slots import refusal_label
+from parkade_core.kubelet.pod import ContainerView, PodView
 from parkade_core.vehicle.node import node_name, vehicle_of
-from parkade_core.vehicle.pod import ContainerView, PodView
 from parkade_operator.door.sessions import Session, Sessions
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.client import Object
@@ -68,13 +68,14 @@ class VehicleSlots(PodProvider):
         self._sessions.send(_vehicle(pod), pb.GatewayMessage(end_assignment=end))
 
     @override
-    async def close_node(self, pod: Object) -> None:
-        """Closes the vehicle's Node with growing patience, because the vehicle ended the slot."""
+    async def conclude(self, pod: Object) -> bool:
+        """Closes the vehicle's Node with growing patience; a ReplicaSet never removes failed pods, so we do."""
         uid, vehicle = pod["metadata"]["uid"], _vehicle(pod)
         if self._closed_for.get(vehicle) != uid:
             self._closed_for[vehicle] = uid
             self._vehicles.close(vehicle, self._pods.view(uid).reason, refusal_label(bundle_of(pod)))
         await self._vehicles.write(vehicle)
+        return True
 
     def session_opened(self, session: Session, slots: list[pb.SlotStatus]) -> None:
         """A vehicle dialled in with these slots: what it has is adopted, what it lacks is assigned."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
 from parkade_api.wellknown import CONTAINER_RUNNER
 from parkade_core.batch.progress import Progress
+from parkade_core.kubelet.pod import PodView
 from parkade_core.vehicle.census import count_pool
 from parkade_core.vehicle.node import vehicle_of
-from parkade_core.vehicle.pod import PodView
 from parkade_operator.gateway.slots import batch_of
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.client import Object

@@ -8,16 +8,17 @@ import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import GROUP, LABEL_BATCH_UID, LABEL_POOL, LABEL_VEHICLE, REFUSAL_PREFIX, Reason
+from parkade_core.kubelet.node import NodeDesire
 from parkade_core.vehicle.assess import Assessment, assess
 from parkade_core.vehicle.census import VehicleView
-from parkade_core.vehicle.node import node_name
+from parkade_core.vehicle.node import node_labels, node_name, slots_allocatable
 from parkade_core.vehicle.patience import hold_seconds
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_operator.door.tls import Identity
 from parkade_operator.gateway.pools import AppliedPool, Pools
 from parkade_operator.kube.client import Object
 from parkade_operator.kube.workqueue import WorkQueue
-from parkade_operator.kubelet.nodes import NodeController, NodeDesire
+from parkade_operator.kubelet.nodes import NodeController
 from parkade_operator.kubelet.pods import PodController
 
 # The defaults of VehiclePool, for vehicles that are in none.
@@ -65,7 +66,7 @@ class Vehicles:
 
     def adopt(self) -> None:
         """Takes over the Nodes that an earlier gateway left; their vehicles have until they count as silent to dial."""
-        for name in self._nodes.vehicles():
+        for name in self._nodes.known():
             node = self._nodes.get(name)
             if name not in self._vehicles and node is not None:
                 vehicle = Vehicle(Identity(name, _claims(node)), self._clock())
@@ -210,9 +211,10 @@ def _desire(vehicle: Vehicle, pool: str | None, now: float) -> NodeDesire:
     assessment = vehicle.assessment
     if assessment is None:
         raise AssertionError("a desire follows an assessment")
+    identity = vehicle.identity
+    refused = {label: "true" if now < until else "" for label, until in vehicle.refused.items()}
     return NodeDesire(
-        claims=vehicle.identity.claims,
-        pool=pool,
+        labels=node_labels(identity.vehicle, identity.claims, pool) | refused,
         verdicts=tuple(
             (
                 verdict.condition.value,
@@ -223,8 +225,7 @@ def _desire(vehicle: Vehicle, pool: str | None, now: float) -> NodeDesire:
             for verdict in assessment.verdicts
         ),
         taints=tuple((str(key), value, str(effect)) for key, value, effect in assessment.taints),
-        open_for_slots=assessment.eligible and now >= vehicle.closed_until,
-        labels={label: "true" if now < until else "" for label, until in vehicle.refused.items()},
+        allocatable=slots_allocatable(is_open=assessment.eligible and now >= vehicle.closed_until),
     )
 
 

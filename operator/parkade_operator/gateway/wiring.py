@@ -9,7 +9,8 @@ import grpc
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
 from parkade_core.batch.piece import MOST_PIECE_BYTES
-from parkade_core.vehicle.node import vehicle_of
+from parkade_core.vehicle.node import vehicle_nodes, vehicle_of
+from parkade_core.vehicle.pod import slot_rules
 from parkade_operator.door.sessions import Sessions
 from parkade_operator.door.tls import server_credentials
 from parkade_operator.gateway.changes import Changes
@@ -58,10 +59,10 @@ def wire(settings: Settings, client: KubeClient, batches: Batches, changes: Chan
     events = EventRecorder(client, "parkade-gateway")
     sessions = Sessions()
     pools = Pools(client, changes.notify)
-    nodes = NodeController(
-        client, settings.identity, settings.node_address, settings.kubelet_port, changes.notify
-    )
-    pods = PodController(client, _is_vehicle_node, settings.node_address, events, changes.notify)
+    kind = vehicle_nodes(settings.node_address, settings.kubelet_port)
+    nodes = NodeController(client, settings.identity, kind, changes.notify)
+    rules = slot_rules(settings.node_address)
+    pods = PodController(client, _is_vehicle_node, rules, events, changes.notify)
     vehicles = Vehicles(nodes, pods, pools, time.monotonic, changes.notify)
     slots = VehicleSlots(sessions, vehicles, pods, batches.input_digest)
     pods.serve(slots)

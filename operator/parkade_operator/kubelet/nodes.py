@@ -1,24 +1,13 @@
 """Nodes as desired: created, their taints and conditions patched when a verdict changes, their Leases renewed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
 
-from parkade_api.wellknown import LABEL_POOL, LABEL_VEHICLE, NODE_LEASE_NAMESPACE
-from parkade_core.vehicle.node import (
-    TaintRow,
-    lease,
-    metadata_patch,
-    newborn,
-    node_labels,
-    node_name,
-    status_patch,
-    taints_patch,
-    vehicle_of,
-)
+from parkade_api.wellknown import NODE_LEASE_NAMESPACE
+from parkade_core.kubelet.node import NodeDesire, NodeKind, lease, metadata_patch, status_patch, taints_patch
 from parkade_operator.kube.client import MERGE, STRATEGIC, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, KubeError, NotFound
 from parkade_operator.kube.reflector import Reflector
@@ -26,38 +15,24 @@ from parkade_operator.kube.workqueue import WorkQueue
 
 LEASE_SECONDS = 40
 _RENEW_SECONDS = 10.0
-_READY = ("Ready", "True", "KubeletReady", "The gateway answers for this Node.")
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class NodeDesire:
-    """What a vehicle's Node shall say. A label with the value "" shall not be there."""
-
-    claims: Mapping[str, str]
-    pool: str | None
-    verdicts: tuple[tuple[str, str, str, str], ...]  # condition type, status, reason, message
-    taints: tuple[TaintRow, ...]
-    open_for_slots: bool
-    labels: Mapping[str, str]
-
-
 class NodeController:
-    """Keeps the Node of every vehicle for which a desire was stated."""
+    """Keeps the Node of every key for which a desire was stated; *kind* says what a key is."""
 
     def __init__(
-        self, client: KubeClient, holder: str, address: str, port: int, on_change: Callable[[], None]
+        self, client: KubeClient, holder: str, kind: NodeKind, on_change: Callable[[], None]
     ) -> None:
         self._client = client
         self._holder = holder
-        self._address = address
-        self._port = port
+        self._kind = kind
         self._on_change = on_change
         self._nodes: dict[str, Object] = {}
         self._desires: dict[str, NodeDesire] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._queue = WorkQueue(self._reconcile)
-        self._reflector = Reflector(client, "/api/v1/nodes", self._take, labelSelector=LABEL_VEHICLE)
+        self._reflector = Reflector(client, "/api/v1/nodes", self._take, **kind.selectors)
         self.synced = self._reflector.synced
 
     async def watch(self) -> None:
@@ -74,115 +49,114 @@ class NodeController:
         await self.synced.wait()
         async with asyncio.TaskGroup() as group:
             while True:
-                vehicles = list(self._nodes)
-                for vehicle in vehicles:
-                    group.create_task(self._renew(vehicle))
-                    await asyncio.sleep(_RENEW_SECONDS / len(vehicles))
-                if not vehicles:
+                keys = list(self._nodes)
+                for key in keys:
+                    group.create_task(self._renew(key))
+                    await asyncio.sleep(_RENEW_SECONDS / len(keys))
+                if not keys:
                     await asyncio.sleep(1)
 
-    def desire(self, vehicle: str, desire: NodeDesire) -> None:
-        """States what the Node of *vehicle* shall say; it is written soon if it differs."""
-        if self._desires.get(vehicle) != desire:
-            self._desires[vehicle] = desire
-            self._queue.add(vehicle)
+    def desire(self, key: str, desire: NodeDesire) -> None:
+        """States what the Node of *key* shall say; it is written soon if it differs."""
+        if self._desires.get(key) != desire:
+            self._desires[key] = desire
+            self._queue.add(key)
 
-    def get(self, vehicle: str) -> Object | None:
-        """The Node of *vehicle* as last seen."""
-        return self._nodes.get(vehicle)
+    def get(self, key: str) -> Object | None:
+        """The Node of *key* as last seen."""
+        return self._nodes.get(key)
 
-    def vehicles(self) -> list[str]:
-        """All vehicles that have a Node."""
+    def known(self) -> list[str]:
+        """All keys that have a Node."""
         return list(self._nodes)
 
-    async def write(self, vehicle: str) -> None:
+    async def write(self, key: str) -> None:
         """Returns when the Node says what is desired. Raises KubeError."""
-        async with self._locks.setdefault(vehicle, asyncio.Lock()):
-            desire = self._desires.get(vehicle)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            desire = self._desires.get(key)
             if desire is None:
                 return
-            if vehicle not in self._nodes:
-                await self._create(vehicle, desire)
-            await self._write_taints(vehicle, desire)
-            await self._write_status(vehicle, desire)
-            await self._write_labels(vehicle, desire)
+            if key not in self._nodes:
+                await self._create(key, desire)
+            await self._write_taints(key, desire)
+            await self._write_status(key, desire)
+            await self._write_labels(key, desire)
 
-    async def delete(self, vehicle: str) -> None:
+    async def delete(self, key: str) -> None:
         """Deletes the Node; its Lease goes with it."""
-        self._desires.pop(vehicle, None)
-        self._locks.pop(vehicle, None)
+        self._desires.pop(key, None)
+        self._locks.pop(key, None)
         try:
-            await self._client.delete(f"/api/v1/nodes/{node_name(vehicle)}")
+            await self._client.delete(f"/api/v1/nodes/{self._kind.name(key)}")
         except NotFound:
             return
 
     def _take(self, node: Object, exists: bool) -> None:  # noqa: FBT001 - the reflector's signature
-        vehicle = vehicle_of(node["metadata"]["name"])
-        if vehicle is None:
+        key = self._kind.key(node["metadata"]["name"])
+        if key is None:
             return
         if exists:
-            self._nodes[vehicle] = node
+            self._nodes[key] = node
         else:
-            self._nodes.pop(vehicle, None)
+            self._nodes.pop(key, None)
         self._on_change()
-        self._queue.add(vehicle)
+        self._queue.add(key)
 
-    async def _reconcile(self, vehicle: str) -> float | None:
-        await self.write(vehicle)
+    async def _reconcile(self, key: str) -> float | None:
+        await self.write(key)
         return None
 
-    async def _create(self, vehicle: str, desire: NodeDesire) -> None:
-        body = newborn(vehicle, desire.claims, desire.pool, self._address, self._port, _now())
+    async def _create(self, key: str, desire: NodeDesire) -> None:
+        body = self._kind.newborn(key, desire.labels, _now())
         try:
-            self._nodes[vehicle] = await self._client.create("/api/v1/nodes", body)
+            self._nodes[key] = await self._client.create("/api/v1/nodes", body)
         except Conflict:
-            self._nodes[vehicle] = await self._client.get(f"/api/v1/nodes/{node_name(vehicle)}")
-        _log.info("node created", vehicle=vehicle, pool=desire.pool)
-        await self._renew(vehicle)
+            self._nodes[key] = await self._client.get(f"/api/v1/nodes/{self._kind.name(key)}")
+        _log.info("node created", node=body["metadata"]["name"])
+        await self._renew(key)
 
-    async def _write_taints(self, vehicle: str, desire: NodeDesire) -> None:
-        while (patch := taints_patch(self._nodes[vehicle], desire.taints)) is not None:
+    async def _write_taints(self, key: str, desire: NodeDesire) -> None:
+        while (patch := taints_patch(self._nodes[key], desire.taints, self._kind.taint_keys)) is not None:
             try:
-                await self._patch(vehicle, "", patch, MERGE)
+                await self._patch(key, "", patch, MERGE)
             except Conflict:
-                self._nodes[vehicle] = await self._client.get(f"/api/v1/nodes/{node_name(vehicle)}")
+                self._nodes[key] = await self._client.get(f"/api/v1/nodes/{self._kind.name(key)}")
                 continue
-            _log.info("taints", vehicle=vehicle, taints=[taint[0] for taint in desire.taints])
+            _log.info("taints", node=self._kind.name(key), taints=[taint[0] for taint in desire.taints])
 
-    async def _write_status(self, vehicle: str, desire: NodeDesire) -> None:
-        verdicts = (_READY, *desire.verdicts)
-        patch = status_patch(self._nodes[vehicle], verdicts, open_for_slots=desire.open_for_slots, now=_now())
+    async def _write_status(self, key: str, desire: NodeDesire) -> None:
+        verdicts = (self._kind.ready, *desire.verdicts)
+        patch = status_patch(self._nodes[key], verdicts, desire.allocatable, _now())
         if patch is not None:
-            await self._patch(vehicle, "/status", patch, STRATEGIC)
+            await self._patch(key, "/status", patch, STRATEGIC)
 
-    async def _write_labels(self, vehicle: str, desire: NodeDesire) -> None:
-        no_pool = {LABEL_POOL: ""}
-        labels = no_pool | node_labels(vehicle, desire.claims, desire.pool) | dict(desire.labels)
-        patch = metadata_patch(self._nodes[vehicle], labels)
+    async def _write_labels(self, key: str, desire: NodeDesire) -> None:
+        patch = metadata_patch(self._nodes[key], desire.labels)
         if patch is not None:
-            await self._patch(vehicle, "", patch, MERGE)
+            await self._patch(key, "", patch, MERGE)
 
-    async def _patch(self, vehicle: str, sub: str, patch: Object, content_type: str) -> None:
-        path = f"/api/v1/nodes/{node_name(vehicle)}{sub}"
+    async def _patch(self, key: str, sub: str, patch: Object, content_type: str) -> None:
+        path = f"/api/v1/nodes/{self._kind.name(key)}{sub}"
         try:
-            self._nodes[vehicle] = await self._client.patch(path, patch, content_type)
+            self._nodes[key] = await self._client.patch(path, patch, content_type)
         except NotFound:
-            self._nodes.pop(vehicle, None)
+            self._nodes.pop(key, None)
             raise
 
-    async def _renew(self, vehicle: str) -> None:
-        node = self._nodes.get(vehicle)
+    async def _renew(self, key: str) -> None:
+        node = self._nodes.get(key)
         if node is None:
             return
         path = f"/apis/coordination.k8s.io/v1/namespaces/{NODE_LEASE_NAMESPACE}/leases"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        body = lease(vehicle, node["metadata"]["uid"], self._holder, now, LEASE_SECONDS)
+        name = self._kind.name(key)
+        body = lease(name, node["metadata"]["uid"], self._holder, now, LEASE_SECONDS)
         try:
-            await self._client.patch(f"{path}/{node_name(vehicle)}", body, MERGE)
+            await self._client.patch(f"{path}/{name}", body, MERGE)
         except NotFound:
             await self._create_lease(path, body)
         except KubeError as error:
-            _log.warning("lease not renewed", vehicle=vehicle, error=str(error))
+            _log.warning("lease not renewed", lease=name, error=str(error))
 
     async def _create_lease(self, path: str, body: Object) -> None:
         try:

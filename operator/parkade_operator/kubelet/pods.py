@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from parkade_api.wellknown import NOT_FOR_VEHICLES
+from parkade_core.kubelet.pod import NOT_STARTED, PodRules, PodView, decide, is_finished
 from parkade_core.patches import covers
-from parkade_core.vehicle.pod import NOT_STARTED, PodView, decide, pod_status, refusal, refused_status
 from parkade_operator.kube.client import STRATEGIC, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, NotFound
 from parkade_operator.kube.events import EventRecorder
@@ -26,19 +25,23 @@ def pod_path(pod: Object) -> str:
 
 
 class PodController:
-    """One watch for all Nodes for which *owns* says yes; *on_change* is told after every change of the known pods."""
+    """One watch for all Nodes for which *owns* says yes; *on_change* is told after every change of the known pods.
+
+    *rules* are the provider's. With *node*, the watch asks for the pods of that one Node only, as a kubelet may.
+    """
 
     def __init__(
         self,
         client: KubeClient,
         owns: Callable[[str], bool],
-        address: str,
+        rules: PodRules,
         events: EventRecorder,
         on_change: Callable[[], None],
+        node: str = "",
     ) -> None:
         self._client = client
         self._owns = owns
-        self._address = address
+        self._rules = rules
         self._events = events
         self._on_change = on_change
         self._provider: PodProvider | None = None
@@ -47,7 +50,8 @@ class PodController:
         self._gone: set[str] = set()
         self._views: dict[str, PodView] = {}
         self._queue = WorkQueue(self._reconcile)
-        self._reflector = Reflector(client, "/api/v1/pods", self._take, fieldSelector="spec.nodeName!=")
+        bound = f"spec.nodeName={node}" if node else "spec.nodeName!="
+        self._reflector = Reflector(client, "/api/v1/pods", self._take, fieldSelector=bound)
         self.synced = self._reflector.synced
 
     def serve(self, provider: PodProvider) -> None:
@@ -84,11 +88,11 @@ class PodController:
         return self._views.get(uid, NOT_STARTED)
 
     def on_node(self, node: str) -> list[Object]:
-        """The pods bound to *node* that a vehicle may run."""
+        """The pods bound to *node* that its provider runs."""
         return list(self._slots.get(node, {}).values())
 
     def slots(self) -> list[Object]:
-        """All pods of our Nodes that a vehicle may run."""
+        """All pods of our Nodes that its provider runs."""
         return [pod for pods in self._slots.values() for pod in pods.values()]
 
     async def remove(self, pod: Object) -> None:
@@ -102,11 +106,10 @@ class PodController:
         uid = pod["metadata"]["uid"]
         if not self._owns(pod["spec"].get("nodeName", "")):
             return
-        finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-        if finished and uid not in self._views:
+        if is_finished(pod) and uid not in self._views:
             self._views[uid] = PodView(containers={}, ended=True)
         self._pods[uid] = pod
-        if refusal(pod) is None:
+        if self._rules.refusal(pod) is None:
             self._slots[pod["spec"]["nodeName"]][uid] = pod
         if not exists:
             self._gone.add(uid)
@@ -121,7 +124,7 @@ class PodController:
             await self._forget(pod)
             return None
         view = self._views.get(uid, NOT_STARTED)
-        action = decide(pod, view)
+        action = decide(pod, view, refused=self._rules.refusal(pod) is not None)
         match action:
             case "Refuse":
                 await self._refuse(pod)
@@ -133,18 +136,23 @@ class PodController:
                 await self._provider.stop(
                     pod, pod["metadata"].get("deletionGracePeriodSeconds") or 0, "Deleted"
                 )
-            case "Fail":
-                await self._provider.close_node(pod)
-                await self._report(pod, view)
-                await self.remove(pod)
+            case "Conclude":
+                await self._conclude(self._provider, pod, view)
             case "Remove":
                 await self._report(pod, view)
                 await self.remove(pod)
         return None
 
+    async def _conclude(self, provider: PodProvider, pod: Object, view: PodView) -> None:
+        if await provider.conclude(pod):
+            await self._report(pod, view)
+            await self.remove(pod)
+        elif not is_finished(pod):
+            await self._report(pod, view)
+
     async def _forget(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
-        if not self.view(uid).ended and refusal(pod) is None and self._provider is not None:
+        if not self.view(uid).ended and self._rules.refusal(pod) is None and self._provider is not None:
             await self._provider.stop(pod, 0, "Deleted")
         self._pods.pop(uid, None)
         self._slots[pod["spec"]["nodeName"]].pop(uid, None)
@@ -153,19 +161,19 @@ class PodController:
         self._on_change()
 
     async def _refuse(self, pod: Object) -> None:
-        message = refusal(pod) or ""
-        status = refused_status(message)
+        message = self._rules.refusal(pod) or ""
+        status = self._rules.refused_status(message)
         if not covers(pod.get("status"), status["status"]):
             await self._patch(pod, status | {"metadata": {"uid": pod["metadata"]["uid"]}})
             await self._events.record(
-                pod | {"apiVersion": "v1", "kind": "Pod"}, "Warning", NOT_FOR_VEHICLES, message
+                pod | {"apiVersion": "v1", "kind": "Pod"}, "Warning", self._rules.refusal_reason, message
             )
 
     async def _report(self, pod: Object, view: PodView) -> None:
-        if refusal(pod) is not None:
+        if self._rules.refusal(pod) is not None:
             return
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        patch = pod_status(pod, view, self._address, now)
+        patch = self._rules.status(pod, view, now)
         if not covers(pod.get("status"), patch["status"]):
             await self._patch(pod, patch)
             _log.info(

@@ -18,5 +18,8 @@ class PodProvider(Protocol):
     async def stop(self, pod: Object, grace_seconds: float, reason: str) -> None:
         """End every process of the pod, then tell `ended`; also for a pod that was never started."""
 
-    async def close_node(self, pod: Object) -> None:
-        """Return once no new pod can be bound to this pod's Node, because the pod ended on the provider's account."""
+    async def conclude(self, pod: Object) -> bool:
+        """The pod ended of itself, which is reported when this returns: True removes the object, False keeps it.
+
+        A provider whose pods are replaced at once makes sure first that no new pod can be bound to this pod's Node.
+        """

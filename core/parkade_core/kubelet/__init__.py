@@ -1,0 +1,1 @@
+"""What every virtual kubelet of ours decides, whatever runs its pods: vehicles, or processes of the local cluster."""
