@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parkade_operator.kube.client import MERGE, KubeClient
+from parkade_operator.kube.client import MERGE, Access, KubeClient
 from parkade_operator.kube.errors import Conflict, Gone, KubeError, NotFound, Unavailable, error_of
 from support.apiserver import ApiServer, serving
 
@@ -41,6 +41,33 @@ def test_what_a_status_means(status: int, message: str, kind: type[KubeError]) -
     assert type(error) is kind
     assert (error.status, error.reason, error.message) == (status, "Word", message)
     assert str(error) == f"{status} Word: {message}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "server"),
+    [
+        ({}, "https://kubernetes.default.svc"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "https://10.0.0.1:443"),
+        (
+            {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"},
+            "https://10.0.0.1:6443",
+        ),
+        ({"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}, "https://[fd00::1]:443"),
+        (
+            {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "PARKADE_KUBE_SERVER": "https://here:1"},
+            "https://here:1",
+        ),
+    ],
+)
+def test_where_the_api_server_is(
+    environment: dict[str, str], server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own setting comes first, then what the kubelet tells every pod, IPv6 in brackets."""
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "PARKADE_KUBE_SERVER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert Access().server == server
 
 
 async def test_a_refusal_keeps_the_servers_sentence(served: tuple[ApiServer, KubeClient]) -> None:

@@ -1,6 +1,7 @@
 """A small asynchronous client for plain dict bodies, on the connection pool and TLS of `kubernetes.aio`."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from http.client import responses
@@ -31,12 +32,23 @@ _SILENT_SECONDS = 90.0
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+def _server_of_pod() -> str:
+    """The API server as every pod is told it, in variables of the kubelet."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return "https://kubernetes.default.svc"
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
 class Access(BaseSettings):
     """Where the API server is and who we are; the defaults are those of a pod."""
 
     model_config = SettingsConfigDict(env_prefix="PARKADE_KUBE_", frozen=True)
 
-    server: str = Field(default="https://kubernetes.default.svc", description="URL of the API server.")
+    server: str = Field(
+        default_factory=_server_of_pod,
+        description="URL of the API server; default: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT.",
+    )
     ca_file: Path = Field(
         default=_IN_POD / "ca.crt", description="Certificates that the API server is checked by."
     )
