@@ -12,7 +12,7 @@ from parkade_hack.tools.estimate import in_words, seconds_left
 from parkade_hack.tools.locate import ensure_tools, fitting_tools
 from parkade_hack.tools.progress import ProgressLine
 
-ETCD, KUBECTL, API_SERVER, CONTROLLER_MANAGER, SCHEDULER = TOOLS
+ETCD, KUBECTL, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, HELM = TOOLS
 
 
 def _write_program(path: Path, answer: str) -> None:
@@ -21,42 +21,47 @@ def _write_program(path: Path, answer: str) -> None:
 
 
 def _write_all(folder: Path, kubernetes: str = "Kubernetes v1.37.9") -> None:
+    answers = {ETCD: "etcd Version: 3.7.2", HELM: "v4.9.0+g12ab"}
     for tool in TOOLS:
-        _write_program(folder / tool.name, "etcd Version: 3.7.2" if tool is ETCD else kubernetes)
+        _write_program(folder / tool.name, answers.get(tool, kubernetes))
 
 
 def test_programs_of_the_pinned_minor_version_are_taken(tmp_path: Path) -> None:
-    """Five programs that say v1.37.x are used as they are."""
+    """Kubernetes 1.37, etcd 3.7 and helm 4 are used as they are, whatever their patch."""
     _write_all(tmp_path)
-    tools = fitting_tools(str(tmp_path))
-    assert tools is not None
-    assert tools.path("kube-apiserver") == str(tmp_path / "kube-apiserver")
+    assert fitting_tools(str(tmp_path)) == {tool.name: tmp_path / tool.name for tool in TOOLS}
 
 
 @pytest.mark.parametrize("version", ["Kubernetes v1.36.4", "Kubernetes v1.3.37", ""])
-def test_programs_of_another_version_are_left(tmp_path: Path, version: str) -> None:
-    """One program of another version is enough to leave them all."""
+def test_a_program_of_another_version_is_left(tmp_path: Path, version: str) -> None:
+    """Each program is judged on its own: the others of that folder are still taken."""
     _write_all(tmp_path)
     _write_program(tmp_path / "kube-scheduler", version)
-    assert fitting_tools(str(tmp_path)) is None
-
-
-def test_four_programs_are_not_enough(tmp_path: Path) -> None:
-    """A folder that lacks one program does not count: versions are never mixed."""
-    _write_all(tmp_path)
-    (tmp_path / "kubectl").unlink()
-    assert fitting_tools(str(tmp_path)) is None
+    assert set(fitting_tools(str(tmp_path))) == {tool.name for tool in TOOLS} - {"kube-scheduler"}
 
 
 def test_kubebuilder_assets_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """KUBEBUILDER_ASSETS is looked at before PATH."""
+    """KUBEBUILDER_ASSETS is looked at before PATH, which gives only what is not there: envtest has no helm."""
     assets, path = tmp_path / "assets", tmp_path / "path"
     for folder in (assets, path):
         folder.mkdir()
         _write_all(folder)
+    (assets / "helm").unlink()
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
     monkeypatch.setenv("PATH", str(path))
-    assert ensure_tools().folder == assets
+    tools = ensure_tools()
+    assert tools.folder == assets
+    assert tools.path("helm") == str(path / "helm")
+
+
+def test_only_what_is_missing_would_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the programs that Go is needed for, and no others."""
+    _write_all(tmp_path)
+    (tmp_path / "helm").unlink()
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolsError, match=r"^no helm for Kubernetes"):
+        ensure_tools()
 
 
 def test_no_programs_and_no_go_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +87,7 @@ def test_a_failed_build_shows_the_compilers_words(tmp_path: Path) -> None:
     go.write_text("#!/bin/sh\necho 'undefined: Gopher' >&2\nexit 3\n")
     go.chmod(0o755)
     with pytest.raises(ToolsError, match=r"(?s)etcd \(exit 3\).*undefined: Gopher"):
-        build_missing(tmp_path / "cache", str(go))
+        build_missing(TOOLS, tmp_path / "cache", str(go))
     assert not (tmp_path / "cache" / "etcd").exists()
 
 

@@ -1,4 +1,4 @@
-"""The five control-plane programs: found on this machine, or built once from the pinned Go module."""
+"""The six programs of a local cluster, helm among them: found on this machine, or built once from a Go module."""
 
 from parkade_hack.tools.catalogue import Tools
 from parkade_hack.tools.locate import ToolsError, ensure_tools

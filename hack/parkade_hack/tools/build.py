@@ -5,12 +5,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from parkade_hack.paths import GO_MODULE
-from parkade_hack.tools.catalogue import LDFLAGS, TOOLS, Tool
+from parkade_hack.tools.catalogue import LDFLAGS, Tool
 from parkade_hack.tools.errors import ToolsError
 from parkade_hack.tools.estimate import in_words, seconds_left
 from parkade_hack.tools.progress import ProgressLine
@@ -20,16 +20,16 @@ POLL_SECONDS = 0.5
 KEPT_OUTPUT_CHARACTERS = 4000
 
 
-def build_missing(folder: Path, go: str) -> None:
-    """Builds into *folder* what it lacks. Raises ToolsError with the compiler's words when a build fails."""
+def build_missing(wanted: Sequence[Tool], folder: Path, go: str) -> None:
+    """Builds what *folder* lacks of *wanted*. Raises ToolsError with the compiler's words when a build fails."""
     folder.mkdir(parents=True, exist_ok=True)
     line = ProgressLine()
     with _only_builder(folder, line):
-        missing = [tool for tool in TOOLS if not (folder / tool.name).exists()]
+        missing = [tool for tool in wanted if not (folder / tool.name).exists()]
         done: list[tuple[Tool, float]] = []
         for tool in missing:
             begun = time.monotonic()
-            _build(tool, folder, go, done, line)
+            _build(tool, missing, folder, go, done, line)
             done.append((tool, time.monotonic() - begun))
         if done:
             line.end(f"control plane built in {sum(seconds for _, seconds in done):.0f} s")
@@ -46,7 +46,14 @@ def _only_builder(folder: Path, line: ProgressLine) -> Iterator[None]:
         yield
 
 
-def _build(tool: Tool, folder: Path, go: str, done: list[tuple[Tool, float]], line: ProgressLine) -> None:
+def _build(
+    tool: Tool,
+    missing: Sequence[Tool],
+    folder: Path,
+    go: str,
+    done: list[tuple[Tool, float]],
+    line: ProgressLine,
+) -> None:
     target = folder / tool.name
     unfinished = folder / f".{tool.name}.unfinished"
     unfinished.unlink(missing_ok=True)
@@ -61,7 +68,7 @@ def _build(tool: Tool, folder: Path, go: str, done: list[tuple[Tool, float]], li
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait(process, tool, done, line)
+            _wait(process, tool, missing, done, line)
         finally:
             process.kill()
             process.wait()
@@ -80,14 +87,18 @@ def _command(tool: Tool, target: Path, go: str) -> list[str]:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], tool: Tool, done: list[tuple[Tool, float]], line: ProgressLine
+    process: subprocess.Popen[bytes],
+    tool: Tool,
+    missing: Sequence[Tool],
+    done: list[tuple[Tool, float]],
+    line: ProgressLine,
 ) -> None:
     begun = time.monotonic()
-    position = TOOLS.index(tool)
-    step = f"building the control plane, once: {position + 1} of {len(TOOLS)} {tool.name}"
+    position = missing.index(tool)
+    step = f"building the control plane, once: {position + 1} of {len(missing)} {tool.name}"
     while process.poll() is None:
         now = time.monotonic()
-        left = seconds_left(done, tool, now - begun, TOOLS[position + 1 :])
+        left = seconds_left(done, tool, now - begun, missing[position + 1 :])
         line.show(step, in_words(left), now)
         try:
             process.wait(POLL_SECONDS)

@@ -7,6 +7,8 @@ from typing import Final
 KUBERNETES_VERSION: Final = "v1.37.1"
 KUBERNETES_MINOR: Final = "v1.37."
 ETCD_MINOR: Final = "3.7."
+HELM_VERSION: Final = "v4.3.1"
+HELM_MAJOR: Final = "v4."
 
 _STAMP: Final = "k8s.io/component-base/version"
 LDFLAGS: Final = " ".join(
@@ -15,6 +17,7 @@ LDFLAGS: Final = " ".join(
         f"-X {_STAMP}.gitVersion={KUBERNETES_VERSION}",
         f"-X {_STAMP}.gitMajor=1 -X {_STAMP}.gitMinor=37 -X {_STAMP}.gitTreeState=clean",
         f"-X k8s.io/client-go/pkg/version.gitVersion={KUBERNETES_VERSION}",
+        f"-X helm.sh/helm/v4/internal/version.version={HELM_VERSION}",
     ]
 )
 
@@ -42,6 +45,7 @@ TOOLS: Final = (
         KUBERNETES_MINOR,
     ),
     Tool("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", 13, ("--version",), KUBERNETES_MINOR),
+    Tool("helm", "helm.sh/helm/v4/cmd/helm", 100, ("version", "--short"), HELM_MAJOR),
 )
 
 

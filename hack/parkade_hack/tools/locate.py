@@ -1,10 +1,11 @@
-"""Takes the control-plane programs that are already here, before anything is built."""
+"""Takes the programs that are already here, each on its own, before anything is built."""
 
 import hashlib
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from parkade_hack.paths import GO_MODULE
@@ -20,27 +21,22 @@ KEY_CHARACTERS = 16
 
 
 def ensure_tools() -> Tools:
-    """The five programs: from KUBEBUILDER_ASSETS, from PATH, else built into the cache.
+    """The six programs, each from KUBEBUILDER_ASSETS, from PATH, or built into the cache.
 
-    Raises ToolsError with the cure when Go is missing, too old, or fails.
+    Raises ToolsError with the cure when Go is needed and missing, too old, or fails.
     """
-    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
-        found = fitting_tools(assets)
-        if found:
-            return found
-    found = fitting_tools(os.environ.get("PATH", os.defpath))
-    return found or _built()
+    found: dict[str, Path] = {}
+    for search_path in (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH", os.defpath)):
+        if search_path:
+            found = fitting_tools(search_path) | found
+    missing = [tool for tool in TOOLS if tool.name not in found]
+    return Tools(found | (_built(missing) if missing else {}))
 
 
-def fitting_tools(search_path: str) -> Tools | None:
-    """All five programs on *search_path* if every one has the pinned minor version, else None."""
-    paths: dict[str, Path] = {}
-    for tool in TOOLS:
-        place = shutil.which(tool.name, path=search_path)
-        if place is None or not _fits(tool, place):
-            return None
-        paths[tool.name] = Path(place)
-    return Tools(paths)
+def fitting_tools(search_path: str) -> dict[str, Path]:
+    """Those of the six programs that are on *search_path* and have the pinned minor version."""
+    places = {tool: shutil.which(tool.name, path=search_path) for tool in TOOLS}
+    return {tool.name: Path(place) for tool, place in places.items() if place and _fits(tool, place)}
 
 
 def _fits(tool: Tool, place: str) -> bool:
@@ -57,17 +53,17 @@ def _fits(tool: Tool, place: str) -> bool:
     return tool.version_mark in answer.stdout
 
 
-def _built() -> Tools:
+def _built(missing: Sequence[Tool]) -> dict[str, Path]:
     go = shutil.which("go")
     if go is None:
+        names = ", ".join(tool.name for tool in missing)
         raise ToolsError(
-            f"no Kubernetes {KUBERNETES_VERSION} on this machine and no Go to build it: install Go"
-            f" {_needed_go()} or newer, or point KUBEBUILDER_ASSETS at a folder with"
-            f" {', '.join(tool.name for tool in TOOLS)}"
+            f"no {names} for Kubernetes {KUBERNETES_VERSION} on this machine and no Go to build it: install Go"
+            f" {_needed_go()} or newer, or point KUBEBUILDER_ASSETS at a folder with what is missing"
         )
     folder = build_folder(_go_version(go))
-    build_missing(folder, go)
-    return Tools({tool.name: folder / tool.name for tool in TOOLS})
+    build_missing(missing, folder, go)
+    return {tool.name: folder / tool.name for tool in missing}
 
 
 def build_folder(go_version: str) -> Path:
