@@ -141,12 +141,17 @@ def render() -> dict[str, str]:
     }
 
 
+def kept(text: str) -> str:
+    """The CRD as the chart renders it: Helm leaves it, and every object of its kind, at an uninstall."""
+    return text.replace("\nmetadata:\n", "\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n", 1)
+
+
 def main() -> None:
-    """Writes every CRD into the folder that the command line names."""
-    folder = Path(sys.argv[1])
-    folder.mkdir(exist_ok=True)
+    """Writes every CRD into the first folder that the command line names, and for the chart into the second."""
+    plain, chart = Path(sys.argv[1]), Path(sys.argv[2])
     for name, text in render().items():
-        (folder / name).write_text(text)
+        (plain / name).write_text(text)
+        (chart / name).write_text(kept(text))
 
 
 if __name__ == "__main__":
