@@ -57,6 +57,8 @@ LABEL_SIMULATED: Final = f"{GROUP}/simulated"
 # Reasons of conditions that are no vehicle's and no failure's.
 GATEWAY_UNREACHABLE: Final = "GatewayUnreachable"
 POOL_NOT_FOUND: Final = "PoolNotFound"
+PLATFORM_TROUBLE: Final = "PlatformTrouble"
+RECORDS_FAILED: Final = "RecordsFailed"  # of an Event
 NOT_FOR_VEHICLES: Final = "NotForVehicles"
 
 
@@ -137,7 +139,9 @@ class RecordError(StrEnum):
 
     NOT_JSON = "NotJson"
     NOT_AN_OBJECT = "NotAnObject"
+    LINE_TOO_LONG = "LineTooLong"
     MISSING_CUSTOM_ID = "MissingCustomId"
+    BAD_CUSTOM_ID = "BadCustomId"
     REPEATED_CUSTOM_ID = "RepeatedCustomId"
     BAD_REQUEST = "BadRequest"
     EMPTY_TEXT = "EmptyText"

@@ -1,21 +1,24 @@
 """Core's values as messages of `parkade.gateway.v1` and back; a field has the same name on both sides."""
 
+from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
+from parkade_core.batch.failed import FailedRecord
 from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.vehicle.census import PoolCount
 
-_PROGRESS = sorted(
-    {field.name for field in fields(Progress)} & set(pb.BatchProgress.DESCRIPTOR.fields_by_name) - {"state"}
-)
+_PROGRESS = sorted({field.name for field in fields(Progress)} - {"state", "first_failed"})
+_FAILED = sorted(field.name for field in fields(FailedRecord))
 _COUNTS = sorted({field.name for field in fields(PoolCount)} - {"ineligible_reasons"})
 
 
 def progress_message(progress: Progress) -> pb.BatchProgress:
     """The progress of a batch, to be sent."""
     state = pb.BatchState.Value(progress.state.name)
-    return pb.BatchProgress(state=state, **{name: getattr(progress, name) for name in _PROGRESS})
+    failed = [pb.FailedRecord(**_values(record, _FAILED)) for record in progress.first_failed]
+    return pb.BatchProgress(state=state, first_failed=failed, **_values(progress, _PROGRESS))
 
 
 def progress_of(snapshot: pb.Snapshot | None, uid: str) -> Progress | None:
@@ -24,13 +27,13 @@ def progress_of(snapshot: pb.Snapshot | None, uid: str) -> Progress | None:
     if message is None:
         return None
     state = BatchState[pb.BatchState.Name(message.state)]
-    return Progress(state, **{name: getattr(message, name) for name in _PROGRESS})
+    failed = tuple(FailedRecord(**_values(record, _FAILED)) for record in message.first_failed)
+    return Progress(state, first_failed=failed, **_values(message, _PROGRESS))
 
 
 def count_message(pool: str, count: PoolCount) -> pb.PoolCounts:
     """The vehicles of a pool, to be sent."""
-    numbers = {name: getattr(count, name) for name in _COUNTS}
-    return pb.PoolCounts(name=pool, ineligible_reasons=count.ineligible_reasons, **numbers)
+    return pb.PoolCounts(name=pool, ineligible_reasons=count.ineligible_reasons, **_values(count, _COUNTS))
 
 
 def count_of(snapshot: pb.Snapshot | None, pool: str) -> PoolCount | None:
@@ -38,5 +41,8 @@ def count_of(snapshot: pb.Snapshot | None, pool: str) -> PoolCount | None:
     message = next((item for item in snapshot.pools if item.name == pool), None) if snapshot else None
     if message is None:
         return None
-    numbers = {name: getattr(message, name) for name in _COUNTS}
-    return PoolCount(ineligible_reasons=dict(message.ineligible_reasons), **numbers)
+    return PoolCount(ineligible_reasons=dict(message.ineligible_reasons), **_values(message, _COUNTS))
+
+
+def _values(item: object, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in names}

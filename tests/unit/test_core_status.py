@@ -107,7 +107,7 @@ def test_a_batch_without_vehicles_goes_on_waiting_in_progress() -> None:
     ("progress", "message"),
     [
         (RUNNING, "10 of 20 shards committed on 2 vehicles"),
-        (COMPLETE, "198 of 200 records succeeded, 2 failed: see errors.jsonl"),
+        (COMPLETE, "198 of 200 records succeeded, 2 failed: see file:///results/errors.jsonl"),
         (Progress(BatchState.COMPLETE, records_total=3, records_succeeded=3), "3 of 3 records succeeded"),
         (FAILED, "no such file"),
     ],

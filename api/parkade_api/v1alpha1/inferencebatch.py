@@ -131,6 +131,17 @@ class RequestCounts(Model):
     failed: int = Field(default=0, description="Records in errors.jsonl.")
 
 
+class FirstFailedRecord(Model):
+    """One of the failed records of lowest input line."""
+
+    line: int = Field(description="Line of the input, from 1.")
+    custom_id: str | None = Field(
+        default=None, description="The record's custom_id; absent when it states none."
+    )
+    code: str = Field(description="What was wrong, in one word; docs/errors.md lists them.", max_length=128)
+    message: str = Field(description="What was wrong and what would be right.", max_length=512)
+
+
 class ShardCounts(Model):
     """Shards, counted."""
 
@@ -179,6 +190,11 @@ class InferenceBatchStatus(Model):
     finalizing_at: Time | None = Field(default=None, description="When the last shard was committed.")
     completion_time: Time | None = Field(default=None, description="When the result files were complete.")
     request_counts: RequestCounts | None = Field(default=None, description="Records, counted.")
+    first_failed_records: list[FirstFailedRecord] | None = Field(
+        default=None,
+        description="The failed records of lowest input line that are known, at most three; all are in errors.jsonl.",
+        max_length=3,
+    )
     shards: ShardCounts | None = Field(default=None, description="Shards, counted.")
     progress_percent: Percent | None = Field(default=None, description="Shards done, in percent.")
     estimated_completion_time: Time | None = Field(

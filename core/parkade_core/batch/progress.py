@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from parkade_core.batch.failed import FailedRecord
+
 
 class BatchState(StrEnum):
     """Where a batch stands, as its leader sees it."""
@@ -16,7 +18,10 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the gateway knows of one batch. *reason* is of FAILED; counts of slots are of its pods on vehicles."""
+    """What the gateway knows of one batch; counts of slots are of its pods on vehicles.
+
+    *reason* is of FAILED; *message* is of FAILED, and elsewhere says which trouble of the platform is waited out.
+    """
 
     state: BatchState
     uid: str = ""
@@ -36,6 +41,7 @@ class Progress:
     output_uri: str = ""
     error_uri: str = ""
     manifest_digest: str = ""
+    first_failed: tuple[FailedRecord, ...] = ()
 
     @property
     def finished(self) -> bool:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.common import Condition
 from parkade_api.v1alpha1.inferencebatch import (
+    FirstFailedRecord,
     InferenceBatchStatus,
     PendingReason,
     Phase,
@@ -14,10 +16,16 @@ from parkade_api.v1alpha1.inferencebatch import (
     ShardCounts,
     Usage,
 )
-from parkade_api.wellknown import GATEWAY_UNREACHABLE, POOL_NOT_FOUND
+from parkade_api.wellknown import GATEWAY_UNREACHABLE, PLATFORM_TROUBLE, POOL_NOT_FOUND
 from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.conditions import renew
 from parkade_core.vehicle.census import PoolCount
+
+_SUSPENDED: Final[tuple[Phase, str, str]] = (
+    "Suspended",
+    "Suspended",
+    "spec.suspend is true; set it to false to go on",
+)
 
 
 def is_finished(batch: InferenceBatch) -> bool:
@@ -42,8 +50,8 @@ def fold(batch: InferenceBatch, known: Known, now: str, eta: str | None) -> Infe
     """
     before = batch.status or InferenceBatchStatus()
     progress = known.progress or Progress(BatchState.PLANNING)
-    if before.start_time and progress.state is BatchState.PLANNING and not batch.spec.suspend:
-        return before
+    if before.start_time and progress.state is BatchState.PLANNING:
+        return _kept(batch, before, progress, now)
     phase, reason, message = _phase(batch, known)
     running = phase == "InProgress"
     return InferenceBatchStatus(
@@ -58,6 +66,7 @@ def fold(batch: InferenceBatch, known: Known, now: str, eta: str | None) -> Infe
         request_counts=RequestCounts(
             total=progress.records_total, completed=progress.records_succeeded, failed=progress.records_failed
         ),
+        first_failed_records=_failed_records(progress),
         shards=_shards(progress),
         progress_percent=_percent(progress),
         estimated_completion_time=eta if running else None,
@@ -73,6 +82,40 @@ def seconds_left(progress: Progress) -> float | None:
         return None
     done = progress.records_succeeded + progress.records_failed
     return max(0, progress.records_total - done) / progress.records_per_second
+
+
+def _kept(
+    batch: InferenceBatch, before: InferenceBatchStatus, progress: Progress, now: str
+) -> InferenceBatchStatus:
+    """What was told before, with its numbers; only a suspension and a trouble of the platform are news."""
+    phase = before.phase or "Validating"
+    if batch.spec.suspend:
+        phase, reason, message = _SUSPENDED
+    elif progress.message:
+        reason, message = PLATFORM_TROUBLE, progress.message
+    else:
+        return before
+    news = {
+        "observed_generation": batch.metadata.generation,
+        "phase": phase,
+        "reason": reason,
+        "message": message,
+        "conditions": _conditions(batch, before, phase, (reason, message), now),
+        "estimated_completion_time": None,
+        "pending_reasons": None,
+        "usage": Usage(),
+    }
+    return before.model_copy(update=news)
+
+
+def _failed_records(known: Progress) -> list[FirstFailedRecord] | None:
+    shown = [
+        FirstFailedRecord(
+            line=record.line, custom_id=record.custom_id or None, code=record.code, message=record.message
+        )
+        for record in known.first_failed
+    ]
+    return shown or None
 
 
 def _shards(known: Progress) -> ShardCounts:
@@ -108,26 +151,36 @@ def _phase(batch: InferenceBatch, known: Known) -> tuple[Phase, str, str]:
         case Progress(state=BatchState.COMPLETE) as progress:
             return "Completed", "AllShardsCommitted", _outcome(progress)
         case Progress(state=BatchState.FINALIZING):
-            return "Finalizing", "AssemblingResults", "All shards are committed; the result files are written"
+            written = "All shards are committed; the result files are written"
+            return "Finalizing", *_trouble_or(known.progress, "AssemblingResults", written)
         case _:
             return _unfinished_phase(batch, known)
 
 
 def _outcome(progress: Progress) -> str:
-    failed = f", {progress.records_failed} failed: see errors.jsonl" if progress.records_failed else ""
+    failed = (
+        f", {progress.records_failed} failed: see {progress.error_uri}" if progress.records_failed else ""
+    )
     return f"{progress.records_succeeded} of {progress.records_total} records succeeded{failed}"
+
+
+def _trouble_or(progress: Progress | None, reason: str, message: str) -> tuple[str, str]:
+    """Reason and message, unless the batch waits for the platform: then the user is told that."""
+    trouble = progress.message if progress is not None else ""
+    return (PLATFORM_TROUBLE, trouble) if trouble else (reason, message)
 
 
 def _unfinished_phase(batch: InferenceBatch, known: Known) -> tuple[Phase, str, str]:
     if batch.spec.suspend:
-        return "Suspended", "Suspended", "spec.suspend is true; set it to false to go on"
+        return _SUSPENDED
     if not known.is_reachable:
         return "Queued", GATEWAY_UNREACHABLE, "The gateway does not answer; the operator keeps asking"
     if not known.pools:
         names = ", ".join(batch.spec.pool_refs or []) or "the poolSelector"
         return "Queued", POOL_NOT_FOUND, f"No VehiclePool matches {names}"
     if known.progress is None or known.progress.state is BatchState.PLANNING:
-        return "Validating", "Planning", "The input is read, checked and cut into shards"
+        read = "The input is read, checked and cut into shards"
+        return "Validating", *_trouble_or(known.progress, "Planning", read)
     return _running_phase(known.progress, known)
 
 

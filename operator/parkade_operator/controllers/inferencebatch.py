@@ -10,9 +10,11 @@ from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.common import seconds
 from parkade_api.v1alpha1.inferencebatch import InferenceBatchStatus
 from parkade_api.wellknown import API_VERSION
+from parkade_core.batch.news import find_news
 from parkade_core.batch.progress import Progress
 from parkade_core.batch.slots import plan_slots, replica_set_name
 from parkade_core.batch.status import Known, fold, is_finished, seconds_left
+from parkade_core.patches import merge_patch
 from parkade_operator.controllers.gateway_client import GatewayClient, GatewayUnavailable
 from parkade_operator.controllers.pools import PoolIndex
 from parkade_operator.kube.client import APPLY, MERGE, KubeClient, Object
@@ -129,7 +131,7 @@ class BatchReconciler:
             return
         meta = batch.metadata
         path = f"/apis/{API_VERSION}/namespaces/{meta.namespace}/inferencebatches/{meta.name}/status"
-        body = {"metadata": {"uid": meta.uid}, "status": status.model_dump(by_alias=True)}
+        body = {"metadata": {"uid": meta.uid}, "status": merge_patch(_dumped(batch.status), _dumped(status))}
         try:
             self.see(await self._client.patch(path, body, MERGE), exists=True)
         except (NotFound, Conflict):
@@ -139,19 +141,15 @@ class BatchReconciler:
     async def _tell(
         self, item: Object, before: InferenceBatchStatus | None, status: InferenceBatchStatus
     ) -> None:
-        if before is not None and before.phase == status.phase:
-            return
-        kind = "Warning" if status.phase == "Failed" else "Normal"
         about = {"apiVersion": API_VERSION, "kind": "InferenceBatch", **item}
-        message = f"{status.phase}: {status.message}"
-        _log.info(
-            "phase",
-            batch=item["metadata"]["name"],
-            phase=status.phase,
-            reason=status.reason,
-            why=status.message,
-        )
-        await self._events.record(about, kind, str(status.reason), message)
+        for news in find_news(before, status):
+            names = {"batch": item["metadata"]["name"], "phase": status.phase}
+            _log.info("batch event", **names, reason=news.reason, why=news.message)
+            await self._events.record(about, news.kind, news.reason, news.message)
+
+
+def _dumped(status: InferenceBatchStatus | None) -> Object:
+    return status.model_dump(by_alias=True, exclude_none=True) if status is not None else {}
 
 
 def _plan_request(batch: InferenceBatch) -> pb.PlanRequest:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
@@ -32,9 +33,11 @@ from parkade_operator.shards.errors import (
     NotLeading,
     NotLeased,
     StoreBroken,
+    StoreError,
     StoreUnavailable,
     UnknownBatch,
 )
+from parkade_operator.shards.failed import FailedRecords
 from parkade_operator.shards.log import BatchLog
 from parkade_operator.shards.pieces import keep_piece, read_header
 from parkade_operator.shards.planner import plan_batch
@@ -64,6 +67,7 @@ class BatchLead:
         self._manifest_digest = ""
         self._succeeded = 0
         self._failed = 0
+        self._failed_records = FailedRecords(setting, spec.uid)
 
     async def run(self) -> None:
         """Plan, lead, seal, assemble. Raises NotLeading and StoreBroken, which are not the batch's own."""
@@ -89,10 +93,16 @@ class BatchLead:
         return self._led is not None
 
     def update(self, spec: BatchSpec) -> None:
-        """Take over what may change while a batch runs: suspend and parallelism."""
-        self.spec = replace(self.spec, suspend=spec.suspend, parallelism=spec.parallelism)
+        """Take over what may change while a batch runs: suspend, parallelism, and the length of new leases."""
+        self.spec = replace(
+            self.spec,
+            suspend=spec.suspend,
+            parallelism=spec.parallelism,
+            shard_timeout=spec.shard_timeout,
+        )
         if self._led is not None:
             self._led.book.parallelism = spec.parallelism
+            self._led.book.seconds = spec.shard_timeout
 
     def status(self) -> Progress:
         """The batch as it stands now."""
@@ -109,6 +119,7 @@ class BatchLead:
             output_uri=output_uri(self.spec),
             error_uri=error_uri(self.spec),
             manifest_digest=self._manifest_digest,
+            first_failed=self._failed_records.first,
         )
         if self._led is None:
             return status
@@ -189,6 +200,8 @@ class BatchLead:
                 raise BadPiece(problem)
             await keep_piece(self._setting.store, commits[0].key, data)
             verdicts = await led.log.commit(commits)
+            winners = [commit for commit, won in zip(commits, verdicts, strict=True) if won]
+            self._failed_records.note(led.plan, winners, data)
         return [(commit.shard, won) for commit, won in zip(commits, verdicts, strict=True)]
 
     async def close(self) -> None:
@@ -211,6 +224,8 @@ class BatchLead:
         self._enter(BatchState.FINALIZING)
         await self._led.log.seal()
         self._manifest_digest = await self._patiently(self._in_worker(assemble_batch))
+        # A piece whose vehicle hung up before its verdict was never looked at.
+        await self._patiently(partial(self._failed_records.read, self.plan, self._led.log.winners))
         self._enter(BatchState.COMPLETE)
 
     def _fail(self, reason: BatchReason, message: str) -> None:
@@ -223,6 +238,8 @@ class BatchLead:
         book = LeaseBook(len(plan.shards), spec.shard_timeout, spec.parallelism)
         led = Led(plan, log, book, FailureCount(), Rate(setting.clock()))
         self._count(led, list(log.winners.values()))
+        with suppress(StoreError):
+            await self._failed_records.read(plan, log.winners)
         for vehicle, lease, shards in self._early.take(spec.uid):
             book.adopt(vehicle, lease, shards, setting.clock())
         return led
@@ -261,7 +278,9 @@ class BatchLead:
             try:
                 return await action()
             except (StoreUnavailable, BrokenProcessPool) as error:
-                self._message = f"waiting to try again: {error}"
+                self._message = (
+                    f"No fault of the batch; it is tried again every {RETRY_SECONDS:.0f} s: {error}"
+                )
                 _log.warning("batch waits", **self._names(), error=str(error))
                 self._setting.on_change()
                 await asyncio.sleep(RETRY_SECONDS)

@@ -46,7 +46,7 @@ def _errors_of(key: str) -> Iterator[None]:
     except FileExistsError as error:
         raise AlreadyExists(f"{key} exists") from error
     except (OSError, BaseError) as error:
-        raise StoreUnavailable(f"{key}: {error}") from error
+        raise StoreUnavailable(f"platform store: {key}: {error}") from error
 
 
 class BlockingStore:
@@ -114,8 +114,9 @@ class BlockingStore:
 
     def list(self, prefix: str) -> list[str]:
         """Keys under *prefix*, sorted. A hint: others may be appearing."""
-        found = obstore.list(self._objects, prefix)
-        return sorted(entry["path"] for page in found for entry in page)
+        with _errors_of(prefix):
+            found = obstore.list(self._objects, prefix)
+            return sorted(entry["path"] for page in found for entry in page)
 
     def probe(self) -> None:
         """Raises StoreUnfit, with the reason, when commits could not rest on this store."""
@@ -203,6 +204,10 @@ class PlatformStore:
     async def get(self, key: str) -> bytes:
         """The object's bytes. Raises NoSuchObject."""
         return await self._run(self.blocking.get, key)
+
+    async def get_range(self, key: str, offset: int, size: int) -> bytes:
+        """*size* bytes from *offset* of the object. Raises NoSuchObject."""
+        return await self._run(self.blocking.get_range, key, offset, size)
 
     async def list(self, prefix: str) -> Sequence[str]:
         """Keys under *prefix*, sorted. A hint: others may be appearing."""

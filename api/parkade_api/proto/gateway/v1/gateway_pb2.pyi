@@ -189,11 +189,13 @@ class BatchProgress(_message.Message):
     OUTPUT_URI_FIELD_NUMBER: _builtins.int
     ERROR_URI_FIELD_NUMBER: _builtins.int
     MANIFEST_DIGEST_FIELD_NUMBER: _builtins.int
+    FIRST_FAILED_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
     state: Global___BatchState.ValueType
     reason: _builtins.str
     """of FAILED, CamelCase"""
     message: _builtins.str
+    """of FAILED; elsewhere the trouble of the platform that is waited out"""
     records_total: _builtins.int
     records_succeeded: _builtins.int
     records_failed: _builtins.int
@@ -212,6 +214,10 @@ class BatchProgress(_message.Message):
     output_uri: _builtins.str
     error_uri: _builtins.str
     manifest_digest: _builtins.str
+    @_builtins.property
+    def first_failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedRecord]:
+        """those of lowest input line that are known, at most three"""
+
     def __init__(
         self,
         *,
@@ -232,14 +238,45 @@ class BatchProgress(_message.Message):
         output_uri: _builtins.str = ...,
         error_uri: _builtins.str = ...,
         manifest_digest: _builtins.str = ...,
+        first_failed: _abc.Iterable[Global___FailedRecord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_uri", b"error_uri", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "state", b"state", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_uri", b"error_uri", "first_failed", b"first_failed", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "state", b"state", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchProgress: _TypeAlias = BatchProgress  # noqa: Y015
+
+@_typing.final
+class FailedRecord(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    CUSTOM_ID_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """of the input, from 1"""
+    custom_id: _builtins.str
+    """empty: the record states none"""
+    code: _builtins.str
+    message: _builtins.str
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        custom_id: _builtins.str = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "custom_id", b"custom_id", "line", b"line", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailedRecord: _TypeAlias = FailedRecord  # noqa: Y015
 
 @_typing.final
 class PoolCounts(_message.Message):
