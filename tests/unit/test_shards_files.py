@@ -31,6 +31,15 @@ def test_a_uri_names_a_file_of_its_namespace(files: FileRoot) -> None:
             assert file.read() == namespace.encode()
 
 
+def test_without_a_root_every_uri_is_refused_in_words() -> None:
+    """A gateway that was given no file root says so, for reading and for writing."""
+    files = FileRoot(None)
+    with pytest.raises(FileRefused, match="no file root"), files.open("team", "file:///docs.jsonl"):
+        pass
+    with pytest.raises(FileRefused, match="no file root"):
+        files.create("team", "file:///out", [b""])
+
+
 @pytest.mark.parametrize(
     "uri",
     [

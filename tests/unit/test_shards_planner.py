@@ -57,7 +57,7 @@ def test_a_plan_that_exists_is_used_as_it_is(ground: Ground) -> None:
 def test_planning_runs_in_a_worker_process(ground: Ground) -> None:
     """Plan and failures travel back from the worker."""
     pool = WorkerPool(1)
-    roots = Roots(str(ground.store_root), str(ground.files_root))
+    roots = Roots(ground.store_root, ground.files_root)
     try:
         from parkade_operator.shards.planner import plan_batch  # noqa: PLC0415 - what the worker imports by name
 

@@ -4,12 +4,10 @@ Runs in a worker process once the log is sealed. It believes nothing that it was
 and checks every digest again. It can be killed at any point and run again: the same bytes come out.
 """
 
-import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Final
 
 from parkade_api.wellknown import BatchReason
@@ -25,14 +23,12 @@ from parkade_operator.shards.errors import (
     NoSuchObject,
     StoreUnavailable,
 )
-from parkade_operator.shards.files import FileRoot, join
+from parkade_operator.shards.files import MAY_PASS, FileRoot, join
 from parkade_operator.shards.spec import BatchSpec, Roots
 from parkade_operator.shards.store import BlockingStore
 
 OUTPUT_NAME: Final = "output.jsonl"
 ERRORS_NAME: Final = "errors.jsonl"
-
-_MAY_PASS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE})
 
 
 def output_uri(spec: BatchSpec) -> str:
@@ -50,9 +46,9 @@ def assemble_batch(spec: BatchSpec, roots: Roots) -> str:
 
     Raises BatchFailure, StoreError, LogBroken.
     """
-    store = BlockingStore(Path(roots.store))
+    store = BlockingStore(roots.store)
     try:
-        return assemble(spec, store, FileRoot(Path(roots.files)))
+        return assemble(spec, store, FileRoot(roots.files))
     finally:
         store.close()
 
@@ -162,7 +158,7 @@ def _write_file(
     except FileRefused as error:
         raise BatchFailure(BatchReason.OUTPUT_UNWRITABLE, str(error)) from error
     except OSError as error:
-        if error.errno in _MAY_PASS:
+        if error.errno in MAY_PASS:
             raise StoreUnavailable(f"{uri} cannot be written now: {error.strerror}") from error
         message = f"{uri} cannot be written: {error.strerror}"
         raise BatchFailure(BatchReason.OUTPUT_UNWRITABLE, message) from error

@@ -5,6 +5,7 @@ folder before it and symbolic links are refused, so no URI leaves its namespace'
 puts there. Outputs are created durably, by the same code as the platform store.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -16,19 +17,34 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from parkade_api.wellknown import BatchReason
 from parkade_operator.shards import durable
-from parkade_operator.shards.errors import FileRefused
+from parkade_operator.shards.errors import BatchFailure, FileRefused, ShardsError, StoreUnavailable
 
 CHUNK_BYTES: Final = 1024 * 1024
+
+# Troubles of the platform, not of the file: what was asked for may work later.
+MAY_PASS: Final = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
 
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class FileRoot:
-    """The folder whose subfolders, one a namespace, `file:` URIs speak of."""
+    """The folder whose subfolders, one a namespace, `file:` URIs speak of; without one, every URI is refused."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | None) -> None:
         self.root = root
 
     @contextmanager
@@ -58,6 +74,8 @@ class FileRoot:
 
     @contextmanager
     def _folder(self, parts: list[str], *, make: bool) -> Iterator[int]:
+        if self.root is None:
+            raise FileRefused("this gateway serves no files: its administrator has set no file root")
         root = durable.open_root(str(self.root))
         try:
             folder = durable.open_folder(root, parts, make_from=0 if make else None)
@@ -67,6 +85,20 @@ class FileRoot:
             yield folder
         finally:
             os.close(folder)
+
+
+def version_of(file: BufferedReader) -> tuple[int, ...]:
+    """What differs after somebody wrote to an open file."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def unreadable(reason: BatchReason, uri: str, error: OSError | FileRefused) -> ShardsError:
+    """What to raise when a file of the user cannot be read: its own fault, or one of the platform that may pass."""
+    if isinstance(error, OSError) and error.errno in MAY_PASS:
+        return StoreUnavailable(f"{uri} cannot be read now: {error.strerror}")
+    problem = error.strerror if isinstance(error, OSError) else str(error)
+    return BatchFailure(reason, f"{uri} cannot be read: {problem}")
 
 
 def join(uri: str, name: str) -> str:

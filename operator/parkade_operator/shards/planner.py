@@ -5,16 +5,15 @@ same bytes.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import SpooledTemporaryFile
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import BinaryIO, Final, cast
 
 import orjson
 
 from parkade_api.wellknown import BatchReason
-from parkade_core.batch.plan import Plan, Rejects, ShardRow, decode_plan, encode_plan
+from parkade_core.batch.plan import Plan, Rejects, ShardRow, decode_plan, encode_plan, is_full
 from parkade_core.batch.record import (
     MAX_LINE_BYTES,
     Record,
@@ -26,8 +25,8 @@ from parkade_core.batch.record import (
 )
 from parkade_operator.shards import layout
 from parkade_operator.shards.bundle import copy_bundle
-from parkade_operator.shards.errors import AlreadyExists, BatchFailure, FileRefused
-from parkade_operator.shards.files import FileRoot
+from parkade_operator.shards.errors import AlreadyExists, BatchFailure, FileRefused, StoreUnavailable
+from parkade_operator.shards.files import FileRoot, unreadable, version_of
 from parkade_operator.shards.spec import BatchSpec, Roots
 from parkade_operator.shards.store import BlockingStore
 
@@ -36,9 +35,9 @@ _SPOOL_BYTES: Final = 16 * 1024 * 1024
 
 def plan_batch(spec: BatchSpec, roots: Roots) -> Plan:
     """Plan a batch, in a worker process. Raises BatchFailure, StoreError, PlanUnreadable."""
-    store = BlockingStore(Path(roots.store))
+    store = BlockingStore(roots.store)
     try:
-        return make_plan(spec, store, FileRoot(Path(roots.files)))
+        return make_plan(spec, store, FileRoot(roots.files))
     finally:
         store.close()
 
@@ -58,9 +57,9 @@ def make_plan(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> Plan:
 
 
 def _cut_input(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> Plan:
-    with SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+    with _aside() as spool:
         shards = _Shards(spec, store)
-        rejects = _Rejects(cast("BinaryIO", spool))
+        rejects = _Rejects(spool)
         digest = _read_input(spec, files, shards, rejects)
         if spec.input_digest and digest != spec.input_digest:
             message = f"{spec.input_uri} has digest {digest}, spec.input.digest says {spec.input_digest}"
@@ -75,29 +74,29 @@ def _read_input(spec: BatchSpec, files: FileRoot, shards: "_Shards", rejects: "_
     """Deal the input's lines out to shards and rejects; returns the digest of all its bytes."""
     digest = hashlib.sha256()
     repeats = Repeats()
-    with _readable(spec, files) as file:
-        for number, raw in _lines(file, digest):
-            if is_blank(raw):
-                continue
-            checked = repeats.check(check_line(raw, number))
-            if isinstance(checked, Record):
-                shards.add(checked)
-            else:
-                rejects.add(checked)
+    for number, raw in _lines(spec, files, digest):
+        if is_blank(raw, number):
+            continue
+        checked = repeats.check(check_line(raw, number))
+        if isinstance(checked, Record):
+            shards.add(checked)
+        else:
+            rejects.add(checked)
     shards.flush()
     return f"sha256:{digest.hexdigest()}"
 
 
-def _lines(file: BinaryIO, digest: "hashlib._Hash") -> Iterator[tuple[int, bytes]]:
+def _lines(spec: BatchSpec, files: FileRoot, digest: "hashlib._Hash") -> Iterator[tuple[int, bytes]]:
     """Numbered lines, all hashed; of one that is too long only the beginning is handed out."""
     number = 0
-    while raw := file.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        digest.update(raw)
-        yield number, raw
-        while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-            raw = file.readline(MAX_LINE_BYTES + 1)
+    with _opened(spec, files) as read:
+        while raw := read():
+            number += 1
             digest.update(raw)
+            yield number, raw
+            while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
+                raw = read()
+                digest.update(raw)
 
 
 class _Shards:
@@ -108,10 +107,12 @@ class _Shards:
         self._spec = spec
         self._store = store
         self._gathered: list[Record] = []
+        self._size = 0
 
     def add(self, record: Record) -> None:
         self._gathered.append(record)
-        if len(self._gathered) >= self._spec.records_per_shard:
+        self._size += len(record.encoded)
+        if is_full(len(self._gathered), self._size, self._spec.records_per_shard):
             self.flush()
 
     def flush(self) -> None:
@@ -122,6 +123,7 @@ class _Shards:
         _ensure(self._spec, self._store, layout.shard(self._spec.uid, len(self.rows)), (data,), sha256)
         self.rows.append(ShardRow(self._gathered[0].line, len(self._gathered), len(data), sha256))
         self._gathered.clear()
+        self._size = 0
 
 
 class _Rejects:
@@ -164,12 +166,35 @@ def _ensure(spec: BatchSpec, store: BlockingStore, key: str, parts: Iterable[byt
 
 
 @contextmanager
-def _readable(spec: BatchSpec, files: FileRoot) -> Iterator[BinaryIO]:
+def _opened(spec: BatchSpec, files: FileRoot) -> Iterator[Callable[[], bytes]]:
+    """A call that reads on to the end of the line, or as far as a line may be long; empty at the file's end."""
+    with _reading(spec), files.open(spec.namespace, spec.input_uri) as file:
+        before = version_of(file)
+
+        def read() -> bytes:
+            with _reading(spec):
+                return file.readline(MAX_LINE_BYTES + 1)
+
+        yield read
+        if version_of(file) != before:
+            message = f"{spec.input_uri} was written to while it was read; make a new batch once it is whole"
+            raise BatchFailure(BatchReason.INPUT_CHANGED, message)
+
+
+@contextmanager
+def _reading(spec: BatchSpec) -> Iterator[None]:
     try:
-        with files.open(spec.namespace, spec.input_uri) as file:
-            yield file
+        yield
     except (OSError, FileRefused) as error:
-        problem = getattr(error, "strerror", None) or str(error)
-        raise BatchFailure(
-            BatchReason.INPUT_UNREADABLE, f"{spec.input_uri} cannot be read: {problem}"
-        ) from error
+        raise unreadable(BatchReason.INPUT_UNREADABLE, spec.input_uri, error) from error
+
+
+@contextmanager
+def _aside() -> Iterator[BinaryIO]:
+    """A file for refused lines, beside the store and the user's files: what goes wrong with it is our trouble."""
+    try:
+        with SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+            yield cast("BinaryIO", spool)
+    except OSError as error:
+        message = f"refused lines cannot be kept aside in {gettempdir()}: {error.strerror}"
+        raise StoreUnavailable(message) from error

@@ -45,7 +45,7 @@ class Batches:
         new_id: Callable[[], str],
         on_change: Callable[[], None],
     ) -> None:
-        roots = Roots(str(store.root), str(files.root))
+        roots = Roots(store.root, files.root)
         self._setting = Setting(store, roots, executor, clock, new_id, on_change)
         self.broken = store.broken
         self._leads: dict[str, BatchLead] = {}

@@ -1,6 +1,7 @@
 """What is asked of shards/ and what it answers: plain values that travel between threads and processes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +50,5 @@ class Grant:
 class Roots:
     """Where a worker process finds the platform store and the users' files."""
 
-    store: str
-    files: str
+    store: Path
+    files: Path | None
