@@ -161,21 +161,25 @@ class LogChunk(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
     request: _builtins.str
     """in the first chunk, which is sent at once, also while there is no data yet"""
     data: _builtins.bytes
     error: _builtins.str
     """instead of data, in the last chunk: why there is no log"""
+    last: _builtins.bool
+    """an answer without a last chunk was cut"""
     def __init__(
         self,
         *,
         request: _builtins.str = ...,
         data: _builtins.bytes = ...,
         error: _builtins.str = ...,
+        last: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "error", b"error", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "error", b"error", "last", b"last", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
