@@ -132,6 +132,17 @@ def is_void(vehicle: str, enrolled_at: float, revoked: Mapping[str, float]) -> b
     return enrolled_at <= revoked.get(vehicle, float("-inf"))
 
 
+def problem_of_certificate(
+    vehicle: str, enrolled_at: float, expires_at: float, revoked: Mapping[str, float], now: float
+) -> str | None:
+    """Why a vehicle's certificate is worth nothing any more; None while it is."""
+    if is_void(vehicle, enrolled_at, revoked):
+        return f"vehicle {vehicle} was revoked: it needs a new token from `kubectl parkade enroll`"
+    if now >= expires_at:
+        return f"the certificate of vehicle {vehicle} has expired: it needs a new token from `kubectl parkade enroll`"
+    return None
+
+
 def enrolment_moment(vehicle: str, now: float, revoked: Mapping[str, float]) -> float:
     """The moment that a new enrolment counts from: after any revocation, whatever the clocks of both say.
 

@@ -9,7 +9,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from parkade_api.wellknown import GROUP, SAN_CLAIM, SAN_ENROLLED, SAN_VEHICLE
@@ -22,7 +22,7 @@ MOST_REQUEST_BYTES: Final = 16 * 1024
 _LEAST_RSA_BITS: Final = 2048
 _MOST_RSA_BITS: Final = 8192
 
-VehicleKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
+VehicleKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class BadRequest(Exception):
@@ -144,7 +144,7 @@ def key_digest(key: VehicleKey) -> str:
 
 def _problem_of_key(key: object) -> str | None:
     match key:
-        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1() | ec.SECP384R1()) | ed25519.Ed25519PublicKey():
+        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1() | ec.SECP384R1()):
             return None
         case rsa.RSAPublicKey(key_size=bits) if _LEAST_RSA_BITS <= bits <= _MOST_RSA_BITS:
             return None

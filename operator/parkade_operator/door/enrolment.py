@@ -1,0 +1,83 @@
+"""The enrolment port (`parkade.fleet.v1.Enrolment`): a credential and a certificate request become a certificate."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import grpc
+import structlog
+from typing_extensions import override
+
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
+from parkade_api.wellknown import GROUP
+from parkade_core.enrolment import enrolment_moment, simulated_vehicle
+from parkade_operator.door.authority import Authority
+from parkade_operator.door.certificates import BadRequest, VehicleKey, key_digest, requested_key
+from parkade_operator.door.entrance import Context, refuse
+from parkade_operator.door.limits import ENROLMENTS, Exhausted, Meter
+from parkade_operator.door.revocation import Revocations
+from parkade_operator.door.service_accounts import NotTheUser, PodReviewer
+from parkade_operator.door.tickets import TicketRefused, Tickets
+from parkade_operator.door.tls import Identity
+from parkade_operator.kube.errors import KubeError
+
+_EVERYBODY: Final = "everybody"
+_log = structlog.get_logger()
+
+
+class EnrolmentService(rpc.EnrolmentServicer):
+    """Serves vehicles that have no certificate yet."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        tickets: Tickets,
+        reviewer: PodReviewer,
+        revocations: Revocations,
+        simulated_claims: Mapping[str, str],
+    ) -> None:
+        self._authority = authority
+        self._tickets = tickets
+        self._reviewer = reviewer
+        self._revocations = revocations
+        self._simulated_claims = dict(simulated_claims)
+        self._meter = Meter(ENROLMENTS)
+
+    @override
+    async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolReply:
+        """The vehicle's certificate, for a token or for the ServiceAccount token of a simulated vehicle's pod."""
+        try:
+            self._meter.charge(_EVERYBODY)
+            key = requested_key(request.csr)
+            identity = await self._identity(request, key)
+        except Exhausted as error:
+            await refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except BadRequest as error:
+            await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except (TicketRefused, NotTheUser) as error:
+            await refuse(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
+        except KubeError as error:
+            await refuse(context, grpc.StatusCode.UNAVAILABLE, f"the API server did not answer: {error}")
+        _log.info("enrolled", vehicle=identity.vehicle, by=request.WhichOneof("credential"))
+        return pb.EnrolReply(
+            certificate=self._authority.sign(key, identity), door_ca=self._authority.certificate
+        )
+
+    async def _identity(self, request: pb.EnrolRequest, key: VehicleKey) -> Identity:
+        # The order matters: whoever revokes takes the tickets away first and notes the moment last, so a ticket that
+        # is still there after these two were read was given for an enrolment from then on.
+        revoked, now = await self._revocations.fetch(), time.time()
+        match request.WhichOneof("credential"):
+            case "token":
+                ticket = await self._tickets.redeem(request.token, key_digest(key))
+                vehicle, claims = ticket.vehicle, ticket.claims
+            case "service_account_token":
+                pod = await self._reviewer.pod_of(request.service_account_token)
+                vehicle, claims = simulated_vehicle(pod), self._simulated_claims
+                if vehicle in revoked:
+                    raise TicketRefused(f"the simulated vehicle {vehicle} was revoked: delete its pod")
+            case _:
+                raise TicketRefused("no credential: send a token or a ServiceAccount's token")
+        labels = {f"{GROUP}/{name}": value for name, value in claims.items()}
+        return Identity(vehicle, labels, enrolment_moment(vehicle, now, revoked))

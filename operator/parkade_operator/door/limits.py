@@ -1,0 +1,105 @@
+"""What the door lets in: of sockets, bytes and time by gRPC itself, of messages and calls by a bucket a vehicle."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from parkade_core.bucket import Bucket, Limit, is_full, take
+
+OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 30_000),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_send_message_length", 4 * 1024 * 1024),
+)
+"""Of every port: a socket is given up when its peer is silent for 20 s, needs over 10 s to say who it is, or asks
+nothing for 30 s."""
+
+DOOR_OPTIONS: Final = (
+    *OPTIONS,
+    ("grpc.max_receive_message_length", 1024 * 1024),
+    ("grpc.max_concurrent_streams", 32),
+    ("grpc.max_allowed_incoming_connections", 12_000),
+)
+"""A cell has up to 5,000 vehicles, and each may have two connections while one is dying."""
+
+ENROLMENT_OPTIONS: Final = (
+    *OPTIONS,
+    ("grpc.max_receive_message_length", 32 * 1024),
+    ("grpc.max_concurrent_streams", 4),
+    ("grpc.max_allowed_incoming_connections", 500),
+)
+
+FIRST_MESSAGE_SECONDS: Final = 10.0
+UNREAD_SECONDS: Final = 20.0
+"""How long a message may wait for a vehicle to read."""
+STORE_SECONDS: Final = 120.0
+LEAST_BYTES_PER_SECOND: Final = 8 * 1024
+"""A store may take STORE_SECONDS, and as long as the bytes that came needed at this pace."""
+
+VEHICLE: Final = Limit(rate=100.0, burst=1000.0)
+SESSION_COST: Final = 50.0
+"""Of a vehicle's bucket: two that share one key replace each other twice a second at most."""
+ENROLMENTS: Final = Limit(rate=20.0, burst=100.0)
+MOST_TRANSFERS: Final = 8
+_SWEEP_SECONDS: Final = 60.0
+
+
+class Exhausted(Exception):
+    """The caller asks more than its share; the message says when to try again."""
+
+
+class Meter:
+    """One bucket for each caller's name. A caller that was quiet for long costs no memory."""
+
+    def __init__(self, limit: Limit, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._buckets: dict[str, Bucket] = {}
+        self._swept_at = clock()
+
+    def charge(self, caller: str, cost: float = 1.0) -> None:
+        """Takes *cost* from the caller's bucket. Raises Exhausted."""
+        now = self._clock()
+        self._sweep(now)
+        taken = take(self._buckets.get(caller), self._limit, now, cost)
+        self._buckets[caller] = taken.bucket
+        if not taken.granted:
+            raise Exhausted(
+                f"more than {self._limit.rate:g} a second: try again in {taken.wait_seconds:.1f} s"
+            )
+
+    def _sweep(self, now: float) -> None:
+        if now - self._swept_at >= _SWEEP_SECONDS:
+            self._swept_at = now
+            full = [name for name, bucket in self._buckets.items() if is_full(bucket, self._limit, now)]
+            for name in full:
+                del self._buckets[name]
+
+
+class Transfers:
+    """How many byte streams each vehicle has open, because each one holds its bytes in memory."""
+
+    def __init__(self, most: int = MOST_TRANSFERS) -> None:
+        self._most = most
+        self._open: dict[str, int] = {}
+
+    @contextmanager
+    def one(self, vehicle: str) -> Iterator[None]:
+        """Counts one while it is open. Raises Exhausted."""
+        count = self._open.get(vehicle, 0)
+        if count >= self._most:
+            raise Exhausted(f"{count} transfers are open already: finish one first")
+        self._open[vehicle] = count + 1
+        try:
+            yield
+        finally:
+            self._open[vehicle] -= 1
+            if not self._open[vehicle]:
+                del self._open[vehicle]
