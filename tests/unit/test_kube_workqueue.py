@@ -20,7 +20,7 @@ async def working(
     reconcile: Callable[[str], Awaitable[float | None]], workers: int = 4
 ) -> AsyncIterator[WorkQueue]:
     """A running queue."""
-    queue = WorkQueue(reconcile, workers)
+    queue = WorkQueue(reconcile, workers, name="test")
     running = asyncio.create_task(queue.run())
     try:
         async with asyncio.timeout(PATIENCE):
@@ -166,7 +166,7 @@ async def test_a_defect_ends_the_queue() -> None:
     async def reconcile(_: str) -> None:
         raise KeyError("a defect")
 
-    queue = WorkQueue(reconcile)
+    queue = WorkQueue(reconcile, name="test")
     queue.add("a")
     with pytest.raises(ExceptionGroup) as raised:
         await asyncio.wait_for(queue.run(), PATIENCE)

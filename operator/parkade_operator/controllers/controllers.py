@@ -29,8 +29,8 @@ class Controllers:
         self._pools = PoolReconciler(self._client, self._gateway, self._index)
         events = EventRecorder(self._client, "parkade-operator")
         self._batches = BatchReconciler(self._client, self._gateway, self._index, events)
-        self._pool_queue = WorkQueue(self._pools.reconcile, workers=2)
-        self._batch_queue = WorkQueue(self._batches.reconcile)
+        self._pool_queue = WorkQueue(self._pools.reconcile, workers=2, name="vehiclepools")
+        self._batch_queue = WorkQueue(self._batches.reconcile, name="inferencebatches")
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -33,7 +33,7 @@ class ServingApprover:
         self._gateway = f"system:serviceaccount:{namespace}:{GATEWAY}"
         self._node_address = node_address
         self._undecided: dict[str, Object] = {}
-        self._queue = WorkQueue(self._reconcile, workers=1)
+        self._queue = WorkQueue(self._reconcile, workers=1, name="signing")
         self._reflector = Reflector(client, _REQUESTS, self._take, fieldSelector=f"spec.signerName={SIGNER}")
 
     async def watch(self) -> None:

@@ -58,7 +58,7 @@ class Vehicles:
         self._clock = clock
         self._on_change = on_change
         self._vehicles: dict[str, Vehicle] = {}
-        self._departures = WorkQueue(self._depart, workers=2)
+        self._departures = WorkQueue(self._depart, workers=2, name="departures")
 
     async def work(self) -> None:
         """Removes Nodes and pods of vehicles that were silent for too long, until cancelled."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from http.client import responses
@@ -16,6 +17,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parkade_operator.kube.errors import KubeError, error_of
+from parkade_operator.kube.metrics import count_request
 
 Object = dict[str, Any]
 
@@ -55,10 +57,14 @@ class Access(BaseSettings):
     token_file: Path = Field(
         default=_IN_POD / "token", description="Token of our ServiceAccount; read at every request."
     )
+    cert_file: Path | None = Field(
+        default=None, description="Client certificate that says who we are instead of a token."
+    )
+    key_file: Path | None = Field(default=None, description="Its private key.")
 
-    def token(self) -> str:
-        """The token as it is now: it is rotated by writing the file anew."""
-        return self.token_file.read_text().strip()
+    def headers(self) -> dict[str, str]:
+        """Who we are, when no certificate says it: the token as it is now, for it is rotated by a new file."""
+        return {} if self.cert_file else {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
 
 
 class KubeClient:
@@ -67,6 +73,7 @@ class KubeClient:
     def __init__(self, access: Access) -> None:
         self._access = access
         configuration = Configuration(host=access.server, ssl_ca_cert=str(access.ca_file))
+        configuration.cert_file, configuration.key_file = access.cert_file, access.key_file
         self._rest = RESTClientObject(configuration)
 
     async def close(self) -> None:
@@ -137,19 +144,20 @@ class KubeClient:
         seconds: float,
     ) -> Any:
         url = f"{self._access.server}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {
-            "Authorization": f"Bearer {self._access.token()}",
-            "Content-Type": content_type,
-            "Accept": "application/json",
-        }
+        headers = self._access.headers() | {"Content-Type": content_type, "Accept": "application/json"}
         limits = aiohttp.ClientTimeout(total=seconds, sock_read=_SILENT_SECONDS)
+        begun, status = time.perf_counter(), 0
         try:
             response = await self._rest.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=limits
             )
             refusal = await response.read() if response.status >= HTTPStatus.BAD_REQUEST else None
+            status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise error_of(0, "Unreachable", str(error) or type(error).__name__) from error
+        finally:
+            verb = "WATCH" if "watch" in query else method
+            count_request(verb, status, time.perf_counter() - begun)
         if refusal is not None:
             raise _refused(response.status, refusal)
         return response

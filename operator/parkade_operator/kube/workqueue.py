@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from parkade_operator.kube import metrics
 from parkade_operator.kube.errors import KubeError
 
 _FIRST_RETRY = 0.2
@@ -14,7 +15,7 @@ _log = structlog.get_logger()
 
 
 class WorkQueue:
-    """Calls *reconcile* for every added key, from several workers.
+    """Calls *reconcile* for every added key, from several workers; *name* is its label in the metrics.
 
     *reconcile* is level-triggered: it reads what is, not what happened. It returns the seconds after which it wants
     to run again, or None. A KubeError is retried with growing patience; any other error is a defect and ends `run`.
@@ -24,6 +25,8 @@ class WorkQueue:
         self,
         reconcile: Callable[[str], Awaitable[float | None]],
         workers: int = 8,
+        *,
+        name: str,
     ) -> None:
         self._reconcile = reconcile
         self._workers = workers
@@ -33,6 +36,9 @@ class WorkQueue:
         self._again: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
+        self._seconds = metrics.RECONCILE_SECONDS.labels(name)
+        self._errors = metrics.RECONCILE_ERRORS.labels(name)
+        metrics.QUEUE_DEPTH.labels(name).set_function(self._waiting.qsize)
 
     def add(self, key: str) -> None:
         """Has *key* reconciled soon."""
@@ -79,8 +85,10 @@ class WorkQueue:
 
     async def _attempt(self, key: str) -> float | None:
         try:
-            again: float | None = await self._reconcile(key)
+            with self._seconds.time():
+                again: float | None = await self._reconcile(key)
         except KubeError as error:
+            self._errors.inc()
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             wait = float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, _DOUBLINGS)))
             _log.warning("reconcile failed", key=key, error=str(error), retry_seconds=wait)

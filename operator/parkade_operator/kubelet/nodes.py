@@ -31,7 +31,7 @@ class NodeController:
         self._nodes: dict[str, Object] = {}
         self._desires: dict[str, NodeDesire] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._queue = WorkQueue(self._reconcile)
+        self._queue = WorkQueue(self._reconcile, name="nodes")
         self._reflector = Reflector(client, "/api/v1/nodes", self._take, **kind.selectors)
         self.synced = self._reflector.synced
 

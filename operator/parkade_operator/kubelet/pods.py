@@ -49,7 +49,7 @@ class PodController:
         self._slots: dict[str, dict[str, Object]] = defaultdict(dict)  # Node -> uid -> pod
         self._gone: set[str] = set()
         self._views: dict[str, PodView] = {}
-        self._queue = WorkQueue(self._reconcile)
+        self._queue = WorkQueue(self._reconcile, name="pods")
         bound = f"spec.nodeName={node}" if node else "spec.nodeName!="
         self._reflector = Reflector(client, "/api/v1/pods", self._take, fieldSelector=bound)
         self.synced = self._reflector.synced
