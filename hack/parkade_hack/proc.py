@@ -1,18 +1,36 @@
 """What the kernel says of processes: who descends from whom, and how much CPU each has used."""
 
+import resource
+from collections.abc import Mapping
 from pathlib import Path
 
+PAGE_BYTES = resource.getpagesize()
 PROC = Path("/proc")
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
 def descendants(pid: int) -> list[int]:
     """The pids of all processes below *pid*, nearest first."""
-    parents = {child: parent for child in _pids() if (parent := _parent(child)) is not None}
+    return family(pid, parents())[1:]
+
+
+def parents() -> dict[int, int]:
+    """The parent of every process, now."""
+    return {child: parent for child in _pids() if (parent := _parent(child)) is not None}
+
+
+def family(pid: int, known_parents: Mapping[int, int]) -> list[int]:
+    """*pid* and all processes below it, nearest first."""
     found = [pid]
     for known in found:
-        found.extend(child for child, parent in parents.items() if parent == known)
-    return found[1:]
+        found.extend(child for child, parent in known_parents.items() if parent == known)
+    return found
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of *pid*; 0 when it has ended. Pages that processes share count for each of them."""
+    words = _read(PROC / str(pid) / "statm").split()
+    return int(words[1]) * PAGE_BYTES if words else 0
 
 
 def command_line(pid: int) -> list[str]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class Supervisor:
             raise ProcessError(f"{program.name} must be started from the main thread")
         with self.log(program.name).open("ab") as log:
             process = subprocess.Popen(
-                [_setpriv(), "--pdeathsig", "KILL", "--", *program.command],
+                dying_with_us(program.command),
                 env=dict(program.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -147,8 +147,9 @@ def python_module(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _setpriv() -> str:
+def dying_with_us(command: Sequence[str]) -> list[str]:
+    """*command* as one that the kernel kills when the thread that starts it ends."""
     place = shutil.which("setpriv")
     if place is None:
         raise ProcessError("setpriv is missing: install util-linux")
-    return place
+    return [place, "--pdeathsig", "KILL", "--", *command]

@@ -9,7 +9,10 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ContainerView:
-    """One container as its runtime sees it. Times are RFC 3339 or empty; *last* is the run before this one."""
+    """One container as its runtime sees it. Times are RFC 3339 or empty; *last* is the run before this one.
+
+    *runtime_id* is `<runtime>://<id>`, or empty for one made of the container's name.
+    """
 
     phase: Literal["Waiting", "Running", "Terminated"]
     reason: str = ""
@@ -19,6 +22,7 @@ class ContainerView:
     started_at: str = ""
     finished_at: str = ""
     restarts: int = 0
+    runtime_id: str = ""
     last: "ContainerView | None" = None
 
 
@@ -101,17 +105,17 @@ def status_patch(
     return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
 
 
-def container_status(container: Object, seen: ContainerView, *, started: bool) -> Object:
-    """One entry of containerStatuses; *started* means that its startup probe, if any, has passed."""
+def container_status(container: Object, seen: ContainerView) -> Object:
+    """One entry of containerStatuses."""
     name = container["name"]
     running = seen.phase == "Running"
     status = {
         "name": name,
         "image": container["image"],
         "imageID": "",
-        "containerID": f"parkade://{name}" if seen.phase != "Waiting" else "",
+        "containerID": (seen.runtime_id or f"parkade://{name}") if seen.phase != "Waiting" else "",
         "ready": running and seen.ready,
-        "started": started,
+        "started": running,
         "restartCount": seen.restarts,
         "state": _state(seen),
     }

@@ -82,4 +82,4 @@ def _container_status(container: Object, view: PodView) -> Object:
     if view.ended and seen.phase != "Terminated":
         why = view.reason or "Ended"
         seen = replace(seen, phase="Terminated", reason=why, message=view.message, exit_code=137, ready=False)
-    return container_status(container, seen, started=seen.phase == "Running")
+    return container_status(container, seen)

@@ -27,18 +27,18 @@ PROBE_SECONDS = 2.0
 class ControlPlane:
     """A context manager: inside it a control plane is ready on 127.0.0.1, after it nothing of it is left.
 
-    `server` is the API server's URL, `ca_file` its authority, `kubectl` an administrator's kubectl.
+    `server` is the API server's URL, `ca_file` its authority, `files` every credential, `kubectl` an administrator's.
     """
 
     def __init__(self, folder: Path, tools: Tools) -> None:
         self.folder = folder.resolve()
-        self._tools = tools
+        self.tools = tools
         self._supervisor = Supervisor(self.folder / "logs")
-        self._files = make_credentials(self.folder / "pki")
+        self.files = make_credentials(self.folder / "pki")
         self._ports = choose_ports()
         self.server = f"https://127.0.0.1:{self._ports.api_server}"
-        self.ca_file = self._files.ca.cert
-        kubeconfig = self._kubeconfig("kubeconfig", self._files.admin)
+        self.ca_file = self.files.ca.cert
+        kubeconfig = self._kubeconfig("kubeconfig", self.files.admin)
         self.kubectl = Kubectl(tools.path("kubectl"), kubeconfig)
 
     def __enter__(self) -> Self:
@@ -67,19 +67,19 @@ class ControlPlane:
         self._wait("etcd", f"http://127.0.0.1:{self._ports.etcd_client}/readyz")
 
     def _start_api_server(self) -> None:
-        self._run("kube-apiserver", api_server_arguments(self._ports, self._files))
+        self._run("kube-apiserver", api_server_arguments(self._ports, self.files))
         self._wait("kube-apiserver", f"{self.server}/readyz")
 
     def _start_controllers(self) -> None:
-        manager = self._kubeconfig("controller-manager.kubeconfig", self._files.controller_manager)
-        scheduler = self._kubeconfig("scheduler.kubeconfig", self._files.scheduler)
-        self._run("kube-controller-manager", controller_manager_arguments(self._ports, self._files, manager))
-        self._run("kube-scheduler", scheduler_arguments(self._ports, self._files, scheduler))
+        manager = self._kubeconfig("controller-manager.kubeconfig", self.files.controller_manager)
+        scheduler = self._kubeconfig("scheduler.kubeconfig", self.files.scheduler)
+        self._run("kube-controller-manager", controller_manager_arguments(self._ports, self.files, manager))
+        self._run("kube-scheduler", scheduler_arguments(self._ports, self.files, scheduler))
         self._wait("kube-controller-manager", f"https://127.0.0.1:{self._ports.controller_manager}/healthz")
         self._wait("kube-scheduler", f"https://127.0.0.1:{self._ports.scheduler}/healthz")
 
     def _run(self, name: str, arguments: list[str]) -> None:
-        self._supervisor.start(Program(name, (self._tools.path(name), *arguments), plain_environment()))
+        self._supervisor.start(Program(name, (self.tools.path(name), *arguments), plain_environment()))
 
     def _kubeconfig(self, name: str, client: KeyPair) -> Path:
         return write_kubeconfig(self.folder / name, self.server, self.ca_file, client)
@@ -89,7 +89,7 @@ class ControlPlane:
 
     def _answers(self, url: str) -> bool:
         trust = ssl.create_default_context(cafile=str(self.ca_file))
-        trust.load_cert_chain(self._files.admin.cert, self._files.admin.key)
+        trust.load_cert_chain(self.files.admin.cert, self.files.admin.key)
         direct = urllib.request.ProxyHandler({})  # loopback is never behind a proxy
         opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), direct)
         try:

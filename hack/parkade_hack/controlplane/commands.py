@@ -82,11 +82,16 @@ def _front_proxy_arguments(files: Credentials) -> list[str]:
 
 
 def controller_manager_arguments(ports: Ports, files: Credentials, kubeconfig: Path) -> list[str]:
-    """All stock controllers, allowed to send more than the default 20 requests a second."""
+    """The stock controllers, allowed to send more than the default 20 requests a second.
+
+    Those of endpoints are off: pods of the process node have loopback addresses, which the API server allows in no
+    endpoint, so they would only try for ever.
+    """
     return [
         f"--kubeconfig={kubeconfig}",
         f"--service-account-private-key-file={files.service_account_key}",
         f"--root-ca-file={files.ca.cert}",
+        "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslicemirroring-controller",
         "--use-service-account-credentials=true",
         f"--cluster-signing-cert-file={files.ca.cert}",
         f"--cluster-signing-key-file={files.ca.key}",

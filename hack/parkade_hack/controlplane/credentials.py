@@ -1,11 +1,12 @@
 """Every key and certificate of one control plane, and the kubeconfigs made of them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from parkade_hack.pki import Authority, KeyPair, Subject, write_rsa_pair
 
+PROCESS_NODE = "process-node"
 LOOPBACK = ("127.0.0.1", "10.0.0.1")
 API_SERVER_NAMES = (
     "localhost",
@@ -28,6 +29,8 @@ class Credentials:
     scheduler: KeyPair
     kubelet_client: KeyPair
     front_proxy: KeyPair
+    node: KeyPair
+    node_serving: KeyPair
     service_account_key: Path
     service_account_public_key: Path
 
@@ -38,6 +41,7 @@ def make_credentials(folder: Path) -> Credentials:
     front_proxy_ca = Authority(folder / "front-proxy", "parkade-local-front-proxy")
     private, public = write_rsa_pair(folder, "service-account")
     serving = Subject("kube-apiserver", dns=API_SERVER_NAMES, addresses=LOOPBACK, is_server=True)
+    node = Subject(f"system:node:{PROCESS_NODE}", "system:nodes")
     return Credentials(
         ca=ca.files,
         front_proxy_ca=front_proxy_ca.files,
@@ -47,6 +51,10 @@ def make_credentials(folder: Path) -> Credentials:
         scheduler=ca.issue("scheduler", Subject("system:kube-scheduler")),
         kubelet_client=ca.issue("kubelet-client", Subject("kube-apiserver-kubelet-client")),
         front_proxy=front_proxy_ca.issue("client", Subject("front-proxy-client")),
+        node=ca.issue(PROCESS_NODE, node),
+        node_serving=ca.issue(
+            f"{PROCESS_NODE}-serving", replace(node, addresses=("127.0.0.1",), is_server=True)
+        ),
         service_account_key=private,
         service_account_public_key=public,
     )
