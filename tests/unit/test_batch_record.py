@@ -36,7 +36,8 @@ def test_a_good_line_becomes_a_record_with_its_line_number() -> None:
     ("raw", "code", "custom_id", "words"),
     [
         (b'{"custom_id": ', RecordError.NOT_JSON, None, "not JSON at column"),
-        (b'\xff{"a": 1}', RecordError.NOT_JSON, None, "UTF-8"),
+        (b'{"a": "\xff"}', RecordError.NOT_JSON, None, "not UTF-8 at byte 8; save the file as UTF-8"),
+        (b'{"a": "\x00"}', RecordError.NOT_JSON, None, "column 8 (unexpected control character"),
         (b"NaN", RecordError.NOT_JSON, None, "not JSON"),
         (b"[" * 2000, RecordError.NOT_JSON, None, "not JSON"),
         (b"[1]", RecordError.NOT_AN_OBJECT, None, "a JSON array"),
@@ -44,7 +45,8 @@ def test_a_good_line_becomes_a_record_with_its_line_number() -> None:
         (b"1.5", RecordError.NOT_AN_OBJECT, None, "a JSON number"),
         (line(custom_id=...), RecordError.MISSING_CUSTOM_ID, None, "custom_id is missing"),
         (line(custom_id=""), RecordError.MISSING_CUSTOM_ID, None, "custom_id is empty"),
-        (line(custom_id=5), RecordError.MISSING_CUSTOM_ID, None, "custom_id is a number"),
+        (line(custom_id=5), RecordError.BAD_CUSTOM_ID, None, "is a number; write it as a string"),
+        (line(custom_id="x" * 513), RecordError.BAD_CUSTOM_ID, None, "has 513 characters; at most 512"),
         (line(custom_id=None), RecordError.MISSING_CUSTOM_ID, None, "custom_id is null"),
         (line(method="GET"), RecordError.BAD_REQUEST, "a", 'method is "GET"; it must be "POST"'),
         (line(url=...), RecordError.BAD_REQUEST, "a", "url is missing"),
@@ -52,7 +54,7 @@ def test_a_good_line_becomes_a_record_with_its_line_number() -> None:
         (line(body=...), RecordError.BAD_REQUEST, "a", "body is missing"),
         (line(body=[]), RecordError.BAD_REQUEST, "a", "body is an array"),
         (line(body={"model": "m"}), RecordError.BAD_REQUEST, "a", 'no "input"'),
-        (b" " * (MAX_LINE_BYTES + 1), RecordError.BAD_REQUEST, None, "longer than 4194304 bytes"),
+        (b" " * (MAX_LINE_BYTES + 1), RecordError.LINE_TOO_LONG, None, "longer than 4194304 bytes"),
     ],
 )
 def test_a_bad_line_is_refused_with_what_would_be_right(
@@ -80,10 +82,21 @@ def test_a_byte_order_mark_is_tolerated_at_the_start_only() -> None:
     assert isinstance(check_line(BYTE_ORDER_MARK + line(), 2), Reject)
 
 
-@pytest.mark.parametrize(("raw", "blank"), [(b"\n", True), (b" \t\r\n", True), (b"", True), (b"0\n", False)])
-def test_blank_lines_are_no_records(raw: bytes, blank: bool) -> None:  # noqa: FBT001
-    """Nothing but white space is skipped."""
-    assert is_blank(raw) is blank
+@pytest.mark.parametrize(
+    ("raw", "number", "blank"),
+    [
+        (b"\n", 1, True),
+        (b" \t\r\n", 9, True),
+        (b"", 1, True),
+        (BYTE_ORDER_MARK + b"\r\n", 1, True),
+        (BYTE_ORDER_MARK + b"\n", 2, False),
+        (b"0\n", 1, False),
+        (b" " * (MAX_LINE_BYTES + 1), 1, False),
+    ],
+)
+def test_blank_lines_are_no_records(raw: bytes, number: int, blank: bool) -> None:  # noqa: FBT001
+    """Nothing but white space is skipped; of a line that is too long nobody knows what follows."""
+    assert is_blank(raw, number) is blank
 
 
 def test_the_first_line_with_a_custom_id_stands() -> None:

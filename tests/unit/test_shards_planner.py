@@ -112,7 +112,11 @@ def test_an_input_of_rejects_only_is_planned(ground: Ground) -> None:
     assert (plan.shards, plan.rejects.count, plan.records_total) == ((), 3, 3)
     rejects = ground.store().get(f"batches/{ground.spec().uid}/rejects")
     errors = [orjson.loads(line)["error"] for line in rejects.splitlines()]
-    assert [(e["line"], e["code"]) for e in errors] == [(1, "BadRequest"), (2, "NotJson"), (3, "NotAnObject")]
+    assert [(e["line"], e["code"]) for e in errors] == [
+        (1, "LineTooLong"),
+        (2, "NotJson"),
+        (3, "NotAnObject"),
+    ]
     raw = (ground.team / "docs.jsonl").read_bytes()
     assert plan.input_digest == f"sha256:{hashlib.sha256(raw).hexdigest()}"
 

@@ -12,6 +12,7 @@ import orjson
 from parkade_core.batch.errors import PlanUnreadable
 
 VERSION: Final = 1
+MAX_SHARD_BYTES: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Plan:
         """Count once; a status is asked for many times a second."""
         total = sum(row.records for row in self.shards) + self.rejects.count
         object.__setattr__(self, "records_total", total)
+
+
+def is_full(records: int, size: int, records_per_shard: int) -> bool:
+    """Whether a shard of so many records and bytes is closed: with long records that is early."""
+    return records >= records_per_shard or size >= MAX_SHARD_BYTES
 
 
 def encode_plan(plan: Plan) -> bytes:

@@ -13,6 +13,7 @@ from parkade_api.wellknown import RecordError
 from parkade_core.batch import lines
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+MAX_CUSTOM_ID: Final = 512
 METHOD: Final = "POST"
 URL: Final = "/v1/embeddings"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -37,20 +38,25 @@ class Reject:
     message: str
 
 
-def is_blank(raw: bytes) -> bool:
-    """Whether the line holds nothing: such lines are counted but are no records."""
-    return not raw.strip()
+def text_of(raw: bytes, line: int) -> bytes:
+    """The bytes of input line *line* that count: a byte order mark at the file's start is no part of them."""
+    return raw.removeprefix(BYTE_ORDER_MARK) if line == 1 else raw
+
+
+def is_blank(raw: bytes, line: int) -> bool:
+    """Whether the line holds nothing: such lines are counted but are no records, as in vLLM's batches."""
+    return len(raw) <= MAX_LINE_BYTES and not text_of(raw, line).strip()
 
 
 def check_line(raw: bytes, line: int) -> Record | Reject:
     """Judge input line *line* (from 1). Repeated custom_ids are judged by `Repeats`."""
     if len(raw) > MAX_LINE_BYTES:
         return too_long(line)
+    text = text_of(raw, line)
     try:
-        request = orjson.loads(raw.removeprefix(BYTE_ORDER_MARK) if line == 1 else raw)
+        request = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        message = f"not JSON at column {error.colno} ({error.msg}); each line is one JSON object in UTF-8"
-        return Reject(line, None, RecordError.NOT_JSON, message)
+        return Reject(line, None, RecordError.NOT_JSON, _problem_of_text(text, error))
     if not isinstance(request, dict):
         message = f"a JSON {_kind(request)}; each line is one JSON object"
         return Reject(line, None, RecordError.NOT_AN_OBJECT, message)
@@ -60,7 +66,7 @@ def check_line(raw: bytes, line: int) -> Record | Reject:
 def too_long(line: int) -> Reject:
     """The verdict on a line that is too long to be looked at."""
     message = f"the line is longer than {MAX_LINE_BYTES} bytes; split its input"
-    return Reject(line, None, RecordError.BAD_REQUEST, message)
+    return Reject(line, None, RecordError.LINE_TOO_LONG, message)
 
 
 def reject_line(input_digest: str, reject: Reject) -> bytes:
@@ -87,11 +93,21 @@ class Repeats:
         return Reject(checked.line, checked.custom_id, RecordError.REPEATED_CUSTOM_ID, message)
 
 
+def _problem_of_text(text: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        text.decode()
+    except UnicodeDecodeError as problem:
+        return f"not UTF-8 at byte {problem.start + 1}; save the file as UTF-8"
+    return f"not JSON at column {error.colno} ({error.msg}); each line is one JSON object in UTF-8"
+
+
 def _check_request(request: dict[str, Any], line: int) -> Record | Reject:
     custom_id = request.get("custom_id")
-    if not isinstance(custom_id, str) or not custom_id:
+    if custom_id is None or custom_id == "":
         message = f"custom_id is {_state(request, 'custom_id')}; give each record a string of its own"
         return Reject(line, None, RecordError.MISSING_CUSTOM_ID, message)
+    if not isinstance(custom_id, str) or len(custom_id) > MAX_CUSTOM_ID:
+        return Reject(line, None, RecordError.BAD_CUSTOM_ID, _problem_of_custom_id(custom_id))
     problem = _problem(request)
     if problem is not None:
         return Reject(line, custom_id, RecordError.BAD_REQUEST, problem)
@@ -100,6 +116,12 @@ def _check_request(request: dict[str, Any], line: int) -> Record | Reject:
     except orjson.JSONEncodeError:
         message = "body is nested more than 250 levels deep; flatten it"
         return Reject(line, custom_id, RecordError.BAD_REQUEST, message)
+
+
+def _problem_of_custom_id(custom_id: object) -> str:
+    if isinstance(custom_id, str):
+        return f"custom_id has {len(custom_id)} characters; at most {MAX_CUSTOM_ID} are taken"
+    return f"custom_id is {_article(_kind(custom_id))}; write it as a string"
 
 
 def _problem(request: dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, parse_
 from parkade_api.wellknown import BatchReason
 from parkade_operator.shards import layout
 from parkade_operator.shards.errors import AlreadyExists, BatchFailure, FileRefused
-from parkade_operator.shards.files import FileRoot, join
+from parkade_operator.shards.files import FileRoot, join, unreadable
 from parkade_operator.shards.onnx_file import is_onnx
 from parkade_operator.shards.spec import BatchSpec
 from parkade_operator.shards.store import BlockingStore
@@ -96,5 +96,4 @@ def _readable(spec: BatchSpec, name: str, files: FileRoot) -> Iterator[BinaryIO]
         with files.open(spec.namespace, uri) as file:
             yield file
     except (OSError, FileRefused) as error:
-        problem = getattr(error, "strerror", None) or str(error)
-        raise BatchFailure(BatchReason.MODEL_UNREADABLE, f"{uri} cannot be read: {problem}") from error
+        raise unreadable(BatchReason.MODEL_UNREADABLE, uri, error) from error

@@ -74,9 +74,7 @@ class FileRoot:
 
     @contextmanager
     def _folder(self, parts: list[str], *, make: bool) -> Iterator[int]:
-        if self.root is None:
-            raise FileRefused("this gateway serves no files: its administrator has set no file root")
-        root = durable.open_root(str(self.root))
+        root = self._open_root()
         try:
             folder = durable.open_folder(root, parts, make_from=0 if make else None)
         finally:
@@ -85,6 +83,15 @@ class FileRoot:
             yield folder
         finally:
             os.close(folder)
+
+    def _open_root(self) -> int:
+        if self.root is None:
+            raise FileRefused("this gateway serves no files: its administrator has set no file root")
+        try:
+            return durable.open_root(str(self.root))
+        except OSError as error:
+            message = f"the gateway's file root cannot be opened: {error.strerror}"
+            raise StoreUnavailable(message) from error
 
 
 def version_of(file: BufferedReader) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from parkade_core.batch.piece import problem_of_piece
 from parkade_core.batch.plan import Plan
 from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.batch.rate import Rate
-from parkade_operator.shards import layout
+from parkade_operator.shards import layout, metrics
 from parkade_operator.shards.assembler import assemble_batch, error_uri, output_uri
 from parkade_operator.shards.errors import (
     BadPiece,
@@ -139,6 +139,7 @@ class BatchLead:
         granted = led.book.grant(vehicle, want, self._setting.clock(), self._setting.new_id(), attempts)
         if granted is None:
             return None
+        metrics.SHARDS_GRANTED.inc(len(granted.shards))
         self._setting.on_change()
         shards = tuple(_granted(led.plan, shard, attempt) for shard, attempt in granted.shards)
         return Grant(granted.lease, shards)
@@ -154,6 +155,7 @@ class BatchLead:
         if self._led is None:
             return
         returned = self._led.book.hand_back(vehicle, lease, shards, failed=is_failure(reason))
+        metrics.count_returned(len(returned), reason)
         _log.info("shards handed back", **self._names(), vehicle=vehicle, shards=returned, reason=reason)
         failed = self._led.failures.note(vehicle, returned, reason, message)
         if failed is not None:
@@ -171,6 +173,7 @@ class BatchLead:
         """Open the shards of leases whose deadline has passed."""
         expired = self._led.book.expire(self._setting.clock()) if self._led else []
         for lease in expired:
+            metrics.SHARDS.labels("expired").inc(len(lease.shards))
             _log.warning("lease expired", **self._names(), vehicle=lease.vehicle, shards=lease.shards)
         if expired:
             self._setting.on_change()
@@ -202,6 +205,7 @@ class BatchLead:
             verdicts = await led.log.commit(commits)
             winners = [commit for commit, won in zip(commits, verdicts, strict=True) if won]
             self._failed_records.note(led.plan, winners, data)
+        metrics.SHARDS.labels("lost").inc(verdicts.count(False))
         return [(commit.shard, won) for commit, won in zip(commits, verdicts, strict=True)]
 
     async def close(self) -> None:
@@ -217,13 +221,15 @@ class BatchLead:
         return self._led
 
     async def _live(self) -> None:
-        self.plan = await self._patiently(self._in_worker(plan_batch))
+        with metrics.STAGE_SECONDS.labels("plan").time():
+            self.plan = await self._patiently(self._in_worker(plan_batch))
         self._led = await self._patiently(partial(self._take_the_lead, self.plan))
         self._enter(BatchState.RUNNING)
         await self._end
         self._enter(BatchState.FINALIZING)
         await self._led.log.seal()
-        self._manifest_digest = await self._patiently(self._in_worker(assemble_batch))
+        with metrics.STAGE_SECONDS.labels("assemble").time():
+            self._manifest_digest = await self._patiently(self._in_worker(assemble_batch))
         # A piece whose vehicle hung up before its verdict was never looked at.
         await self._patiently(partial(self._failed_records.read, self.plan, self._led.log.winners))
         self._enter(BatchState.COMPLETE)

@@ -13,7 +13,7 @@ import structlog
 
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.log_writer import LogWriter, Put, Read, Stage
-from parkade_operator.shards import layout
+from parkade_operator.shards import layout, metrics
 from parkade_operator.shards.errors import (
     AlreadyExists,
     Fenced,
@@ -73,6 +73,7 @@ class BatchLog:
         known = int(listed[-1].rpartition("/")[2]) + 1 if listed else 0
         log = cls(store, LogWriter(uid, nonce, known), on_durable, on_broken)
         await log._take_over(known)
+        metrics.LOG_CLAIMS.inc(not log.sealed)
         return log
 
     @property
@@ -105,7 +106,8 @@ class BatchLog:
         self._callers.append(caller)
         self._writer.offer(commits)
         self._start_pump()
-        return await caller.answer
+        with metrics.COMMIT_SECONDS.time():
+            return await caller.answer
 
     async def seal(self) -> None:
         """End the log. Raises what `commit` raises."""
@@ -158,6 +160,7 @@ class BatchLog:
         try:
             while isinstance(put := self._writer.step(), Put):
                 await self._put(put)
+                metrics.count_durable(put)
                 self._on_durable(put.commits)
                 self._answer()
         except Exception as error:  # noqa: BLE001 - whatever stopped the log, every open call hears of it
@@ -183,6 +186,7 @@ class BatchLog:
         else:
             self._writer.created()
         if self._writer.stage is Stage.FENCED:
+            metrics.LOG_FENCES.inc()
             raise Fenced(f"another leader has claimed batch {self._writer.ledger.uid}")
 
     def _answer(self) -> None:

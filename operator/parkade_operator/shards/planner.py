@@ -5,8 +5,8 @@ same bytes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import BinaryIO, Final, cast
 
@@ -74,28 +74,30 @@ def _read_input(spec: BatchSpec, files: FileRoot, shards: "_Shards", rejects: "_
     """Deal the input's lines out to shards and rejects; returns the digest of all its bytes."""
     digest = hashlib.sha256()
     repeats = Repeats()
-    for number, raw in _lines(spec, files, digest):
-        if is_blank(raw, number):
-            continue
-        checked = repeats.check(check_line(raw, number))
-        if isinstance(checked, Record):
-            shards.add(checked)
-        else:
-            rejects.add(checked)
+    # Lines come by a generator, so that an error of the store below is never taken for one of the input.
+    with closing(_lines(spec, files, digest)) as lines:
+        for number, raw in lines:
+            if is_blank(raw, number):
+                continue
+            checked = repeats.check(check_line(raw, number))
+            if isinstance(checked, Record):
+                shards.add(checked)
+            else:
+                rejects.add(checked)
     shards.flush()
     return f"sha256:{digest.hexdigest()}"
 
 
-def _lines(spec: BatchSpec, files: FileRoot, digest: "hashlib._Hash") -> Iterator[tuple[int, bytes]]:
+def _lines(spec: BatchSpec, files: FileRoot, digest: "hashlib._Hash") -> Generator[tuple[int, bytes]]:
     """Numbered lines, all hashed; of one that is too long only the beginning is handed out."""
     number = 0
-    with _opened(spec, files) as read:
-        while raw := read():
+    with _opened(spec, files) as file:
+        while raw := file.readline(MAX_LINE_BYTES + 1):
             number += 1
             digest.update(raw)
             yield number, raw
             while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-                raw = read()
+                raw = file.readline(MAX_LINE_BYTES + 1)
                 digest.update(raw)
 
 
@@ -166,27 +168,17 @@ def _ensure(spec: BatchSpec, store: BlockingStore, key: str, parts: Iterable[byt
 
 
 @contextmanager
-def _opened(spec: BatchSpec, files: FileRoot) -> Iterator[Callable[[], bytes]]:
-    """A call that reads on to the end of the line, or as far as a line may be long; empty at the file's end."""
-    with _reading(spec), files.open(spec.namespace, spec.input_uri) as file:
-        before = version_of(file)
-
-        def read() -> bytes:
-            with _reading(spec):
-                return file.readline(MAX_LINE_BYTES + 1)
-
-        yield read
-        if version_of(file) != before:
-            message = f"{spec.input_uri} was written to while it was read; make a new batch once it is whole"
-            raise BatchFailure(BatchReason.INPUT_CHANGED, message)
-
-
-@contextmanager
-def _reading(spec: BatchSpec) -> Iterator[None]:
+def _opened(spec: BatchSpec, files: FileRoot) -> Iterator[BinaryIO]:
     try:
-        yield
+        with files.open(spec.namespace, spec.input_uri) as file:
+            before = version_of(file)
+            yield file
+            changed = version_of(file) != before
     except (OSError, FileRefused) as error:
         raise unreadable(BatchReason.INPUT_UNREADABLE, spec.input_uri, error) from error
+    if changed:
+        message = f"{spec.input_uri} was written to while it was read; make a new batch once it is whole"
+        raise BatchFailure(BatchReason.INPUT_CHANGED, message)
 
 
 @contextmanager
