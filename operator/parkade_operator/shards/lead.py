@@ -42,7 +42,7 @@ from parkade_operator.shards.log import BatchLog
 from parkade_operator.shards.pieces import keep_piece, read_header
 from parkade_operator.shards.planner import plan_batch
 from parkade_operator.shards.setting import Led, Setting
-from parkade_operator.shards.spec import BatchSpec, Grant, GrantedShard, Roots
+from parkade_operator.shards.spec import BatchSpec, Grant, Roots, granted_shard
 
 RETRY_SECONDS: Final = 5.0
 
@@ -139,9 +139,8 @@ class BatchLead:
         granted = led.book.grant(vehicle, want, self._setting.clock(), self._setting.new_id(), attempts)
         if granted is None:
             return None
-        metrics.SHARDS_GRANTED.inc(len(granted.shards))
         self._setting.on_change()
-        shards = tuple(_granted(led.plan, shard, attempt) for shard, attempt in granted.shards)
+        shards = tuple(granted_shard(led.plan, shard, attempt) for shard, attempt in granted.shards)
         return Grant(granted.lease, shards)
 
     def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
@@ -205,7 +204,6 @@ class BatchLead:
             verdicts = await led.log.commit(commits)
             winners = [commit for commit, won in zip(commits, verdicts, strict=True) if won]
             self._failed_records.note(led.plan, winners, data)
-        metrics.SHARDS.labels("lost").inc(verdicts.count(False))
         return [(commit.shard, won) for commit, won in zip(commits, verdicts, strict=True)]
 
     async def close(self) -> None:
@@ -221,15 +219,13 @@ class BatchLead:
         return self._led
 
     async def _live(self) -> None:
-        with metrics.STAGE_SECONDS.labels("plan").time():
-            self.plan = await self._patiently(self._in_worker(plan_batch))
+        self.plan = await self._patiently(self._in_worker("plan", plan_batch))
         self._led = await self._patiently(partial(self._take_the_lead, self.plan))
         self._enter(BatchState.RUNNING)
         await self._end
         self._enter(BatchState.FINALIZING)
         await self._led.log.seal()
-        with metrics.STAGE_SECONDS.labels("assemble").time():
-            self._manifest_digest = await self._patiently(self._in_worker(assemble_batch))
+        self._manifest_digest = await self._patiently(self._in_worker("assemble", assemble_batch))
         # A piece whose vehicle hung up before its verdict was never looked at.
         await self._patiently(partial(self._failed_records.read, self.plan, self._led.log.winners))
         self._enter(BatchState.COMPLETE)
@@ -268,13 +264,14 @@ class BatchLead:
         if not self._end.done():
             self._end.set_exception(problem)
 
-    def _in_worker(self, work: Callable[[BatchSpec, Roots], T]) -> Callable[[], Awaitable[T]]:
+    def _in_worker(self, stage: str, work: Callable[[BatchSpec, Roots], T]) -> Callable[[], Awaitable[T]]:
         setting = self._setting
 
         async def run() -> T:
             setting.store.blocking.check()
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(setting.executor, work, self.spec, setting.roots)
+            with metrics.STAGE_SECONDS.labels(stage).time():
+                return await loop.run_in_executor(setting.executor, work, self.spec, setting.roots)
 
         return run
 
@@ -299,8 +296,3 @@ class BatchLead:
 
     def _names(self) -> dict[str, str]:
         return {"batch": f"{self.spec.namespace}/{self.spec.name}", "uid": self.spec.uid}
-
-
-def _granted(plan: Plan, shard: int, attempt: str) -> GrantedShard:
-    row = plan.shards[shard]
-    return GrantedShard(shard, attempt, row.records, row.size, row.sha256)

@@ -13,8 +13,8 @@ REASONS: Final = (*map(str, Reason), *map(str, ShardFault))
 RECORDS: Final = from_zero(
     Counter(
         "parkade_records",
-        "Records whose result is durable, by outcome: succeeded or failed. Its rate is the work of the fleet; failed ones"
-        " are explained line by line in errors.jsonl.",
+        "Records whose result is durable, by outcome: succeeded or failed. Its rate is the work of the fleet; failed"
+        " ones are explained line by line in errors.jsonl.",
         ["outcome"],
     ),
     ("succeeded", "failed"),
@@ -22,8 +22,8 @@ RECORDS: Final = from_zero(
 SHARDS: Final = from_zero(
     Counter(
         "parkade_shards",
-        "Attempts at shards by outcome: committed, lost (another attempt was first: work done twice), expired (the lease"
-        " ran out, its vehicle went silent), returned (see parkade_shards_returned_total).",
+        "Attempts at shards by outcome: committed, lost (another attempt was first: work done twice), expired (the"
+        " lease ran out, its vehicle went silent), returned (see parkade_shards_returned_total).",
         ["outcome"],
     ),
     ("committed", "lost", "expired", "returned"),
@@ -52,15 +52,15 @@ SEGMENT_BYTES: Final = Histogram(
 )
 LOG_CLAIMS: Final = Counter(
     "parkade_log_claims",
-    "Commit logs that this gateway has claimed: one a batch, and one for each unfinished batch after a change of leader.",
+    "Commit logs that this gateway has claimed: each batch once, each unfinished one again after a change of leader.",
 )
 LOG_FENCES: Final = Counter(
     "parkade_log_fences",
-    "Commit logs lost to a later leader. Right after a change of leader it is harmless; without one, two gateways lead.",
+    "Commit logs lost to a later leader. Harmless right after a change of leader; else two gateways lead.",
 )
 STAGE_SECONDS: Final = Histogram(
     "parkade_batch_stage_seconds",
-    "Time to plan a batch's input and to assemble its results, waits for the store included. It grows with the input.",
+    "Time to plan a batch's input and to assemble its results, in a worker process. It grows with the input.",
     ["stage"],
     buckets=(0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
 )

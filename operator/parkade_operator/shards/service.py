@@ -13,7 +13,7 @@ import structlog
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.batch.early import EarlyLeases
 from parkade_core.batch.progress import Progress
-from parkade_operator.shards import layout
+from parkade_operator.shards import layout, metrics
 from parkade_operator.shards.errors import NoSuchObject, StoreBroken, UnknownBatch
 from parkade_operator.shards.files import FileRoot
 from parkade_operator.shards.lead import BatchLead
@@ -87,7 +87,9 @@ class Batches:
     def lease(self, uid: str, vehicle: str, want: int) -> Grant | None:
         """Lease up to *want* shards to the vehicle; None when there is none to be had now."""
         lead = self._leads.get(uid)
-        return lead.lease(vehicle, want) if lead is not None else None
+        grant = lead.lease(vehicle, want) if lead is not None else None
+        metrics.SHARDS_GRANTED.inc(len(grant.shards) if grant else 0)
+        return grant
 
     def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> None:
         """Take in a lease that a vehicle says it holds, or renew it.
@@ -139,7 +141,9 @@ class Batches:
         Raises UnknownBatch, NotLeading, NotLeased, BadPiece, StoreError. Repeating a piece gives the same
         verdicts.
         """
-        return await self._lead(uid).store_piece(vehicle, header, data)
+        verdicts = await self._lead(uid).store_piece(vehicle, header, data)
+        metrics.SHARDS.labels("lost").inc(sum(not won for _, won in verdicts))
+        return verdicts
 
     async def close(self) -> None:
         """Lead nothing any more."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from parkade_core.batch.plan import Plan
+
 
 @dataclass(frozen=True, slots=True)
 class BatchSpec:
@@ -36,6 +38,12 @@ class GrantedShard:
     records: int
     size: int
     sha256: str
+
+
+def granted_shard(plan: Plan, shard: int, attempt: str) -> GrantedShard:
+    """A shard of *plan*, leased for one attempt."""
+    row = plan.shards[shard]
+    return GrantedShard(shard, attempt, row.records, row.size, row.sha256)
 
 
 @dataclass(frozen=True, slots=True)
