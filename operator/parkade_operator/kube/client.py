@@ -62,9 +62,13 @@ class Access(BaseSettings):
     )
     key_file: Path | None = Field(default=None, description="Its private key.")
 
+    def token(self) -> str:
+        """The token as it is now: it is rotated by writing the file anew."""
+        return self.token_file.read_text().strip()
+
     def headers(self) -> dict[str, str]:
-        """Who we are, when no certificate says it: the token as it is now, for it is rotated by a new file."""
-        return {} if self.cert_file else {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
+        """Says who we are, unless the client certificate does."""
+        return {} if self.cert_file else {"Authorization": f"Bearer {self.token()}"}
 
 
 class KubeClient:
@@ -73,7 +77,8 @@ class KubeClient:
     def __init__(self, access: Access) -> None:
         self._access = access
         configuration = Configuration(host=access.server, ssl_ca_cert=str(access.ca_file))
-        configuration.cert_file, configuration.key_file = access.cert_file, access.key_file
+        if access.cert_file and access.key_file:
+            configuration.cert_file, configuration.key_file = str(access.cert_file), str(access.key_file)
         self._rest = RESTClientObject(configuration)
 
     async def close(self) -> None:
