@@ -91,7 +91,7 @@ def controller_manager_arguments(ports: Ports, files: Credentials, kubeconfig: P
         f"--kubeconfig={kubeconfig}",
         f"--service-account-private-key-file={files.service_account_key}",
         f"--root-ca-file={files.ca.cert}",
-        "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslicemirroring-controller",
+        "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller",
         "--use-service-account-credentials=true",
         f"--cluster-signing-cert-file={files.ca.cert}",
         f"--cluster-signing-key-file={files.ca.key}",
