@@ -1,23 +1,38 @@
 """Sessions: one stream a vehicle. The newest wins, because a vehicle that dials again has lost the older one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
+import grpc
 import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_operator.door.limits import UNREAD_SECONDS
 from parkade_operator.door.tls import Identity
 
 _LONGEST_BACKLOG = 1024
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the gateway ended a session, as the vehicle is told."""
+
+    code: grpc.StatusCode
+    words: str
+
+
+NOT_READ = Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, "the vehicle does not read what it is told")
+REPLACED = Ending(grpc.StatusCode.ABORTED, "a newer session of this vehicle replaced this one")
+
+
 @dataclass(eq=False, slots=True)
 class Session:
-    """The open connection of one vehicle. Nothing is sent or heard after `end`."""
+    """The open connection of one vehicle. Nothing is sent or heard after `end`; `ending` says who wanted it and why."""
 
     identity: Identity
+    ending: Ending | None = None
     _outbox: asyncio.Queue[pb.GatewayMessage | None] = field(default_factory=asyncio.Queue)
     _ended: bool = False
 
@@ -30,24 +45,33 @@ class Session:
         else:
             _log.warning("session dropped: the vehicle does not read", vehicle=self.identity.vehicle)
             self._outbox = asyncio.Queue()
-            self.end()
+            self.end(NOT_READ)
 
-    def end(self) -> None:
-        """Ends the session, after the messages that are queued."""
+    def end(self, ending: Ending | None = None) -> None:
+        """Ends the session, after the messages that are queued; the first reason stands."""
         if not self._ended:
             self._ended = True
+            self.ending = ending
             self._outbox.put_nowait(None)
 
     async def converse(
         self,
         incoming: AsyncIterator[pb.VehicleMessage],
         receive: Callable[["Session", pb.VehicleMessage], None],
-    ) -> AsyncIterator[pb.GatewayMessage]:
-        """Hands every incoming message to *receive* and yields what is sent, until either side ends."""
+        write: Callable[[pb.GatewayMessage], Awaitable[None]],
+        unread_seconds: float = UNREAD_SECONDS,
+    ) -> None:
+        """Hands every incoming message to *receive* and every outgoing one to *write*, until either side ends.
+
+        A message that takes *unread_seconds* to write was not read: it ends the session.
+        """
         reading = asyncio.create_task(self._read(incoming, receive))
         try:
             while (message := await self._outbox.get()) is not None:
-                yield message
+                await asyncio.wait_for(write(message), unread_seconds)
+        except TimeoutError:
+            _log.warning("session dropped: the vehicle does not read", vehicle=self.identity.vehicle)
+            self.end(NOT_READ)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -94,8 +118,12 @@ class Sessions:
         self._open[identity.vehicle] = session
         if older is not None:
             _log.info("session replaced by a newer one", vehicle=identity.vehicle)
-            older.end()
+            older.end(REPLACED)
         return session
+
+    def all(self) -> list[Session]:
+        """Every open session."""
+        return list(self._open.values())
 
     def leave(self, session: Session) -> bool:
         """Closes a session; False when a newer one of the vehicle is open."""

@@ -1,5 +1,6 @@
 """The door's RPCs (`parkade.fleet.v1`): who calls is in the certificate, what is answered is decided elsewhere."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import NoReturn
 
@@ -11,19 +12,29 @@ from parkade_api import __version__
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_api.wellknown import MOST_LEASED_SHARDS
-from parkade_core.batch.piece import problem_of_size
+from parkade_operator.door import limits
+from parkade_operator.door.certificates import BadRequest, requested_key
+from parkade_operator.door.entrance import refuse
+from parkade_operator.door.reception import Reception
+from parkade_operator.door.sessions import Ending, Sessions
 from parkade_operator.door.sessions import Session as VehicleSession
-from parkade_operator.door.sessions import Sessions
-from parkade_operator.door.tls import Identity, NoIdentity, peer_identity
+from parkade_operator.door.tls import Identity
 from parkade_operator.gateway.slots import VehicleSlots
+from parkade_operator.gateway.upload import collect
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.shards import errors
 from parkade_operator.shards.service import Batches
 
 _CHUNK = 1024 * 1024
+_REPLACED = (
+    "A new connection of this vehicle replaced one that was open. After a cut that is as it should be; when it "
+    "comes again and again, two vehicles have the same key: run `kubectl parkade revoke` and enrol it anew."
+)
 _RETRY_LEASE_SECONDS = 1.0
 _STATUS: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
-    (NoIdentity, grpc.StatusCode.UNAUTHENTICATED),
+    (limits.Exhausted, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (TimeoutError, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (BadRequest, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.UnknownBatch, grpc.StatusCode.NOT_FOUND),
     (errors.NoSuchObject, grpc.StatusCode.NOT_FOUND),
     (errors.NotLeased, grpc.StatusCode.PERMISSION_DENIED),
@@ -41,6 +52,7 @@ class FleetService(rpc.FleetServicer):
 
     def __init__(
         self,
+        reception: Reception,
         sessions: Sessions,
         vehicles: Vehicles,
         slots: VehicleSlots,
@@ -48,6 +60,9 @@ class FleetService(rpc.FleetServicer):
         beat_seconds: int,
         on_change: Callable[[], None],
     ) -> None:
+        self._entrance = reception.entrance
+        self._authority = reception.authority
+        self._notices = reception.notices
         self._sessions = sessions
         self._vehicles = vehicles
         self._slots = slots
@@ -56,45 +71,55 @@ class FleetService(rpc.FleetServicer):
         self._on_change = on_change
 
     @override
-    async def Session(
+    async def Session(  # type: ignore[override] # writes by the context, so that a write can be given up
         self, request_iterator: AsyncIterator[pb.VehicleMessage], context: Context
-    ) -> AsyncIterator[pb.GatewayMessage]:
+    ) -> None:
         """One vehicle's stream, until either side ends it or a newer session of the vehicle opens."""
-        identity = await self._identify(context)
-        first = await anext(aiter(request_iterator), None)
+        identity = await self._entrance.admit(context, limits.SESSION_COST)
+        incoming = aiter(request_iterator)
+        try:
+            first = await asyncio.wait_for(anext(incoming, None), limits.FIRST_MESSAGE_SECONDS)
+        except TimeoutError:
+            await refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, "no hello came")
         if first is None or not first.HasField("hello"):
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
+            await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
+        if self._sessions.get(identity.vehicle) is not None:
+            self._notices.warn(identity.vehicle, "SessionReplaced", _REPLACED)
         session = self._sessions.enter(identity)
         _log.info("session opened", vehicle=identity.vehicle, agent=first.hello.agent_version)
         try:
             self._welcome(session, first.hello)
-            async for message in session.converse(request_iterator, self._receive):
-                yield message
+            await session.converse(incoming, self._receive, context.write)
         finally:
             self._sessions.leave(session)
             _log.info("session closed", vehicle=identity.vehicle)
+        if session.ending is not None:
+            await _tell(context, session.ending)
 
     @override
     async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:
         """The bytes of a leased shard or of a bundle's file."""
-        identity = await self._identify(context)
+        identity = await self._entrance.admit(context)
         try:
-            data = await self._read(identity.vehicle, request)
-        except errors.ShardsError as error:
+            with self._entrance.transfers.one(identity.vehicle):
+                data = await self._read(identity.vehicle, request)
+                for start in range(0, max(1, len(data)), _CHUNK):
+                    yield pb.Chunk(data=data[start : start + _CHUNK])
+        except (errors.ShardsError, limits.Exhausted) as error:
             await _refuse(context, error)
-        for start in range(0, max(1, len(data)), _CHUNK):
-            yield pb.Chunk(data=data[start : start + _CHUNK])
 
     @override
     async def Store(
         self, request_iterator: AsyncIterator[pb.StoreRequest], context: Context
     ) -> pb.StoreReply:
         """Takes one piece of results; answers when its verdicts are durable."""
-        identity = await self._identify(context)
+        identity = await self._entrance.admit(context)
         try:
-            header, data = await _collect(request_iterator)
-            verdicts = await self._batches.store_piece(header.batch_uid, identity.vehicle, header, data)
-        except errors.ShardsError as error:
+            with self._entrance.transfers.one(identity.vehicle):
+                header, data = await collect(request_iterator)
+                await self._stay(identity, context)
+                verdicts = await self._batches.store_piece(header.batch_uid, identity.vehicle, header, data)
+        except (errors.ShardsError, limits.Exhausted, TimeoutError) as error:
             await _refuse(context, error)
         self._vehicles.committed(identity.vehicle)
         self._on_change()
@@ -103,11 +128,21 @@ class FleetService(rpc.FleetServicer):
             verdicts=[pb.Verdict(shard=shard, outcome=outcomes[won]) for shard, won in verdicts]
         )
 
-    async def _identify(self, context: Context) -> Identity:
+    @override
+    async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.EnrolReply:
+        """A new certificate of the same enrolment, for another key if the vehicle made one."""
+        identity = await self._entrance.admit(context)
         try:
-            return peer_identity(context)
-        except NoIdentity as error:
+            certificate = self._authority.sign(requested_key(request.csr), identity)
+        except BadRequest as error:
             await _refuse(context, error)
+        _log.info("certificate renewed", vehicle=identity.vehicle)
+        return pb.EnrolReply(certificate=certificate, door_ca=self._authority.certificate)
+
+    async def _stay(self, identity: Identity, context: Context) -> None:
+        """What was sent before a revocation and finished after it does not count."""
+        if (problem := self._entrance.problem(identity)) is not None:
+            await refuse(context, grpc.StatusCode.UNAUTHENTICATED, problem)
 
     def _welcome(self, session: VehicleSession, hello: pb.Hello) -> None:
         vehicle = session.identity.vehicle
@@ -136,6 +171,9 @@ class FleetService(rpc.FleetServicer):
             self._sessions.send(vehicle, pb.GatewayMessage(policy=policy))
 
     def _receive(self, session: VehicleSession, message: pb.VehicleMessage) -> None:
+        if (ending := self._ending(session.identity)) is not None:
+            session.end(ending)
+            return
         vehicle = session.identity.vehicle
         match message.WhichOneof("message"):
             case "telemetry":
@@ -156,6 +194,16 @@ class FleetService(rpc.FleetServicer):
                 self._on_change()
             case other:
                 _log.warning("message ignored", vehicle=vehicle, kind=other)
+
+    def _ending(self, identity: Identity) -> Ending | None:
+        """Why a session that has just said something may not go on."""
+        if (problem := self._entrance.problem(identity)) is not None:
+            return Ending(grpc.StatusCode.UNAUTHENTICATED, problem)
+        try:
+            self._entrance.charge(identity)
+        except limits.Exhausted as error:
+            return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        return None
 
     def _lease(self, vehicle: str, request: pb.LeaseRequest) -> pb.LeaseGrant:
         pod = self._slots.slot_of(vehicle, request.batch_uid)
@@ -186,21 +234,14 @@ class FleetService(rpc.FleetServicer):
         return await self._batches.bundle_file(batch_uid, request.bundle_file.name)
 
 
-async def _collect(parts: AsyncIterator[pb.StoreRequest]) -> tuple[pb.PieceHeader, bytes]:
-    header: pb.PieceHeader | None = None
-    data = bytearray()
-    async for part in parts:
-        if part.HasField("header"):
-            header = part.header
-        data += part.data
-        if (problem := problem_of_size(len(data))) is not None:
-            raise errors.BadPiece(problem)
-    if header is None:
-        raise errors.BadPiece("the first message must be the header")
-    return header, bytes(data)
+async def _tell(context: Context, ending: Ending) -> NoReturn:
+    try:
+        await asyncio.wait_for(context.abort(ending.code, ending.words), limits.FIRST_MESSAGE_SECONDS)
+    except TimeoutError:
+        # The vehicle does not read this either. A cancelled call is one that gRPC forgets without an answer.
+        raise asyncio.CancelledError from None
 
 
 async def _refuse(context: Context, error: Exception) -> NoReturn:
     code = next(code for kind, code in _STATUS if isinstance(error, kind))
-    _log.info("call refused", code=code.name, error=str(error))
-    await context.abort(code, str(error))
+    await refuse(context, code, str(error) or "the piece came too slowly")
