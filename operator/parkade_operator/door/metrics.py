@@ -14,7 +14,8 @@ SESSIONS_OPENED: Final = Counter(
 SESSIONS_ENDED: Final = Counter(
     "parkade_sessions_ended",
     "Sessions that ended, by code: OK is the vehicle's own end or a cut line; ABORTED a newer session of the same"
-    " vehicle (many: two vehicles with one key); RESOURCE_EXHAUSTED asked too much or did not read; UNAUTHENTICATED revoked.",
+    " vehicle (many: two vehicles with one key); RESOURCE_EXHAUSTED asked too much or did not"
+    " read; UNAUTHENTICATED revoked.",
     ["code"],
 )
 CALLS_REFUSED: Final = Counter(
