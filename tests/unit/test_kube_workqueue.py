@@ -5,13 +5,14 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from parkade_operator.kube.errors import Unavailable, error_of
+from parkade_operator.kube.errors import error_of
 from parkade_operator.kube.workqueue import WorkQueue
 
 PATIENCE = 10.0
+QUEUE = "test"
 UNAVAILABLE = error_of(503, "ServiceUnavailable", "later")
 
 
@@ -20,7 +21,7 @@ async def working(
     reconcile: Callable[[str], Awaitable[float | None]], workers: int = 4
 ) -> AsyncIterator[WorkQueue]:
     """A running queue."""
-    queue = WorkQueue(reconcile, workers, name="test")
+    queue = WorkQueue(reconcile, workers, name=QUEUE)
     running = asyncio.create_task(queue.run())
     try:
         async with asyncio.timeout(PATIENCE):
@@ -160,15 +161,33 @@ async def test_patience_grows_to_a_limit_and_is_forgotten() -> None:
     assert (waits[8:1200], waits[1200:]) == ([30.0] * 1192, [0.2])
 
 
-async def test_a_defect_ends_the_queue() -> None:
-    """Anything but a KubeError is a defect of ours, and the process shall not go on half alive."""
+async def test_a_defect_of_one_key_is_told_and_harms_no_other() -> None:
+    """What is no KubeError is a defect of ours: logged with its traceback, counted, and tried again with patience."""
+    tries = Counter[str]()
+    twice, other = asyncio.Event(), asyncio.Event()
 
-    async def reconcile(_: str) -> None:
+    async def reconcile(key: str) -> None:
+        tries[key] += 1
+        if key == "other":
+            other.set()
+            return
+        if tries[key] == 2:
+            twice.set()
         raise KeyError("a defect")
 
-    queue = WorkQueue(reconcile, name="test")
-    queue.add("a")
-    with pytest.raises(ExceptionGroup) as raised:
-        await asyncio.wait_for(queue.run(), PATIENCE)
-    assert raised.group_contains(KeyError)
-    assert not raised.group_contains(Unavailable)
+    before = _defects()
+    with capture_logs() as logs:
+        async with working(reconcile, workers=1) as queue:
+            queue.add("broken")
+            queue.add("other")
+            await other.wait()
+            await twice.wait()
+    assert (tries["other"], _defects() - before) == (1, 2)
+    assert [(entry["event"], entry["exc_info"], entry["retry_seconds"]) for entry in logs] == [
+        ("reconcile broken", True, 0.2),
+        ("reconcile broken", True, 0.4),
+    ]
+
+
+def _defects() -> float:
+    return REGISTRY.get_sample_value("parkade_reconcile_defects_total", {"queue": QUEUE}) or 0.0

@@ -36,6 +36,11 @@ RECONCILE_ERRORS: Final = Counter(
     "Reconciles that the API server refused; each is retried with growing patience. The log says which and why.",
     ["queue"],
 )
+RECONCILE_DEFECTS: Final = Counter(
+    "parkade_reconcile_defects",
+    "Reconciles that ended in an error of our own code; any but 0 is worth an issue with the traceback from the log.",
+    ["queue"],
+)
 LEADER: Final = Gauge(
     "parkade_leader",
     "1 while this process leads, 0 while it stands by. Over all replicas it sums to 1, and to 0 only for the seconds of"

@@ -18,7 +18,8 @@ class WorkQueue:
     """Calls *reconcile* for every added key, from several workers; *name* is its label in the metrics.
 
     *reconcile* is level-triggered: it reads what is, not what happened. It returns the seconds after which it wants
-    to run again, or None. A KubeError is retried with growing patience; any other error is a defect and ends `run`.
+    to run again, or None. An error is retried with growing patience; one that is no KubeError is a defect of ours,
+    logged with its traceback and counted apart.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class WorkQueue:
         self._failures: dict[str, int] = {}
         self._seconds = metrics.RECONCILE_SECONDS.labels(name)
         self._errors = metrics.RECONCILE_ERRORS.labels(name)
+        self._defects = metrics.RECONCILE_DEFECTS.labels(name)
         metrics.QUEUE_DEPTH.labels(name).set_function(self._waiting.qsize)
 
     def add(self, key: str) -> None:
@@ -89,9 +91,20 @@ class WorkQueue:
                 again: float | None = await self._reconcile(key)
         except KubeError as error:
             self._errors.inc()
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            wait = float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, _DOUBLINGS)))
+            wait = self._wait_of(key)
             _log.warning("reconcile failed", key=key, error=str(error), retry_seconds=wait)
+            return wait
+        except Exception:  # noqa: BLE001 - whatever it is
+            # Ending the process would not cure it: the next one meets the same object, and all other keys would
+            # share its crash loop.
+            self._defects.inc()
+            wait = self._wait_of(key)
+            _log.exception("reconcile broken", key=key, retry_seconds=wait)
             return wait
         self._failures.pop(key, None)
         return again
+
+    def _wait_of(self, key: str) -> float:
+        """Counts one more failure of *key*; how long it has to wait."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, _DOUBLINGS)))
