@@ -5,7 +5,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 GO_MODULE: Final = ROOT / "hack" / "controlplane"
-MANIFESTS: Final = ROOT / "hack" / "manifests"
+CHART: Final = ROOT / "charts" / "parkade"
 CRDS: Final = ROOT / "crds"
 EXAMPLES: Final = ROOT / "examples"
 RUNS: Final = ROOT / ".run"

@@ -1,0 +1,1 @@
+"""`parkade-check`: whether a release works, as `helm test` asks."""
