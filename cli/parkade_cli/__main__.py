@@ -1,9 +1,16 @@
 """`kubectl parkade`: every command, and what it calls."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
 import typer
 from rich.console import Console
 
-from parkade_cli.cluster import ApiServer, ClusterError
+from parkade_api.wellknown import SYSTEM_NAMESPACE
+from parkade_cli import enrolment
+from parkade_cli.cluster import ApiServer, ClusterError, ReleaseObjects
 from parkade_cli.watch import LiveView
 from parkade_cli.watch import watch as watch_cluster
 
@@ -18,11 +25,67 @@ def root() -> None:
 @app.command()
 def watch(*, once: bool = typer.Option(False, help="Show the state of now and end.")) -> None:
     """Show vehicles (state, why, taints) and batches (shards, progress, ETA) as they change."""
-    try:
+    with _words():
         watch_cluster(ApiServer(), LiveView(Console()), lambda _: once)
+
+
+class Output(StrEnum):
+    """How a result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_NAMESPACE = typer.Option(SYSTEM_NAMESPACE, "--namespace", "-n", help="Namespace of the Helm release.")
+_OUTPUT = typer.Option(Output.TEXT, "--output", "-o", help="What is printed: the token alone, or all of it.")
+_CLAIMS = typer.Option([], "--claim", metavar="NAME=VALUE", help="Becomes the Node's label parkade.dev/NAME.")
+
+
+@app.command()
+def enroll(
+    vehicle: str,
+    *,
+    claim: list[str] = _CLAIMS,
+    expires: str = typer.Option("1h", help="How long the token is good: 30m, 1h, 7d."),
+    output: Output = _OUTPUT,
+    namespace: str = _NAMESPACE,
+) -> None:
+    """Print a one-time token that makes a vehicle a member of the fleet."""
+    with _words():
+        claims, seconds = enrolment.claims_of(claim), enrolment.seconds_of(expires)
+        made = enrolment.enroll(ReleaseObjects(namespace), vehicle, claims, seconds)
+    until = made.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if output is Output.JSON:
+        typer.echo(json.dumps({"vehicle": vehicle, "claims": claims, "expires": until, "token": made.token}))
+    else:
+        typer.echo(made.token)
+    typer.echo(
+        f"A token for vehicle {vehicle}, good for one key until {until}. Keep it secret. Put it into a file in the "
+        "vehicle, name the file in PARKADE_ENROLMENT_TOKEN_FILE and start parkade-agent: it makes its own key, gets "
+        f"its certificate, and the Node vehicle-{vehicle} appears.",
+        err=True,
+    )
+
+
+@app.command()
+def revoke(vehicle: str, *, namespace: str = _NAMESPACE) -> None:
+    """Make every certificate and token of a vehicle void; its session ends within seconds."""
+    with _words():
+        moment = enrolment.revoke(ReleaseObjects(namespace), vehicle)
+    typer.echo(
+        f"vehicle {vehicle} is revoked: nothing that it was given before {moment:%Y-%m-%dT%H:%M:%SZ} is valid. "
+        f"To let it in again: kubectl parkade enroll {vehicle}"
+    )
+
+
+@contextmanager
+def _words() -> Iterator[None]:
+    """Ends the command with one sentence instead of a traceback."""
+    try:
+        yield
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except ClusterError as error:
+    except (ClusterError, enrolment.EnrolmentError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -1,7 +1,10 @@
-"""Reads vehicles, slots and batches from the API server that the kubeconfig names."""
+"""The API server that the kubeconfig names: vehicles, slots and batches to read, the release's objects to write."""
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import orjson
@@ -35,14 +38,16 @@ def _errors() -> Iterator[None]:
         raise ClusterError(f"the cluster does not answer: {error}") from error
 
 
+def _api_client(kubeconfig: str | None) -> Any:
+    with _errors():
+        return config.new_client_from_config(config_file=kubeconfig)  # type: ignore[no-untyped-call]
+
+
 class ApiServer:
     """The API server, read with the rights of the kubeconfig's user. Raises ClusterError without a kubeconfig."""
 
     def __init__(self, kubeconfig: str | None = None) -> None:
-        with _errors():
-            api: client.ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]
-                config_file=kubeconfig
-            )
+        api = _api_client(kubeconfig)
         self._core = client.CoreV1Api(api)
         self._custom = client.CustomObjectsApi(api)
 
@@ -60,3 +65,48 @@ class ApiServer:
         reply = call(**arguments, _preload_content=False, _request_timeout=REQUEST_SECONDS)
         items: list[dict[str, Any]] = orjson.loads(reply.data)["items"]
         return items
+
+
+class ReleaseObjects:
+    """ConfigMaps and Secrets of one release, with the rights of the kubeconfig's user. All methods raise ClusterError."""
+
+    def __init__(self, namespace: str, kubeconfig: str | None = None) -> None:
+        api = _api_client(kubeconfig)
+        self._namespace = namespace
+        self._core = client.CoreV1Api(api)
+        self._version = client.VersionApi(api)
+
+    def config_map(self, name: str) -> Mapping[str, str]:
+        """The data of a ConfigMap."""
+        data: dict[str, str] = self._data(self._core.read_namespaced_config_map, name)
+        return data
+
+    def secret(self, name: str) -> Mapping[str, bytes]:
+        """The data of a Secret."""
+        data: dict[str, str] = self._data(self._core.read_namespaced_secret, name)
+        return {key: base64.b64decode(value) for key, value in data.items()}
+
+    def write_config_map(self, name: str, data: Mapping[str, str]) -> None:
+        """Sets some keys of a ConfigMap."""
+        self._ask(self._core.patch_namespaced_config_map, name, self._namespace, {"data": dict(data)})
+
+    def write_secret(self, name: str, data: Mapping[str, bytes | None]) -> None:
+        """Sets some keys of a Secret, and removes those that are None."""
+        body = {
+            "data": {
+                key: None if value is None else base64.b64encode(value).decode()
+                for key, value in data.items()
+            }
+        }
+        self._ask(self._core.patch_namespaced_secret, name, self._namespace, body)
+
+    def now(self) -> datetime:
+        """The time by the API server's clock, to the second."""
+        return parsedate_to_datetime(self._ask(self._version.get_code).headers["Date"])
+
+    def _data(self, read: Any, name: str) -> Any:
+        return orjson.loads(self._ask(read, name, self._namespace).data).get("data") or {}
+
+    def _ask(self, call: Any, *arguments: Any) -> Any:
+        with _errors():
+            return call(*arguments, _preload_content=False, _request_timeout=REQUEST_SECONDS)
