@@ -68,7 +68,7 @@ class ApiServer:
 
 
 class ReleaseObjects:
-    """ConfigMaps and Secrets of one release, with the rights of the kubeconfig's user. All methods raise ClusterError."""
+    """ConfigMaps and Secrets of one release. All methods raise ClusterError."""
 
     def __init__(self, namespace: str, kubeconfig: str | None = None) -> None:
         api = _api_client(kubeconfig)
