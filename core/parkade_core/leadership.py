@@ -123,12 +123,12 @@ def is_still_ours(held: LeaseView, seen: LeaseView) -> bool:
     return (seen.holder, seen.transitions) == (held.holder, held.transitions)
 
 
-def leader_labels(pods: Iterable[Object], leader: str) -> Mapping[str, str | None]:
-    """By pod name, what the label of the leader has to become (None: taken off), the others' first."""
-    wrong: dict[str, str | None] = {}
-    for pod in pods:
+def leader_labels(pods: Iterable[Object], leader: str) -> Mapping[str, Object]:
+    """By pod name, the merge patches after which only the leader has the leader's label; the others' come first."""
+    patches: dict[str, Object] = {}
+    for pod in sorted(pods, key=lambda pod: bool(pod["metadata"]["name"] == leader)):
         meta = pod["metadata"]
         wanted = "true" if meta["name"] == leader else None
         if (meta.get("labels") or {}).get(LABEL_LEADER) != wanted:
-            wrong[meta["name"]] = wanted
-    return dict(sorted(wrong.items(), key=lambda item: item[1] is not None))
+            patches[meta["name"]] = {"metadata": {"labels": {LABEL_LEADER: wanted}}}
+    return patches

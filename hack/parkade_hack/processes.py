@@ -108,6 +108,16 @@ class Supervisor:
         """Ends *name* with SIGTERM, after *seconds* with SIGKILL. Its exit code; None if it did not run."""
         return self._end(name, signal.SIGTERM, seconds)
 
+    def wait(self, name: str, seconds: float) -> int:
+        """The exit code of *name*, which ends by itself. Raises ProcessError when it has not after *seconds*."""
+        process = self._running.get(name)
+        if process is None:
+            raise ProcessError(f"{name} was not started, or was stopped")
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ProcessError(f"{name} has not ended after {seconds:.0f} s{self.tail(name)}") from None
+
     def stop_all(self) -> None:
         """Stops everything, the last started first."""
         for name in reversed(list(self._running)):

@@ -10,7 +10,7 @@ from parkade_operator.controllers.inferencebatch import BatchReconciler
 from parkade_operator.controllers.pools import PoolIndex
 from parkade_operator.controllers.settings import Settings
 from parkade_operator.controllers.vehiclepool import PoolReconciler
-from parkade_operator.kube.client import Access, KubeClient, Object
+from parkade_operator.kube.client import KubeClient, Object
 from parkade_operator.kube.errors import KubeError
 from parkade_operator.kube.events import EventRecorder
 from parkade_operator.kube.workqueue import WorkQueue
@@ -22,9 +22,9 @@ _log = structlog.get_logger()
 class Controllers:
     """Made inside the event loop. A changed object wakes itself; a pool or a gateway snapshot wakes all batches."""
 
-    def __init__(self, settings: Settings, access: Access) -> None:
-        self._client = KubeClient(access)
-        self._gateway = GatewayClient(settings)
+    def __init__(self, settings: Settings, client: KubeClient) -> None:
+        self._client = client
+        self._gateway = GatewayClient(settings, client)
         self._index = PoolIndex()
         self._pools = PoolReconciler(self._client, self._gateway, self._index)
         events = EventRecorder(self._client, "parkade-operator")
@@ -65,7 +65,6 @@ class Controllers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._gateway.close()
-        await self._client.close()
 
     def see_pool(self, item: Object, *, exists: bool) -> None:
         """A VehiclePool was created, changed or deleted."""

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from parkade_api.exposition import ExpositionSettings
+from parkade_operator.kube.leader import CandidateSettings
 
 
-class Settings(BaseSettings):
+class Settings(ExpositionSettings, CandidateSettings):
     """What an administrator sets; the API server is in `PARKADE_KUBE_*`."""
 
     model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
@@ -14,7 +17,6 @@ class Settings(BaseSettings):
     gateway_address: str = Field(
         default="parkade-gateway:9443", description="Host and port of the gateway's internal port."
     )
-    gateway_ca_file: Path = Field(description="CA of the gateway's certificate.")
     gateway_token_file: Path = Field(
         description="Our ServiceAccount's token for the gateway; read at every call."
     )

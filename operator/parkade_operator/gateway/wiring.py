@@ -5,14 +5,18 @@ import uuid
 from dataclasses import dataclass
 
 import grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
 from parkade_core.batch.piece import MOST_PIECE_BYTES
 from parkade_core.vehicle.node import vehicle_nodes, vehicle_of
 from parkade_core.vehicle.pod import slot_rules
+from parkade_operator.door.authority import Authority
+from parkade_operator.door.limits import DOOR_OPTIONS
+from parkade_operator.door.notices import Notices
+from parkade_operator.door.reception import Reception
 from parkade_operator.door.sessions import Sessions
-from parkade_operator.door.tls import server_credentials
 from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.fleet_service import FleetService
 from parkade_operator.gateway.internal import GatewayService
@@ -50,23 +54,30 @@ class Gateway:
     fleet: FleetService
     batches: Batches
     changes: Changes
+    reception: Reception
     door: grpc.aio.Server
+    enrolment: grpc.aio.Server
     internal: grpc.aio.Server
 
 
-def wire(settings: Settings, client: KubeClient, batches: Batches, changes: Changes) -> Gateway:
-    """Joins the parts by the calls that one makes on another."""
+def wire(
+    settings: Settings, client: KubeClient, authority: Authority, batches: Batches, changes: Changes
+) -> Gateway:
+    """Joins the parts by the calls that one makes on another. Raises RuntimeError when a port cannot be opened."""
     events = EventRecorder(client, "parkade-gateway")
     sessions = Sessions()
     pools = Pools(client, changes.notify)
     kind = vehicle_nodes(settings.node_address, settings.kubelet_port)
-    nodes = NodeController(client, settings.identity, kind, changes.notify)
+    nodes = NodeController(client, settings.holder, kind, changes.notify)
     rules = slot_rules(settings.node_address)
     pods = PodController(client, _is_vehicle_node, rules, events, changes.notify)
     vehicles = Vehicles(nodes, pods, pools, time.monotonic, changes.notify)
     slots = VehicleSlots(sessions, vehicles, pods, batches.input_digest)
     pods.serve(slots)
-    fleet = FleetService(sessions, vehicles, slots, batches, settings.beat_seconds, changes.notify)
+    simulation = (settings.simulation_user, settings.simulation_claims)
+    notices = Notices(events, nodes.get)
+    reception = Reception(client, settings.namespace, authority, sessions, notices, simulation)
+    fleet = FleetService(reception, sessions, vehicles, slots, batches, settings.beat_seconds, changes.notify)
     reviewer = TokenReviewer(client, settings.operator_user)
     service = GatewayService(
         batches,
@@ -83,8 +94,10 @@ def wire(settings: Settings, client: KubeClient, batches: Batches, changes: Chan
         fleet=fleet,
         batches=batches,
         changes=changes,
-        door=_door(settings, fleet),
-        internal=_internal(settings, service),
+        reception=reception,
+        door=_door(settings, authority, fleet),
+        enrolment=reception.enrolment_server(_place(settings.listen_address, settings.enrolment_port)),
+        internal=_internal(settings, authority, service),
     )
 
 
@@ -97,19 +110,22 @@ def _is_vehicle_node(name: str) -> bool:
     return vehicle_of(name) is not None
 
 
-def _door(settings: Settings, fleet: FleetService) -> grpc.aio.Server:
-    server = grpc.aio.server(options=_OPTIONS)
+def _door(settings: Settings, authority: Authority, fleet: FleetService) -> grpc.aio.Server:
+    server = grpc.aio.server(options=DOOR_OPTIONS)
     fleet_pb2_grpc.add_FleetServicer_to_server(fleet, server)
-    credentials = server_credentials(
-        settings.door_cert_file, settings.door_key_file, settings.door_client_ca_file
-    )
-    server.add_secure_port(f"{settings.door_address}:{settings.door_port}", credentials)
+    place = _place(settings.listen_address, settings.door_port)
+    server.add_secure_port(place, authority.port_credentials(vehicles_only=True))
     return server
 
 
-def _internal(settings: Settings, service: GatewayService) -> grpc.aio.Server:
+def _internal(settings: Settings, authority: Authority, service: GatewayService) -> grpc.aio.Server:
     server = grpc.aio.server(options=_OPTIONS)
     gateway_pb2_grpc.add_GatewayServicer_to_server(service, server)
-    credentials = server_credentials(settings.internal_cert_file, settings.internal_key_file)
-    server.add_secure_port(f"{settings.internal_address}:{settings.internal_port}", credentials)
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    place = _place(settings.listen_address, settings.internal_port)
+    server.add_secure_port(place, authority.port_credentials())
     return server
+
+
+def _place(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

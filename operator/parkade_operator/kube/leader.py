@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Final, NoReturn, Protocol, TypeVar
@@ -40,6 +40,7 @@ from parkade_core.leadership import (
     sight,
     standing,
 )
+from parkade_operator.kube import metrics
 from parkade_operator.kube.client import MERGE, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, KubeError, NotFound, Unavailable
 
@@ -131,6 +132,8 @@ class Election:
         self._clock = clock
         self._sighting: Sighting | None = None
         self._held: LeaseView | None = None
+        self._gauge = metrics.LEADER.labels(name)
+        self._gauge.set(0)
 
     @property
     def is_leading(self) -> bool:
@@ -138,18 +141,22 @@ class Election:
         return self._held is not None
 
     @asynccontextmanager
-    async def term(self) -> AsyncIterator[None]:
-        """Waits until this process leads; inside it does. When the work inside has ended well, others may lead."""
-        await self._win()
+    async def term(self, stopping: asyncio.Event) -> AsyncIterator[bool]:
+        """Waits until this process leads (True), or until it is told to stop (False).
+
+        Inside it leads. When the work inside has ended well, others may lead; after an error only the end of the
+        process is certain, so they wait for the Lease to expire.
+        """
+        await self._win(stopping)
         keeping = asyncio.create_task(self._keep())
-        yield
+        yield self.is_leading
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await self._step_down()
 
-    async def _win(self) -> None:
+    async def _win(self, stopping: asyncio.Event) -> None:
         told: tuple[Standing, str] | None = None
-        while self._held is None:
+        while self._held is None and not stopping.is_set():
             try:
                 how, holder = await self._bid()
                 if self._held is None and told != (how, holder):
@@ -159,7 +166,7 @@ class Election:
                 told = None
                 _log.warning("no bid for the Lease", lease=self._name, error=str(error))
             if self._held is None:
-                await asyncio.sleep(LOOK_SECONDS)
+                await _pause(stopping, LOOK_SECONDS)
 
     async def _bid(self) -> tuple[Standing, str]:
         """One look at the Lease, and a try to take it if it may be taken."""
@@ -208,6 +215,7 @@ class Election:
 
     async def _step_down(self) -> None:
         held, self._held = self._held, None
+        self._gauge.set(0)
         if held is not None:
             try:
                 await self._write(release(held, _now_micro()))
@@ -217,6 +225,7 @@ class Election:
 
     def _hold(self, lease: LeaseView, sent_at: float) -> None:
         self._held = lease
+        self._gauge.set(1)
         self._watchman.wake_in(sent_at + DEADLINE_SECONDS - self._clock())
 
     async def _read(self) -> LeaseView | None:
@@ -240,6 +249,11 @@ async def _answered(request: Awaitable[_T]) -> _T:
             return await request
     except TimeoutError:
         raise Unavailable(0, "NoAnswer", f"no answer in {_ANSWER_SECONDS:.0f} seconds") from None
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
 
 
 def _now_micro() -> str:
