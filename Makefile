@@ -43,8 +43,8 @@ verify: $(DEV) ## Fail when a generated file is not what `make generate` writes
 
 presubmit: test ## Run all that must hold before a push
 
-tools: $(RUN) ## Build the control plane's programs, once
-	@$(BIN)/python -m parkade_hack.tools
+tools: $(RUN) ## Build the programs of the control plane and Prometheus, once
+	@$(BIN)/python -m parkade_hack.tools controlplane prometheus
 
 demo: $(RUN) ## Run a batch on a real control plane; KEEP=1 leaves it up to look around
 	@KEEP=$(KEEP) $(BIN)/python -m parkade_hack.demo

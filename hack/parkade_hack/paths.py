@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-GO_MODULE: Final = ROOT / "hack" / "controlplane"
 CHART: Final = ROOT / "charts" / "parkade"
 CRDS: Final = ROOT / "crds"
 EXAMPLES: Final = ROOT / "examples"

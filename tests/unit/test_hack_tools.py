@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parkade_hack.tools.build import build_missing
-from parkade_hack.tools.catalogue import TOOLS
+from parkade_hack.tools.catalogue import CONTROL_PLANE, PROMETHEUS, TOOLS
 from parkade_hack.tools.errors import ToolsError
 from parkade_hack.tools.estimate import in_words, seconds_left
 from parkade_hack.tools.locate import ensure_tools, fitting_tools
@@ -72,6 +72,16 @@ def test_no_programs_and_no_go_is_a_clear_error(tmp_path: Path, monkeypatch: pyt
         ensure_tools()
 
 
+def test_prometheus_is_a_module_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian's Prometheus 2 does not do; without Go the error names Prometheus and nothing of the control plane."""
+    _write_program(tmp_path / "prometheus", "prometheus, version 2.42.0+ds (branch: debian/sid)")
+    _write_program(tmp_path / "promtool", "promtool, version 3.5.1 (branch: HEAD)")
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolsError, match=r"^no prometheus for Prometheus 3"):
+        ensure_tools(PROMETHEUS)
+
+
 def test_an_old_go_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Go older than go.mod asks for is refused before anything is built."""
     _write_program(tmp_path / "go", "go1.9.9")
@@ -87,7 +97,7 @@ def test_a_failed_build_shows_the_compilers_words(tmp_path: Path) -> None:
     go.write_text("#!/bin/sh\necho 'undefined: Gopher' >&2\nexit 3\n")
     go.chmod(0o755)
     with pytest.raises(ToolsError, match=r"(?s)etcd \(exit 3\).*undefined: Gopher"):
-        build_missing(TOOLS, tmp_path / "cache", str(go))
+        build_missing(CONTROL_PLANE, TOOLS, tmp_path / "cache", str(go))
     assert not (tmp_path / "cache" / "etcd").exists()
 
 

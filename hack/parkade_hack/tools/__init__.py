@@ -1,4 +1,4 @@
-"""The six programs of a local cluster, helm among them: found on this machine, or built once from a Go module."""
+"""Programs of the control plane and Prometheus: found on this machine, or built once from pinned Go modules."""
 
 from parkade_hack.tools.catalogue import Tools
 from parkade_hack.tools.locate import ToolsError, ensure_tools

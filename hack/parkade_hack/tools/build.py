@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from parkade_hack.paths import GO_MODULE
-from parkade_hack.tools.catalogue import LDFLAGS, Tool
+from parkade_hack.tools.catalogue import Module, Tool
 from parkade_hack.tools.errors import ToolsError
 from parkade_hack.tools.estimate import in_words, seconds_left
 from parkade_hack.tools.progress import ProgressLine
@@ -20,33 +19,37 @@ POLL_SECONDS = 0.5
 KEPT_OUTPUT_CHARACTERS = 4000
 
 
-def build_missing(wanted: Sequence[Tool], folder: Path, go: str) -> None:
-    """Builds what *folder* lacks of *wanted*. Raises ToolsError with the compiler's words when a build fails."""
+def build_missing(module: Module, wanted: Sequence[Tool], folder: Path, go: str) -> None:
+    """Builds what *folder* lacks of *wanted*, from *module*.
+
+    Raises ToolsError with the compiler's words when a build fails.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     line = ProgressLine()
-    with _only_builder(folder, line):
+    with _only_builder(module, folder, line):
         missing = [tool for tool in wanted if not (folder / tool.name).exists()]
         done: list[tuple[Tool, float]] = []
         for tool in missing:
             begun = time.monotonic()
-            _build(tool, missing, folder, go, done, line)
+            _build(module, tool, missing, folder, go, done, line)
             done.append((tool, time.monotonic() - begun))
         if done:
-            line.end(f"control plane built in {sum(seconds for _, seconds in done):.0f} s")
+            line.end(f"{module.title} built in {sum(seconds for _, seconds in done):.0f} s")
 
 
 @contextmanager
-def _only_builder(folder: Path, line: ProgressLine) -> Iterator[None]:
+def _only_builder(module: Module, folder: Path, line: ProgressLine) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            line.end("another process builds the control plane: waiting for it")
+            line.end(f"another process builds {module.title}: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _build(
+    module: Module,
     tool: Tool,
     missing: Sequence[Tool],
     folder: Path,
@@ -60,15 +63,15 @@ def _build(
     log = folder / f".{tool.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(tool, unfinished, go),
-            cwd=GO_MODULE,
+            _command(module, tool, unfinished, go),
+            cwd=module.folder,
             env=os.environ | {"GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait(process, tool, missing, done, line)
+            _wait(process, module, tool, missing, done, line)
         finally:
             process.kill()
             process.wait()
@@ -79,15 +82,16 @@ def _build(
     log.unlink()
 
 
-def _command(tool: Tool, target: Path, go: str) -> list[str]:
+def _command(module: Module, tool: Tool, target: Path, go: str) -> list[str]:
     dies_with_us = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", "--"]
     niced = [shutil.which("nice") or "nice", "-n", str(NICENESS)]
-    build = [go, "build", "-trimpath", "-ldflags", LDFLAGS, "-o", str(target), tool.package]
-    return [*dies_with_us, *niced, *build]
+    flags = ["-trimpath", "-tags", module.tags, "-ldflags", module.ldflags]
+    return [*dies_with_us, *niced, go, "build", *flags, "-o", str(target), tool.package]
 
 
 def _wait(
     process: subprocess.Popen[bytes],
+    module: Module,
     tool: Tool,
     missing: Sequence[Tool],
     done: list[tuple[Tool, float]],
@@ -95,7 +99,7 @@ def _wait(
 ) -> None:
     begun = time.monotonic()
     position = missing.index(tool)
-    step = f"building the control plane, once: {position + 1} of {len(missing)} {tool.name}"
+    step = f"building {module.title}, once: {position + 1} of {len(missing)} {tool.name}"
     while process.poll() is None:
         now = time.monotonic()
         left = seconds_left(done, tool, now - begun, missing[position + 1 :])

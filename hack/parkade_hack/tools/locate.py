@@ -8,9 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from parkade_hack.paths import GO_MODULE
 from parkade_hack.tools.build import build_missing
-from parkade_hack.tools.catalogue import KUBERNETES_VERSION, LDFLAGS, TOOLS, Tool, Tools
+from parkade_hack.tools.catalogue import CONTROL_PLANE, Module, Tool, Tools
 from parkade_hack.tools.errors import ToolsError
 from parkade_models.cache import cache_folder
 
@@ -20,22 +19,22 @@ VERSION_SECONDS = 20.0
 KEY_CHARACTERS = 16
 
 
-def ensure_tools() -> Tools:
-    """The six programs, each from KUBEBUILDER_ASSETS, from PATH, or built into the cache.
+def ensure_tools(module: Module = CONTROL_PLANE) -> Tools:
+    """The programs of *module*, each from KUBEBUILDER_ASSETS, from PATH, or built into the cache.
 
     Raises ToolsError with the cure when Go is needed and missing, too old, or fails.
     """
     found: dict[str, Path] = {}
     for search_path in (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH", os.defpath)):
         if search_path:
-            found = fitting_tools(search_path) | found
-    missing = [tool for tool in TOOLS if tool.name not in found]
-    return Tools(found | (_built(missing) if missing else {}))
+            found = fitting_tools(search_path, module) | found
+    missing = [tool for tool in module.tools if tool.name not in found]
+    return Tools(found | (_built(module, missing) if missing else {}))
 
 
-def fitting_tools(search_path: str) -> dict[str, Path]:
-    """Those of the six programs that are on *search_path* and have the pinned minor version."""
-    places = {tool: shutil.which(tool.name, path=search_path) for tool in TOOLS}
+def fitting_tools(search_path: str, module: Module = CONTROL_PLANE) -> dict[str, Path]:
+    """Those of the module's programs that are on *search_path* and have the pinned minor version."""
+    places = {tool: shutil.which(tool.name, path=search_path) for tool in module.tools}
     return {tool.name: Path(place) for tool, place in places.items() if place and _fits(tool, place)}
 
 
@@ -53,47 +52,46 @@ def _fits(tool: Tool, place: str) -> bool:
     return tool.version_mark in answer.stdout
 
 
-def _built(missing: Sequence[Tool]) -> dict[str, Path]:
+def _built(module: Module, missing: Sequence[Tool]) -> dict[str, Path]:
     go = shutil.which("go")
     if go is None:
         names = ", ".join(tool.name for tool in missing)
         raise ToolsError(
-            f"no {names} for Kubernetes {KUBERNETES_VERSION} on this machine and no Go to build it: install Go"
-            f" {_needed_go()} or newer, or point KUBEBUILDER_ASSETS at a folder with what is missing"
+            f"no {names} for {module.version} on this machine and no Go to build it: install Go"
+            f" {_needed_go(module)} or newer, or point KUBEBUILDER_ASSETS at a folder with what is missing"
         )
-    folder = build_folder(_go_version(go))
-    build_missing(missing, folder, go)
+    folder = build_folder(module, _go_version(module, go))
+    build_missing(module, missing, folder, go)
     return {tool.name: folder / tool.name for tool in missing}
 
 
-def build_folder(go_version: str) -> Path:
+def build_folder(module: Module, go_version: str) -> Path:
     """The cache folder of these sources, these flags and this compiler."""
     digest = hashlib.sha256()
-    for part in ((GO_MODULE / "go.mod").read_bytes(), (GO_MODULE / "go.sum").read_bytes()):
+    for part in ((module.folder / "go.mod").read_bytes(), (module.folder / "go.sum").read_bytes()):
         digest.update(hashlib.sha256(part).digest())
-    digest.update(f"{LDFLAGS} {go_version}".encode())
-    return cache_folder() / "controlplane" / digest.hexdigest()[:KEY_CHARACTERS]
+    digest.update(f"{module.ldflags}{module.tags} {go_version}".encode())
+    return cache_folder() / module.name / digest.hexdigest()[:KEY_CHARACTERS]
 
 
-def _go_version(go: str) -> str:
+def _go_version(module: Module, go: str) -> str:
     answer = subprocess.run(
         [go, "env", "GOVERSION"],
-        cwd=GO_MODULE,
+        cwd=module.folder,
         env=os.environ | {"GOTOOLCHAIN": "local"},
         capture_output=True,
         text=True,
         check=False,
     )
     version = answer.stdout.strip()
-    if _numbers(version) < _numbers(_needed_go()):
-        raise ToolsError(
-            f"{go} is {version or 'unusable'}: the control plane needs Go {_needed_go()} or newer"
-        )
+    needed = _needed_go(module)
+    if _numbers(version) < _numbers(needed):
+        raise ToolsError(f"{go} is {version or 'unusable'}: {module.title} needs Go {needed} or newer")
     return version
 
 
-def _needed_go() -> str:
-    match = re.search(r"^go (\S+)$", (GO_MODULE / "go.mod").read_text(), re.MULTILINE)
+def _needed_go(module: Module) -> str:
+    match = re.search(r"^go (\S+)$", (module.folder / "go.mod").read_text(), re.MULTILINE)
     return match[1] if match else "1.26.0"
 
 
