@@ -11,6 +11,7 @@ from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
 from parkade_agent.folders import LastFolders, emptied, socket_folder
 from parkade_agent.guard import Guard
+from parkade_agent.logs import LogAnswers, Logs
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.slot import Ending, Slot, Vehicle
 from parkade_agent.session import Session, Voice
@@ -47,7 +48,9 @@ class Agent:
         self._slots: dict[str, Slot] = {}
         self._past: dict[str, fleet_pb2.SlotStatus] = {}
         self._batch_uids: dict[str, str] = {}
-        self._logs = LastFolders(PAST_SLOTS)
+        self._folders = LastFolders(PAST_SLOTS)
+        self._logs: dict[str, Logs] = {}
+        self._answers = LogAnswers(door)
         self._lives: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,7 +66,7 @@ class Agent:
             await slot.has_ended.wait()
         for task in (session, *self._lives):
             task.cancel()
-        await asyncio.gather(session, *self._lives, return_exceptions=True)
+        await asyncio.gather(session, *self._lives, self._answers.stop(), return_exceptions=True)
         self._guard.stop()
         shutil.rmtree(self._sockets, ignore_errors=True)
         if not session.cancelled():
@@ -92,6 +95,8 @@ class Agent:
                 self._unassigned(message.end_assignment)
             case "lease_grant":
                 self._granted(message.lease_grant)
+            case "read_logs":
+                self._answers.start(message.read_logs, self._logs.get(message.read_logs.pod_uid))
             case _:
                 _log.warning("a message that this agent does not know", message=str(message))
 
@@ -116,7 +121,8 @@ class Agent:
         _log.info("assigned", pod=assignment.pod_name, batch=assignment.batch_uid)
         before = [slot for slot in self._slots.values() if not slot.has_ended.is_set()]
         slot = self._slots[assignment.pod_uid] = Slot(assignment, self._vehicle, self._slot_changed)
-        self._logs.leave(slot.folder)
+        self._folders.leave(slot.folder)
+        _put(self._logs, assignment.pod_uid, slot.logs)
         _put(self._batch_uids, assignment.pod_uid, assignment.batch_uid)
         self._report(slot.status())
         life = asyncio.create_task(self._live(slot, before), name=f"slot {assignment.pod_name}")
@@ -135,7 +141,7 @@ class Agent:
         await slot.run()
         status = slot.status()
         del self._slots[status.pod_uid]
-        self._logs.keep(slot.folder)
+        self._folders.keep(slot.folder)
         self._remember(status)
 
     def _remember(self, status: fleet_pb2.SlotStatus) -> None:

@@ -1,6 +1,7 @@
 """The vehicle's only network connection: one outbound mTLS channel to the gateway's door."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
@@ -50,6 +51,7 @@ _PERHAPS = frozenset(
 FETCH_PATIENCE_SECONDS = 20.0
 STORE_PATIENCE_SECONDS = 120.0
 
+LogCall = grpc.aio.StreamUnaryCall[fleet_pb2.LogChunk, fleet_pb2.LogsReply]
 SessionCall = grpc.aio.StreamStreamCall[fleet_pb2.VehicleMessage, fleet_pb2.GatewayMessage]
 
 
@@ -81,6 +83,22 @@ class Door:
         """Stores one piece and returns its verdicts. Raises DoorRefused."""
         return await _until_heard(STORE_PATIENCE_SECONDS, lambda: self._store(header, data))
 
+    async def send_log(self, chunks: AsyncIterator[fleet_pb2.LogChunk]) -> None:
+        """Answers a ReadLogs until *chunks* end or the reader leaves. Raises grpc.aio.AioRpcError."""
+        call = self._stub.Logs()
+        tasks = asyncio.create_task(_send_log(call, chunks)), asyncio.create_task(_ended(call))
+        sending, ending = tasks
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+            await ending
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            call.cancel()
+
     async def _fetch(self, request: fleet_pb2.FetchRequest, most_bytes: int) -> bytes:
         data = bytearray()
         call = self._stub.Fetch(request)
@@ -96,6 +114,18 @@ class Door:
     async def _store(self, header: fleet_pb2.PieceHeader, data: bytes) -> fleet_pb2.StoreReply:
         seconds = STORE_SECONDS + len(data) / LEAST_BYTES_PER_SECOND
         return await self._stub.Store(_piece(header, data), timeout=seconds)
+
+
+async def _send_log(call: LogCall, chunks: AsyncIterator[fleet_pb2.LogChunk]) -> None:
+    # A call that has ended tells its own reason.
+    with contextlib.suppress(asyncio.InvalidStateError):
+        async for chunk in chunks:
+            await call.write(chunk)
+        await call.done_writing()
+
+
+async def _ended(call: LogCall) -> None:
+    await call
 
 
 async def _piece(header: fleet_pb2.PieceHeader, data: bytes) -> AsyncIterator[fleet_pb2.StoreRequest]:

@@ -28,7 +28,8 @@ RECLAIM_SECONDS = 0.1  # within which a hold must have taken effect
 @contextlib.asynccontextmanager
 async def running(folder: Path, brake: SlotBrake, code: str = BUSY) -> AsyncIterator[ProcessGroup]:
     """A program under *brake* that is killed and reaped at the end."""
-    group = ProcessGroup([sys.executable, "-c", code], folder, folder / "log")
+    with (folder / "log").open("ab") as log:
+        group = ProcessGroup([sys.executable, "-c", code], folder, log.fileno())
     brake.add(group)
     try:
         yield group

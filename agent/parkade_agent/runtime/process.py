@@ -30,20 +30,22 @@ def environment(home: Path) -> dict[str, str]:
 
 
 class ProcessGroup:
-    """A started program. `signal` is safe from any thread, and safe after the program's end."""
+    """A started program that prints to the descriptor *output*.
 
-    def __init__(self, arguments: Sequence[str], folder: Path, log_file: Path) -> None:
+    `signal` is safe from any thread, and safe after the program's end.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path, output: int) -> None:
         launch = [sys.executable, "-m", "parkade_agent.runtime.launch", str(os.getpid()), *arguments]
-        with log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                launch,
-                cwd=folder,
-                env=environment(folder),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._process = subprocess.Popen(
+            launch,
+            cwd=folder,
+            env=environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
         self.pid = self._process.pid
         self._lock = threading.Lock()
         self._cpu_seconds = 0.0

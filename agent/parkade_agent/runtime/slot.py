@@ -25,6 +25,7 @@ from parkade_agent.errors import EXIT_BUNDLE, BundleRefused
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.container import Container
+from parkade_agent.runtime.output import ContainerLog, Output
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_agent.runtime.service import serving
 from parkade_agent.session import Session
@@ -82,6 +83,7 @@ class Slot:
         self.has_ended = asyncio.Event()
         self._sidecar = Container(CONTAINER_SIDECAR)
         self._runner = Container(CONTAINER_RUNNER)
+        self.logs = {name: ContainerLog(self.folder, name) for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR)}
         self._sidecar_serves = asyncio.Event()
         self._groups: dict[str, ProcessGroup] = {}
         self.shards = Shards(
@@ -157,7 +159,14 @@ class Slot:
             await asyncio.sleep(delay)
 
     async def _once(self, container: Container, arguments: list[str]) -> int:
-        group = ProcessGroup(arguments, self._work, self.folder / f"{container.name}.log")
+        with contextlib.closing(self.logs[container.name].begin()) as output:
+            return await self._watched(container, self._started(arguments, output))
+
+    def _started(self, arguments: list[str], output: Output) -> ProcessGroup:
+        with output.inlet() as inlet:
+            return ProcessGroup(arguments, self._work, inlet)
+
+    async def _watched(self, container: Container, group: ProcessGroup) -> int:
         self._groups[container.name] = group
         self._vehicle.brake.add(group)
         container.runs()
