@@ -1,23 +1,90 @@
-"""Parts that both resources share: the base model, durations, percentages, conditions, label selectors."""
+"""Parts that both resources share: the base model, durations, URIs, conditions, label selectors.
+
+Where a schema's own message would not say what is right, the rule is in CEL with a message that does.
+"""
 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 _DURATION_PART = re.compile(r"(\d+)(h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
-Duration = Annotated[
-    str,
-    Field(pattern=r"^([0-9]{1,6}(h|m|s))+$", max_length=32, examples=["90s", "10m", "1h30m"]),
-]
+_DURATION = "^([0-9]{1,6}(h|m|s))+$"
+_LABEL_KEY = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_LABEL_VALUE = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+_FILE_PATH = "^file:///([^/?#[:cntrl:]]+/)*[^/?#[:cntrl:]]*$"
+
+
+def cel(*rules: str) -> dict[str, Any]:
+    """Schema extra: CEL rules that the API server checks, each followed by the message that a user reads."""
+    pairs = zip(rules[::2], rules[1::2], strict=True)
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
+
+
+def text(most: int, *rules: str) -> WithJsonSchema:
+    """The schema of a string of at most *most* characters. CEL rules say the cure, which a pattern cannot."""
+    return WithJsonSchema({"type": "string", "maxLength": most, **cel(*rules)})
+
+
+def within(least: str, most: str) -> WithJsonSchema:
+    """The schema of a duration within bounds."""
+    return text(
+        32,
+        f"self.matches('{_DURATION}')",
+        "write a duration in h, m and s, such as 90s, 10m or 1h30m",
+        f"!self.matches('{_DURATION}') || "
+        f"(duration(self) >= duration('{least}') && duration(self) <= duration('{most}'))",
+        f"must be from {least} to {most}",
+    )
+
+
+def uri(*rules: str) -> WithJsonSchema:
+    """The schema of a URI that the gateway may understand; *rules* as in `cel`."""
+    return text(
+        1024,
+        "self.matches('^(file|s3|gs|az)://')",
+        "a URI starts with file:///, s3://, gs:// or az://",
+        f"!self.startsWith('file:') || (self.matches('{_FILE_PATH}') && !self.matches('/[.][.]?(/|$)'))",
+        "a file URI is file:///path below the namespace's folder: no host, query, empty part, '.' or '..'",
+        "!self.matches('^(s3|gs|az):') || self.matches('^[a-z0-9]+://[a-z0-9][a-z0-9._-]+(/|$)')",
+        "a URI of an object store names its bucket, as in s3://bucket/path",
+        *rules,
+    )
+
+
+Duration = Annotated[str, Field(pattern=_DURATION, max_length=32), within("0s", "24h")]
 Percent = Annotated[int, Field(ge=0, le=100)]
-Celsius = Annotated[int, Field(ge=-40, le=150)]
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-Uri = Annotated[str, Field(pattern=r"^(file|s3|gs|az)://.+$", max_length=1024)]
+Digest = Annotated[
+    str,
+    Field(pattern=r"^sha256:[0-9a-f]{64}$"),
+    text(
+        128,
+        "self.matches('^sha256:[0-9a-f]{64}$')",
+        "a digest is sha256:<64 hex digits>; `sha256sum FILE` prints them",
+    ),
+]
+_Uri = Annotated[str, Field(pattern=r"^(file|s3|gs|az)://.+$", max_length=1024)]
+FolderUri = Annotated[_Uri, uri()]
+FileUri = Annotated[
+    _Uri,
+    uri("self.matches('^[a-z0-9]+://[^/]*/.*[^/]$')", "the URI of a file does not end with a slash"),
+]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+LabelKey = Annotated[
+    str,
+    text(317, f"self.matches('{_LABEL_KEY}')", "a label key is name or prefix/name, as Kubernetes has it"),
+]
+LabelValue = Annotated[
+    str,
+    text(
+        63,
+        f"self.matches('{_LABEL_VALUE}')",
+        "a label value is letters, digits, '-', '_' and '.', at most 63",
+    ),
+]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
@@ -27,11 +94,6 @@ def seconds(duration: str) -> float:
     if "".join(number + unit for number, unit in parts) != duration or not parts:
         raise ValueError(f"{duration!r} is not a duration such as 90s, 10m or 1h30m")
     return sum(int(number) * _SECONDS[unit] for number, unit in parts)
-
-
-def cel(rule: str, message: str) -> dict[str, Any]:
-    """Schema extra: a CEL rule that the API server checks, with the message that a user reads."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message}]}
 
 
 class Model(BaseModel):
@@ -54,9 +116,16 @@ class Condition(Model):
 class LabelRequirement(Model):
     """One expression of a label selector."""
 
-    key: str = Field(description="Label key.", max_length=317)
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+            "In and NotIn need values, Exists and DoesNotExist take none",
+        )
+    )
+
+    key: LabelKey = Field(description="Label key.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="How values are compared.")
-    values: list[Annotated[str, Field(max_length=63)]] | None = Field(
+    values: list[LabelValue] | None = Field(
         default=None, description="Values for In and NotIn.", max_length=64
     )
 
@@ -64,8 +133,14 @@ class LabelRequirement(Model):
 class LabelSelector(Model):
     """metav1.LabelSelector."""
 
-    match_labels: dict[str, Annotated[str, Field(max_length=63)]] | None = Field(
-        default=None, description="Labels that must have exactly these values."
+    match_labels: dict[str, LabelValue] | None = Field(
+        default=None,
+        description="Labels that must have exactly these values.",
+        max_length=32,
+        json_schema_extra=cel(
+            f"self.all(key, key.matches('{_LABEL_KEY}'))",
+            "a label key is name or prefix/name, as Kubernetes has it",
+        ),
     )
     match_expressions: list[LabelRequirement] | None = Field(
         default=None, description="Expressions that must all hold.", max_length=32

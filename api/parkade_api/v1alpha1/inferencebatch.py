@@ -8,14 +8,16 @@ from parkade_api.v1alpha1.common import (
     Condition,
     Digest,
     Duration,
+    FileUri,
+    FolderUri,
     LabelSelector,
     Model,
     Name,
     ObjectMeta,
     Percent,
     Time,
-    Uri,
     cel,
+    within,
 )
 
 Phase = Literal["Validating", "Queued", "InProgress", "Suspended", "Finalizing", "Completed", "Failed"]
@@ -35,7 +37,7 @@ class ModelRef(Model):
         }
     )
 
-    uri: Uri = Field(description="Folder or prefix that holds bundle.json.")
+    uri: FolderUri = Field(description="Folder or prefix that holds bundle.json.")
     digest: str = Field(
         description="sha256 of bundle.json, which pins every file of the bundle: sha256:<64 hex digits>.",
         max_length=128,
@@ -45,7 +47,7 @@ class ModelRef(Model):
 class Input(Model):
     """What to run the model on."""
 
-    uri: Uri = Field(description="The file of records, such as file:///docs.jsonl.")
+    uri: FileUri = Field(description="The file of records, such as file:///docs.jsonl.")
     format: Literal["JSONL"] = Field(
         default="JSONL", description="Shape of the file: lines of the OpenAI Batch API."
     )
@@ -58,8 +60,8 @@ class Input(Model):
 class Output(Model):
     """Where results go."""
 
-    uri: Uri = Field(description="Folder or prefix for output.jsonl.")
-    error_uri: Uri | None = Field(
+    uri: FolderUri = Field(description="Folder or prefix for output.jsonl.")
+    error_uri: FolderUri | None = Field(
         default=None, description="Folder or prefix for errors.jsonl; default: beside the output."
     )
 
@@ -77,6 +79,12 @@ def _immutable(field: str, cure: str) -> dict[str, Any]:
     return cel("self == oldSelf", f"{field} is immutable: {cure}")
 
 
+def _apart(file: str, folder: str) -> str:
+    """CEL: the file at *file* is not the one that is written into *folder*."""
+    name = "errors.jsonl" if folder.endswith("errorUri") else "output.jsonl"
+    return f"{file} != {folder} + ({folder}.endsWith('/') ? '{name}' : '/{name}')"
+
+
 _NEW_BATCH = "create a new InferenceBatch instead"
 
 
@@ -87,12 +95,16 @@ class InferenceBatchSpec(Model):
         json_schema_extra=cel(
             "has(self.poolRefs) != has(self.poolSelector)",
             "set exactly one of poolRefs and poolSelector",
+            _apart("self.input.uri", "self.output.uri"),
+            "output.jsonl would be written over the input; choose another output.uri",
+            "!has(self.output.errorUri) || " + _apart("self.input.uri", "self.output.errorUri"),
+            "errors.jsonl would be written over the input; choose another output.errorUri",
         )
     )
 
-    pool_refs: list[Annotated[Name, Field(max_length=253)]] | None = Field(
+    pool_refs: list[Annotated[Name, Field(max_length=63)]] | None = Field(
         default=None,
-        description="Names of the VehiclePools where the batch may run.",
+        description="Names of the VehiclePools where the batch may run; a change is for slots to come.",
         min_length=1,
         max_length=64,
         json_schema_extra={"x-kubernetes-list-type": "set"},
@@ -116,10 +128,14 @@ class InferenceBatchSpec(Model):
         json_schema_extra=_immutable("sharding", "shards are planned once; " + _NEW_BATCH),
     )
     parallelism: int | None = Field(
-        default=None, ge=1, le=100_000, description="Most shards in flight; default: no limit."
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Most shards in flight; default: no limit. May change at any time.",
     )
-    shard_timeout: Duration = Field(
-        default="5m", description="Time after which a leased shard is given to another vehicle."
+    shard_timeout: Annotated[Duration, within("5s", "24h")] = Field(
+        default="5m",
+        description="Silence after which a leased shard is given to another vehicle. May change at any time.",
     )
 
 

@@ -1,11 +1,10 @@
 """VehiclePool: which vehicles belong together and under which rules they may work."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from parkade_api.v1alpha1.common import (
-    Celsius,
     Condition,
     Duration,
     LabelSelector,
@@ -13,6 +12,7 @@ from parkade_api.v1alpha1.common import (
     ObjectMeta,
     Percent,
     cel,
+    within,
 )
 
 
@@ -22,7 +22,8 @@ class Eligibility(Model):
     model_config = ConfigDict(
         json_schema_extra=cel(
             "self.resumeStateOfCharge > self.minStateOfCharge",
-            "resumeStateOfCharge must be above minStateOfCharge, or a battery at the floor would flap",
+            "resumeStateOfCharge must be above minStateOfCharge, or a battery at the floor would flap; "
+            "unless set they are 65 and 60",
         )
     )
 
@@ -36,12 +37,16 @@ class Eligibility(Model):
     charging: Literal["Required", "PreferredAboveFloor", "NotRequired"] = Field(
         default="Required", description="Whether a vehicle must be plugged in to start work."
     )
-    max_compute_celsius: Celsius = Field(default=75, description="Above it the computer is too hot to work.")
-    max_battery_celsius: Celsius = Field(default=45, description="Above it the battery is too hot to work.")
+    max_compute_celsius: int = Field(
+        default=75, ge=30, le=110, description="Above it the computer is too hot to work."
+    )
+    max_battery_celsius: int = Field(
+        default=45, ge=20, le=70, description="Above it the battery is too hot to work."
+    )
     cooldown: Duration = Field(
         default="2m", description="Time below the limits before a hot vehicle works again."
     )
-    telemetry_stale_after: Duration = Field(
+    telemetry_stale_after: Annotated[Duration, within("1s", "10m")] = Field(
         default="30s",
         description="Signals older than this count as missing, and missing counts as not eligible.",
     )
@@ -50,7 +55,7 @@ class Eligibility(Model):
 class DriverReturn(Model):
     """What happens when the driver comes back."""
 
-    grace_period: Duration = Field(
+    grace_period: Annotated[Duration, within("0s", "30s")] = Field(
         default="1s", description="From the freeze, which is immediate, to the end of the slot's processes."
     )
 
@@ -64,7 +69,7 @@ class Disruption(Model):
 class Autonomy(Model):
     """How long a vehicle may be out of sight."""
 
-    duration: Duration = Field(
+    duration: Annotated[Duration, within("1s", "168h")] = Field(
         default="1h", description="Silence after which its Node and slots are deleted."
     )
 
@@ -110,6 +115,13 @@ class VehiclePoolStatus(Model):
 
 class VehiclePool(Model):
     """A fleet of parked vehicles that follow the same rules."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            "size(self.metadata.name) <= 63",
+            "a pool's name is a label of its vehicles' Nodes: at most 63 characters",
+        )
+    )
 
     metadata: ObjectMeta = Field(default=ObjectMeta())
     spec: VehiclePoolSpec = Field(description="Which vehicles belong, and their rules.")

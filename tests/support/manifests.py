@@ -1,0 +1,272 @@
+"""Manifests that the API server shall refuse, each with the words that help, and their accepted neighbours."""
+
+from parkade_api.wellknown import API_VERSION
+from support.admission import Object
+
+DIGEST = "sha256:" + "0" * 64
+MODEL = {"uri": "file:///model", "digest": DIGEST}
+
+
+def batch(name: str = "docs", **spec: object) -> Object:
+    """A batch that is accepted; *spec* replaces parts of it, None removes one."""
+    base: Object = {
+        "poolRefs": ["garage"],
+        "model": MODEL,
+        "input": {"uri": "file:///docs.jsonl"},
+        "output": {"uri": "file:///out"},
+    }
+    return _manifest("InferenceBatch", name, base | spec)
+
+
+def pool(name: str = "garage", *, spec: Object | None = None, **eligibility: object) -> Object:
+    """A pool that is accepted, with those rules; *spec* replaces parts of it, None removes one."""
+    base: Object = {"selector": {"matchLabels": {"parkade.dev/region": "eu"}}, "eligibility": eligibility}
+    return _manifest("VehiclePool", name, base | (spec or {}))
+
+
+def _manifest(kind: str, name: str, spec: Object) -> Object:
+    given = {key: value for key, value in spec.items() if value is not None}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": given}
+
+
+def by_expression(**expression: object) -> Object:
+    """A pool whose selector is one expression."""
+    return pool(spec={"selector": {"matchExpressions": [expression]}})
+
+
+def with_input(uri: str, **parts: object) -> Object:
+    """A batch with that input."""
+    return batch(input={"uri": uri} | parts)
+
+
+_FILE_URI = "no host, query, empty part, '.' or '..'"
+_DURATION = "write a duration in h, m and s, such as 90s, 10m or 1h30m"
+_DIGEST = "`sha256sum bundle.json` prints it"
+_VALUES = "In and NotIn need values, Exists and DoesNotExist take none"
+
+# What is wrong, the field that is named, and the words that help.
+REFUSED: dict[str, tuple[Object, str, str]] = {
+    "no digest": (batch(model={"uri": "file:///model"}), "spec.model:", _DIGEST),
+    "short digest": (batch(model=MODEL | {"digest": "sha256:12"}), "spec.model:", _DIGEST),
+    "digest in capitals": (batch(model=MODEL | {"digest": "sha256:" + "AB" * 32}), "spec.model:", _DIGEST),
+    "input digest": (with_input("file:///a", digest="md5:1"), "spec.input.digest", "`sha256sum FILE` prints"),
+    "no pools": (batch(poolRefs=None), "spec:", "set exactly one of poolRefs and poolSelector"),
+    "two kinds of pools": (batch(poolSelector={}), "spec:", "set exactly one of poolRefs and poolSelector"),
+    "empty list of pools": (batch(poolRefs=[]), "spec.poolRefs", "at least 1 items"),
+    "a pool twice": (batch(poolRefs=["a", "a"]), "spec.poolRefs[1]", 'Duplicate value: "a"'),
+    "a pool without a name": (batch(poolRefs=[""]), "spec.poolRefs[0]", "should match '^[a-z0-9]"),
+    "a name no pool can have": (
+        batch(poolRefs=["a" * 64]),
+        "spec.poolRefs[0]",
+        "Too long: may not be more than 63",
+    ),
+    "selector of pools": (
+        batch(poolRefs=None, poolSelector={"matchLabels": {"-x": "y"}}),
+        "spec.poolSelector.matchLabels",
+        "a label key is name or prefix/name",
+    ),
+    "no model": (batch(model=None), "spec.model", "Required value"),
+    "no input": (batch(input=None), "spec.input", "Required value"),
+    "no output": (batch(output=None), "spec.output", "Required value"),
+    "input without URI": (batch(input={}), "spec.input.uri", "Required value"),
+    "empty URI": (with_input(""), "spec.input.uri", "a URI starts with file:///, s3://, gs:// or az://"),
+    "unknown scheme": (with_input("ftp://x/a"), "spec.input.uri", "a URI starts with file:///, s3://"),
+    "plain path": (with_input("/docs.jsonl"), "spec.input.uri", "a URI starts with file:///, s3://"),
+    "relative file": (with_input("file://docs.jsonl"), "spec.input.uri", _FILE_URI),
+    "file on a host": (with_input("file://nas/docs.jsonl"), "spec.input.uri", _FILE_URI),
+    "file above the folder": (with_input("file:///../other/docs.jsonl"), "spec.input.uri", _FILE_URI),
+    "file with a dot": (with_input("file:///./docs.jsonl"), "spec.input.uri", _FILE_URI),
+    "file with an empty part": (with_input("file:///a//docs.jsonl"), "spec.input.uri", _FILE_URI),
+    "file with a query": (with_input("file:///docs.jsonl?v=1"), "spec.input.uri", _FILE_URI),
+    "file with a line break": (with_input("file:///docs\n.jsonl"), "spec.input.uri", _FILE_URI),
+    "input that is a folder": (with_input("file:///docs/"), "spec.input.uri", "does not end with a slash"),
+    "input that is a bucket": (with_input("s3://docs"), "spec.input.uri", "does not end with a slash"),
+    "no bucket": (
+        batch(output={"uri": "s3:///out"}),
+        "spec.output.uri",
+        "names its bucket, as in s3://bucket",
+    ),
+    "model above the folder": (batch(model=MODEL | {"uri": "file:///.."}), "spec.model.uri", _FILE_URI),
+    "empty errorUri": (
+        batch(output={"uri": "file:///out", "errorUri": ""}),
+        "spec.output.errorUri",
+        "a URI starts",
+    ),
+    "endless URI": (with_input("file:///" + "a" * 1024), "spec.input.uri", "may not be more than 1024"),
+    "output over the input": (
+        batch(input={"uri": "file:///out/output.jsonl"}),
+        "spec:",
+        "output.jsonl would be written over the input; choose another output.uri",
+    ),
+    "errors over the input": (
+        batch(
+            input={"uri": "file:///e/errors.jsonl"}, output={"uri": "file:///out", "errorUri": "file:///e/"}
+        ),
+        "spec:",
+        "errors.jsonl would be written over the input; choose another output.errorUri",
+    ),
+    "unknown format": (
+        with_input("file:///a", format="CSV"),
+        "spec.input.format",
+        'supported values: "JSONL"',
+    ),
+    "unknown idField": (with_input("file:///a", idField="id"), "spec.input.idField", 'values: "custom_id"'),
+    "no records in a shard": (
+        batch(sharding={"recordsPerShard": 0}),
+        "spec.sharding.recordsPerShard",
+        "greater than or equal to 1",
+    ),
+    "a shard for everything": (
+        batch(sharding={"recordsPerShard": 100_001}),
+        "spec.sharding.recordsPerShard",
+        "less than or equal to 100000",
+    ),
+    "no parallelism": (batch(parallelism=0), "spec.parallelism", "greater than or equal to 1"),
+    "parallelism in words": (batch(parallelism="two"), "spec.parallelism", "must be of type integer"),
+    "timeout without a unit": (batch(shardTimeout="300"), "spec.shardTimeout", _DURATION),
+    "timeout in days": (batch(shardTimeout="1d"), "spec.shardTimeout", _DURATION),
+    "no timeout": (batch(shardTimeout="0s"), "spec.shardTimeout", "must be from 5s to 24h"),
+    "timeout of a week": (batch(shardTimeout="168h"), "spec.shardTimeout", "must be from 5s to 24h"),
+    "suspend in words": (batch(suspend="yes"), "spec.suspend", "must be of type boolean"),
+    "misspelt field": (batch(paralelism=2), "", 'unknown field "spec.paralelism"'),
+    "field of another API": (batch(model=MODEL | {"name": "x"}), "", 'unknown field "spec.model.name"'),
+    "name with capitals": (batch("Docs"), "metadata.name", "RFC 1123 subdomain"),
+    "no selector": (pool(spec={"selector": None}), "spec.selector", "Required value"),
+    "In without values": (by_expression(key="a", operator="In"), "matchExpressions[0]", _VALUES),
+    "Exists with values": (
+        by_expression(key="a", operator="Exists", values=["b"]),
+        "matchExpressions[0]",
+        _VALUES,
+    ),
+    "unknown operator": (
+        by_expression(key="a", operator="Gt"),
+        "operator",
+        'supported values: "In", "NotIn"',
+    ),
+    "expression without key": (
+        by_expression(key="", operator="Exists"),
+        "key",
+        "a label key is name or prefix",
+    ),
+    "label value": (
+        pool(spec={"selector": {"matchLabels": {"a": "b c"}}}),
+        "spec.selector.matchLabels[a]",
+        "a label value is letters, digits",
+    ),
+    "resume at the floor": (
+        pool(minStateOfCharge=60, resumeStateOfCharge=60),
+        "spec.eligibility",
+        "resumeStateOfCharge must be above minStateOfCharge",
+    ),
+    "floor above the usual resume": (
+        pool(minStateOfCharge=70),
+        "spec.eligibility",
+        "unless set they are 65 and 60",
+    ),
+    "charge above 100 %": (
+        pool(minStateOfCharge=101, resumeStateOfCharge=102),
+        "spec.eligibility.minStateOfCharge",
+        "less than or equal to 100",
+    ),
+    "charge below nothing": (pool(minStateOfCharge=-1), "minStateOfCharge", "greater than or equal to 0"),
+    "charge with a sign": (pool(minStateOfCharge="60%"), "minStateOfCharge", "must be of type integer"),
+    "a computer that boils": (pool(maxComputeCelsius=200), "maxComputeCelsius", "less than or equal to 110"),
+    "a computer that freezes": (
+        pool(maxComputeCelsius=-5),
+        "maxComputeCelsius",
+        "greater than or equal to 30",
+    ),
+    "a battery that burns": (pool(maxBatteryCelsius=90), "maxBatteryCelsius", "less than or equal to 70"),
+    "unknown plug rule": (
+        pool(charging="Maybe"),
+        "spec.eligibility.charging",
+        'supported values: "Required"',
+    ),
+    "parked for words": (pool(parkedFor="ten minutes"), "spec.eligibility.parkedFor", _DURATION),
+    "parked for ever": (pool(parkedFor="25h"), "spec.eligibility.parkedFor", "must be from 0s to 24h"),
+    "cooldown below nothing": (pool(cooldown="-1s"), "spec.eligibility.cooldown", _DURATION),
+    "always stale": (pool(telemetryStaleAfter="0s"), "telemetryStaleAfter", "must be from 1s to 10m"),
+    "a driver who waits": (
+        pool(spec={"disruption": {"driverReturn": {"gracePeriod": "1m"}}}),
+        "gracePeriod",
+        "must be from 0s to 30s",
+    ),
+    "a month out of sight": (
+        pool(spec={"autonomy": {"duration": "720h"}}),
+        "spec.autonomy.duration",
+        "must be from 1s to 168h",
+    ),
+    "no weight": (pool(spec={"weight": 0}), "spec.weight", "greater than or equal to 1"),
+    "misspelt rule": (pool(minSoc=60), "", 'unknown field "spec.eligibility.minSoc"'),
+    "a name no label can hold": (pool("a" * 64), "", "a pool's name is a label of its vehicles' Nodes"),
+}
+
+ACCEPTED: dict[str, Object] = {
+    "a plain batch": batch(),
+    "a pool by selector": batch(poolRefs=None, poolSelector={"matchLabels": {"tier": "gold"}}),
+    "all pools": batch(poolRefs=None, poolSelector={}),
+    "several pools": batch(poolRefs=["a", "b.c", "a" * 63]),
+    "the longest name": batch("d" * 253),
+    "a name with dots": batch("docs.2026-11"),
+    "an input in a folder": with_input("file:///in/2026/docs.jsonl", digest=DIGEST, format="JSONL"),
+    "odd but plain characters": with_input("file:///a b/dócs..v2%20.jsonl"),
+    "folders with a slash": batch(output={"uri": "file:///out/", "errorUri": "file:///err/"}),
+    "errors beside the output": batch(output={"uri": "file:///out", "errorUri": "file:///out"}),
+    "the namespace's own folder": batch(output={"uri": "file:///"}),
+    "an input beside the output": with_input("file:///out/docs.jsonl"),
+    "object stores": batch(
+        model=MODEL | {"uri": "s3://models/minilm/"},
+        input={"uri": "gs://in/docs.jsonl"},
+        output={"uri": "az://out"},
+    ),
+    "bounds of numbers": batch(parallelism=1, sharding={"recordsPerShard": 100_000}),
+    "bounds of times": batch(shardTimeout="5s"),
+    "a day in minutes": batch(shardTimeout="1439m60s", suspend=True),
+    "a plain pool": pool(),
+    "every vehicle": pool(spec={"selector": {}}),
+    "expressions": by_expression(key="parkade.dev/hardware", operator="NotIn", values=["hw3", ""]),
+    "an expression without values": by_expression(key="owner", operator="DoesNotExist"),
+    "bounds of charge": pool(minStateOfCharge=0, resumeStateOfCharge=100, charging="NotRequired"),
+    "bounds of heat": pool(maxComputeCelsius=110, maxBatteryCelsius=20),
+    "no waiting": pool(parkedFor="0s", cooldown="0s", telemetryStaleAfter="1s"),
+    "the longest pool name": pool("a" * 63, spec={"weight": 100, "autonomy": {"duration": "168h"}}),
+}
+
+STORED = {"batch": batch("stored"), "pool": pool("stored")}
+_IMMUTABLE = "is immutable: create a new InferenceBatch instead"
+
+REFUSED_CHANGES: dict[str, tuple[str, Object, str]] = {
+    "another model": (
+        "batch",
+        {"model": {"uri": "file:///other"}},
+        f"spec.model: Invalid value: model {_IMMUTABLE}",
+    ),
+    "another input": ("batch", {"input": {"uri": "file:///other"}}, f"input {_IMMUTABLE}"),
+    "a digest afterwards": ("batch", {"input": {"digest": DIGEST}}, f"input {_IMMUTABLE}"),
+    "another output": ("batch", {"output": {"uri": "file:///other"}}, f"output {_IMMUTABLE}"),
+    "errors elsewhere": ("batch", {"output": {"errorUri": "file:///other"}}, f"output {_IMMUTABLE}"),
+    "other shards": (
+        "batch",
+        {"sharding": {"recordsPerShard": 7}},
+        "sharding is immutable: shards are planned once; create a new InferenceBatch instead",
+    ),
+    "both kinds of pools": ("batch", {"poolSelector": {}}, "set exactly one of poolRefs and poolSelector"),
+    "no pools": ("batch", {"poolRefs": None}, "set exactly one of poolRefs and poolSelector"),
+    "timeout of nothing": ("batch", {"shardTimeout": "0s"}, "must be from 5s to 24h"),
+    "floor above resume": (
+        "pool",
+        {"eligibility": {"minStateOfCharge": 80}},
+        "must be above minStateOfCharge",
+    ),
+}
+
+ACCEPTED_CHANGES: dict[str, tuple[str, Object]] = {
+    "suspend": ("batch", {"suspend": True}),
+    "parallelism": ("batch", {"parallelism": 3}),
+    "shardTimeout": ("batch", {"shardTimeout": "1m"}),
+    "other pools": ("batch", {"poolRefs": ["other"]}),
+    "pools by selector": ("batch", {"poolRefs": None, "poolSelector": {"matchLabels": {"a": "b"}}}),
+    "the same shards": ("batch", {"sharding": {"recordsPerShard": 100}}),
+    "rules": ("pool", {"eligibility": {"minStateOfCharge": 20, "resumeStateOfCharge": 30}}),
+    "selector": ("pool", {"selector": {"matchLabels": {"parkade.dev/region": "us"}}}),
+}
