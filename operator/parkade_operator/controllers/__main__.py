@@ -14,11 +14,13 @@ import kopf
 import structlog
 
 from parkade_api.exposition import Health, serve
+from parkade_api.figures import StateCollector
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
 from parkade_api.wellknown import OPERATOR
 from parkade_operator.controllers import handlers, login
 from parkade_operator.controllers.controllers import Controllers
+from parkade_operator.controllers.metrics import FIGURES
 from parkade_operator.controllers.settings import Settings
 from parkade_operator.kube.client import Access, KubeClient
 from parkade_operator.kube.leader import Alarm, Election
@@ -59,6 +61,7 @@ async def _lead(settings: Settings, access: Access, client: KubeClient, stopping
     login.register(registry, access)
     handlers.register(registry, controllers)
     controllers.start()
+    StateCollector(FIGURES, controllers.readings).register()
     watching = await _watch(registry, stopping)
     told = asyncio.ensure_future(stopping.wait())
     ends: list[asyncio.Future[Any]] = [watching, controllers.failed, told]

@@ -1,12 +1,15 @@
 """Both reconcilers with their queues, and who wakes whom."""
 
 import asyncio
+from collections.abc import Iterator
 
 import structlog
 
+from parkade_api.figures import Reading
 from parkade_api.wellknown import API_VERSION
 from parkade_operator.controllers.gateway_client import GatewayClient
 from parkade_operator.controllers.inferencebatch import BatchReconciler
+from parkade_operator.controllers.metrics import read_state
 from parkade_operator.controllers.pools import PoolIndex
 from parkade_operator.controllers.settings import Settings
 from parkade_operator.controllers.vehiclepool import PoolReconciler
@@ -65,6 +68,10 @@ class Controllers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._gateway.close()
+
+    def readings(self) -> Iterator[Reading]:
+        """What Prometheus is shown of the batches."""
+        return read_state(self._batches.phases(), is_connected=self._gateway.latest is not None)
 
     def see_pool(self, item: Object, *, exists: bool) -> None:
         """A VehiclePool was created, changed or deleted."""

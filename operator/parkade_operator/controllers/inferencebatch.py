@@ -49,6 +49,10 @@ class BatchReconciler:
             self._objects.pop(uid, None)
         return uid
 
+    def phases(self) -> list[str]:
+        """The phase of every batch, empty before its first status."""
+        return [str((item.get("status") or {}).get("phase", "")) for item in self._objects.values()]
+
     def known(self) -> set[str]:
         """All batches: those in the API server, and those that the gateway still leads."""
         led = {batch.uid for batch in self._gateway.latest.batches} if self._gateway.latest else set()

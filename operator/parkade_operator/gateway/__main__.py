@@ -16,12 +16,14 @@ from typing import Any
 import structlog
 
 from parkade_api.exposition import Health, serve
+from parkade_api.figures import StateCollector
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
 from parkade_api.wellknown import GATEWAY
 from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.follow import follow_batches, follow_pools
 from parkade_operator.gateway.leading import fetch_authority, keep_visible
+from parkade_operator.gateway.metrics import FIGURES
 from parkade_operator.gateway.settings import Settings
 from parkade_operator.gateway.wiring import Gateway, new_id, wire
 from parkade_operator.kube.client import Access, KubeClient
@@ -85,6 +87,7 @@ async def _lead(
     authority = await fetch_authority(client, settings)
     batches = Batches(store, FileRoot(settings.file_root), workers, time.monotonic, new_id, changes.notify)
     gateway = wire(settings, client, authority, batches, changes)
+    StateCollector(FIGURES, gateway.readings).register()
     async with asyncio.TaskGroup() as group:
         serving = _serve(gateway, keep_visible(client, settings, authority))
         tasks = [group.create_task(part) for part in (*_parts(gateway), serving)]

@@ -2,11 +2,13 @@
 
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
+from parkade_api.figures import Reading
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
 from parkade_core.batch.piece import MOST_PIECE_BYTES
@@ -20,6 +22,7 @@ from parkade_operator.door.sessions import Sessions
 from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.fleet_service import FleetService
 from parkade_operator.gateway.internal import GatewayService
+from parkade_operator.gateway.metrics import read_snapshot
 from parkade_operator.gateway.pools import Pools
 from parkade_operator.gateway.settings import Settings
 from parkade_operator.gateway.slots import VehicleSlots
@@ -54,10 +57,17 @@ class Gateway:
     fleet: FleetService
     batches: Batches
     changes: Changes
+    sessions: Sessions
     reception: Reception
     door: grpc.aio.Server
     enrolment: grpc.aio.Server
     internal: grpc.aio.Server
+
+    def readings(self) -> Iterator[Reading]:
+        """What Prometheus is shown of the fleet and its work."""
+        snapshot = take_snapshot(self.batches.status(), self.pools.names(), self.vehicles, self.pods)
+        strays = sum(view.pool is None for view in self.vehicles.views())
+        return read_snapshot(snapshot, strays, len(self.sessions.all()))
 
 
 def wire(
@@ -94,6 +104,7 @@ def wire(
         fleet=fleet,
         batches=batches,
         changes=changes,
+        sessions=sessions,
         reception=reception,
         door=_door(settings, authority, fleet),
         enrolment=reception.enrolment_server(_place(settings.listen_address, settings.enrolment_port)),
