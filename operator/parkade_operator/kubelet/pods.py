@@ -83,6 +83,11 @@ class PodController:
         """The pod with that uid, if it is bound to one of our Nodes."""
         return self._pods.get(uid)
 
+    def find(self, namespace: str, name: str) -> Object | None:
+        """The pod of that name, if it is bound to one of our Nodes and its provider runs it."""
+        named = (pod for pod in self.slots() if pod["metadata"]["name"] == name)
+        return next((pod for pod in named if pod["metadata"]["namespace"] == namespace), None)
+
     def view(self, uid: str) -> PodView:
         """How the provider last said that a pod stands."""
         return self._views.get(uid, NOT_STARTED)
