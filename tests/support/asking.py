@@ -1,0 +1,46 @@
+"""One request to the API server with a ServiceAccount's own token, as a dry run: judged in full, never kept."""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from parkade_hack.controlplane import ControlPlane
+
+MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The HTTP status, and the API server's sentence when it refused."""
+
+    code: int
+    message: str = ""
+
+
+class Asker:
+    """Somebody with a token."""
+
+    def __init__(self, control_plane: ControlPlane, service_account: str, namespace: str) -> None:
+        self._server = control_plane.server
+        self._token = control_plane.token(service_account, namespace)
+        trust = ssl.create_default_context(cafile=str(control_plane.ca_file))
+        direct = urllib.request.ProxyHandler({})
+        self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), direct)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Answer:
+        """What the API server says to *method* on *path*; a PATCH is a merge patch."""
+        query = ("&" if "?" in path else "?") + "dryRun=All" if method != "GET" else ""
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Content-Type": MERGE if method == "PATCH" else "application/json",
+        }
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._server + path + query, data, headers, method=method)  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=10) as reply:
+                return Answer(reply.status)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, json.loads(error.read()).get("message", ""))
