@@ -12,6 +12,7 @@ from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_api.wellknown import GROUP
 from parkade_core.enrolment import enrolment_moment, simulated_vehicle
+from parkade_operator.door import metrics
 from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import BadRequest, VehicleKey, key_digest, requested_key
 from parkade_operator.door.entrance import Context, refuse
@@ -59,6 +60,7 @@ class EnrolmentService(rpc.EnrolmentServicer):
             await refuse(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
         except KubeError as error:
             await refuse(context, grpc.StatusCode.UNAVAILABLE, f"the API server did not answer: {error}")
+        metrics.count_enrolment(request.WhichOneof("credential"))
         _log.info("enrolled", vehicle=identity.vehicle, by=request.WhichOneof("credential"))
         return pb.EnrolReply(
             certificate=self._authority.sign(key, identity), door_ca=self._authority.certificate

@@ -7,6 +7,7 @@ import grpc
 import structlog
 
 from parkade_core.enrolment import problem_of_certificate
+from parkade_operator.door import metrics
 from parkade_operator.door.limits import VEHICLE, Exhausted, Meter, Transfers
 from parkade_operator.door.revocation import Revocations
 from parkade_operator.door.tls import Identity, NoIdentity, peer_identity
@@ -55,5 +56,6 @@ class Entrance:
 
 async def refuse(context: Context, code: grpc.StatusCode, words: str) -> NoReturn:
     """Ends a call with a reason."""
+    metrics.CALLS_REFUSED.labels(code.name).inc()
     _log.info("call refused", code=code.name, error=words)
     await context.abort(code, words)

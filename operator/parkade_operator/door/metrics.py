@@ -1,11 +1,15 @@
 """What the gateway tells Prometheus about its door: sessions, refused calls, enrolments, certificates, reclaims."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from parkade_api.figures import from_zero, one_of
+from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import Reason
+
+_LONGEST_RECLAIM: Final = 3600.0
 
 SESSIONS_OPENED: Final = Counter(
     "parkade_sessions_opened",
@@ -51,6 +55,13 @@ RECLAIM_SECONDS: Final = from_zero(
 )
 
 
-def observe_reclaim(reason: str, seconds: float) -> None:
-    """One reclaim, in the vehicle's own words."""
-    RECLAIM_SECONDS.labels(one_of(Reason, reason)).observe(seconds)
+def count_enrolment(credential: str | None) -> None:
+    """A certificate was given for that field of an EnrolRequest."""
+    ENROLMENTS.labels("token" if credential == "token" else "pod").inc()
+
+
+def observe_reclaims(reclaims: Iterable[fleet_pb2.Reclaim]) -> None:
+    """What a vehicle told of its reclaims, as far as it can be."""
+    for reclaim in reclaims:
+        if 0 <= reclaim.seconds <= _LONGEST_RECLAIM:
+            RECLAIM_SECONDS.labels(one_of(Reason, reclaim.reason)).observe(reclaim.seconds)

@@ -8,6 +8,7 @@ import grpc
 import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_operator.door import metrics
 from parkade_operator.door.limits import UNREAD_SECONDS
 from parkade_operator.door.tls import Identity
 
@@ -113,6 +114,7 @@ class Sessions:
 
     def enter(self, identity: Identity) -> Session:
         """Opens a session and ends the vehicle's older one."""
+        metrics.SESSIONS_OPENED.inc()
         session = Session(identity)
         older = self._open.get(identity.vehicle)
         self._open[identity.vehicle] = session
@@ -127,6 +129,7 @@ class Sessions:
 
     def leave(self, session: Session) -> bool:
         """Closes a session; False when a newer one of the vehicle is open."""
+        metrics.SESSIONS_ENDED.labels(session.ending.code.name if session.ending else "OK").inc()
         if self._open.get(session.identity.vehicle) is not session:
             return False
         del self._open[session.identity.vehicle]

@@ -12,7 +12,7 @@ from parkade_api import __version__
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_api.wellknown import MOST_LEASED_SHARDS
-from parkade_operator.door import limits
+from parkade_operator.door import limits, metrics
 from parkade_operator.door.certificates import BadRequest, requested_key
 from parkade_operator.door.entrance import refuse
 from parkade_operator.door.reception import Reception
@@ -136,6 +136,7 @@ class FleetService(rpc.FleetServicer):
             certificate = self._authority.sign(requested_key(request.csr), identity)
         except BadRequest as error:
             await _refuse(context, error)
+        metrics.ENROLMENTS.labels("renewed").inc()
         _log.info("certificate renewed", vehicle=identity.vehicle)
         return pb.EnrolReply(certificate=certificate, door_ca=self._authority.certificate)
 
@@ -178,6 +179,7 @@ class FleetService(rpc.FleetServicer):
         match message.WhichOneof("message"):
             case "telemetry":
                 self._vehicles.hear(session.identity, message.telemetry)
+                metrics.observe_reclaims(message.telemetry.reclaims)
             case "slot_status":
                 batch_uid = self._slots.report(session, message.slot_status)
                 if batch_uid is not None and message.slot_status.ended:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from parkade_core.signing import SERVING_GROUP, SERVING_NAME, SERVING_USAGES, SIGNER, renewal_after
+from parkade_operator.door.metrics import CERTIFICATE_EXPIRY
 from parkade_operator.kube.client import KubeClient, Object
 from parkade_operator.kube.errors import KubeError, NotFound
 from parkade_operator.kubelet.api import KubeletApi, LogSource
@@ -97,6 +98,7 @@ class ServingCertificate:
         _load(self._tls, certificate, key)
         left = (end - dt.datetime.now(dt.UTC)).total_seconds()
         self._renew_at = asyncio.get_running_loop().time() + renewal_after(left)
+        CERTIFICATE_EXPIRY.labels("kubelet").set(end.timestamp())
         _log.info("serving certificate in use", address=self._address, ends=end.isoformat())
 
     async def _trust(self) -> None:

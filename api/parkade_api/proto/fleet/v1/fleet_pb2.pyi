@@ -381,6 +381,7 @@ class Telemetry(_message.Message):
     SIGNALS_FIELD_NUMBER: _builtins.int
     GUARD_STATE_FIELD_NUMBER: _builtins.int
     GUARD_MESSAGE_FIELD_NUMBER: _builtins.int
+    RECLAIMS_FIELD_NUMBER: _builtins.int
     guard_state: _builtins.str
     """What the guard decided, for the vehicle's owner to see: the gateway judges by signals alone.
     Run, Freeze or Kill
@@ -390,20 +391,51 @@ class Telemetry(_message.Message):
     def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
         """all paths that the vehicle has, not only the changed ones"""
 
+    @_builtins.property
+    def reclaims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reclaim]:
+        """since the vehicle last told in this session"""
+
     def __init__(
         self,
         *,
         signals: _abc.Iterable[Global___Signal] | None = ...,
         guard_state: _builtins.str = ...,
         guard_message: _builtins.str = ...,
+        reclaims: _abc.Iterable[Global___Reclaim] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["guard_message", b"guard_message", "guard_state", b"guard_state", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guard_message", b"guard_message", "guard_state", b"guard_state", "reclaims", b"reclaims", "signals", b"signals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Telemetry: _TypeAlias = Telemetry  # noqa: Y015
+
+@_typing.final
+class Reclaim(_message.Message):
+    """One time that the guard stopped work for the owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """a Reason"""
+    seconds: _builtins.float
+    """from the signal to the last CPU time that the slot used"""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reclaim: _TypeAlias = Reclaim  # noqa: Y015
 
 @_typing.final
 class Policy(_message.Message):
