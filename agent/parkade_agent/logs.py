@@ -99,9 +99,12 @@ async def _read(output: Output, tape: "_Tape", request: fleet_pb2.ReadLogs) -> A
     changed = output.next()
     lines = select(tape.everything(), since, tail)
     yield b"".join(shown(line, timestamps=request.timestamps) for line in lines)
-    while request.follow and not output.is_over:
-        await changed.wait()
-        changed = output.next()
+    is_over = not request.follow
+    while not is_over:
+        if not output.is_over:
+            await changed.wait()
+        # The end is looked at before the lines, so that the last ones are never missed.
+        changed, is_over = output.next(), output.is_over
         lines = select(tape.more(), since, None)
         yield b"".join(shown(line, timestamps=request.timestamps) for line in lines)
 
@@ -116,18 +119,23 @@ class _Tape:
 
     def everything(self) -> Iterator[bytes]:
         """All lines that are kept, once."""
-        if self._output.older.exists():
-            with self._output.older.open("rb") as older:
-                yield from older
+        yield from self._older()
         yield from self.more()
 
     def more(self) -> Iterator[bytes]:
         """The lines that came since the last look."""
         yield from self._file
-        if self._generation != self._output.generation:
+        if (missed := self._output.generation - self._generation) > 0:
             self._file.close()
+            if missed > 1:
+                yield from self._older()
             self._file, self._generation = self._output.path.open("rb"), self._output.generation
             yield from self._file
+
+    def _older(self) -> Iterator[bytes]:
+        if self._output.older.exists():
+            with self._output.older.open("rb") as older:
+                yield from older
 
     def close(self) -> None:
         """Closes what is open."""

@@ -30,8 +30,6 @@ def problem_of(options: LogOptions) -> str | None:
         return "tailLines must not be negative"
     if options.limit_bytes is not None and options.limit_bytes < 1:
         return "limitBytes must be at least 1"
-    if options.previous and options.follow:
-        return "a run that is over cannot be followed"
     return None
 
 

@@ -73,7 +73,7 @@ class Output:
                 break
         self._disconnect()
         if self._rest:
-            self._write(b"\n")
+            self.write(b"\n")
         self._file.close()
         self.is_over = True
         self._notify()
@@ -94,7 +94,7 @@ class Output:
         except BlockingIOError:
             return False
         if data:
-            self._write(data)
+            self.write(data)
         else:
             self._disconnect()
         return bool(data)
@@ -105,7 +105,8 @@ class Output:
             os.close(self._pipe)
             self._pipe = None
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Takes what the program printed now."""
         # A clock that is set back must not put younger lines before older ones.
         self._last_stamp = max(self._last_stamp, self._now())
         begin = stamp(self._last_stamp)
@@ -137,9 +138,16 @@ class Output:
 class ContainerLog:
     """The outputs of one container of a slot: its run now, and the one before it."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        most_bytes: int = MOST_FILE_BYTES,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._folder = folder
         self._name = name
+        self._limits = (most_bytes, now)
         self._count = 0
         self._runs: deque[Output] = deque()
 
@@ -147,7 +155,7 @@ class ContainerLog:
         """The output of a new run; the oldest one goes. Raises OSError."""
         if len(self._runs) == _RUNS:
             self._runs.popleft().remove()
-        output = Output(self._folder / f"{self._name}.{self._count}.log")
+        output = Output(self._folder / f"{self._name}.{self._count}.log", *self._limits)
         self._count += 1
         self._runs.append(output)
         return output
