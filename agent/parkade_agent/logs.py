@@ -118,19 +118,23 @@ class _Tape:
         self._generation = output.generation
 
     def everything(self) -> Iterator[bytes]:
-        """All lines that are kept, once."""
+        """All lines that are kept now, once."""
+        self._reopen()
         yield from self._older()
-        yield from self.more()
+        yield from self._file
 
     def more(self) -> Iterator[bytes]:
         """The lines that came since the last look."""
         yield from self._file
         if (missed := self._output.generation - self._generation) > 0:
-            self._file.close()
+            self._reopen()
             if missed > 1:
                 yield from self._older()
-            self._file, self._generation = self._output.path.open("rb"), self._output.generation
             yield from self._file
+
+    def _reopen(self) -> None:
+        self._file.close()
+        self._file, self._generation = self._output.path.open("rb"), self._output.generation
 
     def _older(self) -> Iterator[bytes]:
         if self._output.older.exists():
