@@ -72,6 +72,10 @@ class Agent:
         if not session.cancelled():
             session.result()
 
+    def reconnect(self) -> None:
+        """Opens a session anew, because the vehicle has another certificate."""
+        self._session.reopen()
+
     def _hello(self) -> fleet_pb2.Hello:
         return fleet_pb2.Hello(
             agent_version=__version__,

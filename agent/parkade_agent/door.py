@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
@@ -11,7 +12,6 @@ import structlog
 
 from parkade_agent.backoff import delays
 from parkade_agent.errors import DoorRefused
-from parkade_agent.settings import Settings
 from parkade_api.proto.fleet.v1 import fleet_pb2, fleet_pb2_grpc
 
 CHUNK_BYTES = 256 * 1024
@@ -48,6 +48,7 @@ _PERHAPS = frozenset(
         grpc.StatusCode.FAILED_PRECONDITION,
     }
 )
+_KEPT_CHANNELS = 2
 FETCH_PATIENCE_SECONDS = 20.0
 STORE_PATIENCE_SECONDS = 120.0
 
@@ -55,21 +56,47 @@ LogCall = grpc.aio.StreamUnaryCall[fleet_pb2.LogChunk, fleet_pb2.LogsReply]
 SessionCall = grpc.aio.StreamStreamCall[fleet_pb2.VehicleMessage, fleet_pb2.GatewayMessage]
 
 
-def open_channel(settings: Settings) -> grpc.aio.Channel:
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where the door is (host:port), whom to trust there, and who the vehicle is; all PEM."""
+
+    address: str
+    ca: bytes
+    key: bytes
+    certificate: bytes
+
+
+def open_channel(keys: Keys) -> grpc.aio.Channel:
     """The mTLS channel; it reconnects by itself."""
     credentials = grpc.ssl_channel_credentials(
-        root_certificates=settings.door_ca_file.read_bytes(),
-        private_key=settings.key_file.read_bytes(),
-        certificate_chain=settings.cert_file.read_bytes(),
+        root_certificates=keys.ca, private_key=keys.key, certificate_chain=keys.certificate
     )
-    return grpc.aio.secure_channel(settings.door_address, credentials, options=_OPTIONS)
+    return grpc.aio.secure_channel(keys.address, credentials, options=_OPTIONS)
 
 
 class Door:
     """The calls of parkade.fleet.v1. Fetch and store try again until the gateway answers."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channels = [channel]
         self._stub: fleet_pb2_grpc.FleetAsyncStub = fleet_pb2_grpc.FleetStub(channel)
+
+    async def change(self, keys: Keys) -> None:
+        """Makes new calls with other keys; the calls that run have the old channel until the next change."""
+        channel = open_channel(keys)
+        self._stub = fleet_pb2_grpc.FleetStub(channel)
+        self._channels.append(channel)
+        while len(self._channels) > _KEPT_CHANNELS:
+            await self._channels.pop(0).close()
+
+    async def close(self) -> None:
+        """Ends every call."""
+        for channel in self._channels:
+            await channel.close()
+
+    async def renew(self, csr: bytes, seconds: float) -> fleet_pb2.EnrolReply:
+        """A new certificate for the key of *csr*. Raises grpc.aio.AioRpcError."""
+        return await self._stub.Renew(fleet_pb2.RenewRequest(csr=csr), timeout=seconds)
 
     def session(self, messages: AsyncIterator[fleet_pb2.VehicleMessage]) -> SessionCall:
         """Opens the session that says *messages*."""

@@ -3,6 +3,8 @@
 AgentError
  +-- BundleRefused   the bundle's bytes are not what its digest says, or it is no bundle
  +-- DoorRefused     the gateway answered, and the answer is no; asking again would not help
+ +-- NoIdentity      the vehicle has no certificate, and nothing to get one with
+ +-- IdentityDamaged the vehicle's key and certificate are no pair
 """
 
 from typing import Final
@@ -29,3 +31,11 @@ class DoorRefused(AgentError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"the gateway refused: {code}: {message}")
         self.code = code
+
+
+class NoIdentity(AgentError):
+    """The vehicle has no certificate, and nothing to get one with."""
+
+
+class IdentityDamaged(AgentError):
+    """The vehicle's key and certificate are no pair."""

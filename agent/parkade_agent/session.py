@@ -12,6 +12,8 @@ from parkade_agent.backoff import delays
 from parkade_agent.door import Door, SessionCall
 from parkade_api.proto.fleet.v1 import fleet_pb2
 
+_GOODBYE = fleet_pb2.VehicleMessage()
+_STEADY_SECONDS = 10.0
 _log = structlog.get_logger()
 
 
@@ -50,6 +52,11 @@ class Session:
         else:
             self._kept.append(message)
 
+    def reopen(self) -> None:
+        """Says good-bye, and comes back as whoever the vehicle is then."""
+        if self._outbox is not None:
+            self._outbox.put_nowait(_GOODBYE)
+
     def tell(self) -> None:
         """Sends telemetry at once, because a verdict changed."""
         if self._outbox is not None:
@@ -57,9 +64,12 @@ class Session:
 
     async def run(self) -> None:
         """Opens session after session."""
+        loop = asyncio.get_running_loop()
         waits = delays(0.2, 5.0)
         while True:
-            if await self._one():
+            began = loop.time()
+            # Two vehicles with one key would else drive each other out as fast as they can dial.
+            if await self._one() and loop.time() - began >= _STEADY_SECONDS:
                 waits = delays(0.2, 5.0)
             delay = next(waits)
             _log.info("reconnecting", seconds=delay)
@@ -107,6 +117,8 @@ class Session:
             yield fleet_pb2.VehicleMessage(telemetry=self._voice.telemetry())
             told_at = loop.time()
             while message := await self._next(outbox, told_at + self._beat_seconds - loop.time()):
+                if message is _GOODBYE:
+                    return
                 yield message
 
     async def _next(

@@ -3,18 +3,31 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from parkade_api.exposition import ExpositionSettings
 
 
-class Settings(BaseSettings):
+class Settings(ExpositionSettings):
     """What one vehicle's agent must be told; flags come before the environment."""
 
     model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
-    door_address: str = Field(description="host:port of the gateway's door.")
-    door_ca_file: Path = Field(description="CA that signed the door's certificate, PEM.")
-    cert_file: Path = Field(description="This vehicle's certificate, PEM.")
-    key_file: Path = Field(description="Key of the certificate, PEM.")
+    door_address: str = Field(
+        default="", description="host:port of the gateway's door; default: the token's."
+    )
+    door_ca_file: Path | None = Field(
+        default=None, description="CA that signed the door's certificate, PEM; default: the token's."
+    )
+    cert_file: Path | None = Field(
+        default=None, description="This vehicle's certificate, PEM; default: in the state folder."
+    )
+    key_file: Path | None = Field(
+        default=None, description="Key of the certificate, PEM; default: in the state folder."
+    )
+    enrolment_token_file: Path | None = Field(
+        default=None, description="File with a token of `kubectl parkade enroll`, looked at again and again."
+    )
     signals_file: Path = Field(description="Script of this vehicle's signals, JSON lines; it is followed.")
     state_dir: Path = Field(description="Folder of this vehicle alone: bundles and slots.")
     cpu_share: float = Field(default=1.0, gt=0, description="Cores lent to a slot, on average.")
@@ -22,3 +35,18 @@ class Settings(BaseSettings):
     beat_seconds: float = Field(
         default=10.0, gt=0, description="Longest silence between two telemetry messages."
     )
+
+    @property
+    def certificate(self) -> Path:
+        """Where the vehicle's certificate is kept."""
+        return self.cert_file or self.state_dir / "identity" / "certificate.pem"
+
+    @property
+    def key(self) -> Path:
+        """Where the key of the certificate is kept."""
+        return self.key_file or self.state_dir / "identity" / "key.pem"
+
+    @property
+    def enrolment_record(self) -> Path:
+        """Where is noted what the vehicle was enrolled with."""
+        return self.state_dir / "identity" / "enrolment.json"

@@ -15,6 +15,8 @@ import orjson
 from parkade_api.wellknown import GROUP, LABEL_SIMULATED
 
 MOST_CLAIMS: Final = 16
+SKEW_SECONDS: Final = 300
+"""How far a clock may be behind: vehicles' certificates are valid from that long before they are signed."""
 SIMULATED_PREFIX: Final = "sim-"
 _LONGEST_ID: Final = 50
 _DIGEST_DIGITS: Final = 8
@@ -149,6 +151,14 @@ def enrolment_moment(vehicle: str, now: float, revoked: Mapping[str, float]) -> 
     Revoking takes a vehicle's tickets away first, so whoever has a ticket was given it afterwards.
     """
     return max(now, revoked.get(vehicle, float("-inf")) + 0.001)
+
+
+def renewal_at(not_before: float, not_after: float, jitter: float) -> float:
+    """When a certificate is renewed: after two thirds of its life, and *jitter* (up to 1) of that."""
+    # It begins before it was signed, for clocks that are behind.
+    signed_at = not_before + SKEW_SECONDS
+    born = signed_at if signed_at < not_after else not_before
+    return born + (not_after - born) * jitter * 2 / 3
 
 
 def simulated_vehicle(pod: str) -> str:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from parkade_agent.door import Door as AgentDoor
-from parkade_agent.door import open_channel
+from parkade_agent.door import Keys, open_channel
 from parkade_agent.pieces import Finished, Pieces
-from parkade_agent.settings import Settings
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import ShardFault
@@ -41,19 +40,13 @@ def finished(folder: Path, shard: int, body: bytes, size: int | None = None) -> 
     return Finished("lease", fleet_pb2.LeasedShard(shard=shard, attempt="attempt"), result, outcome)
 
 
-async def store(door: Door, certs: Certificates, folder: Path, results: Sequence[Finished]) -> Heard:
+async def store(door: Door, certs: Certificates, results: Sequence[Finished]) -> Heard:
     """Stores *results* at *door*; what is heard of each: its number, its fault if it failed, the sentence."""
     heard: Heard = []
     async with open_door(door, certs) as port:
-        settings = Settings(
-            door_address=f"127.0.0.1:{port}",
-            door_ca_file=certs.ca,
-            cert_file=certs.vehicle.cert,
-            key_file=certs.vehicle.key,
-            signals_file=folder,
-            state_dir=folder,
-        )
-        async with open_channel(settings) as channel, asyncio.timeout(20):
+        key, certificate = certs.vehicle.key.read_bytes(), certs.vehicle.cert.read_bytes()
+        keys = Keys(f"127.0.0.1:{port}", certs.ca.read_bytes(), key, certificate)
+        async with open_channel(keys) as channel, asyncio.timeout(20):
             pieces = Pieces(
                 "batch",
                 AgentDoor(channel),
@@ -70,11 +63,11 @@ async def store(door: Door, certs: Certificates, folder: Path, results: Sequence
 async def test_a_refused_piece_is_a_fault_of_its_shards(tmp_path: Path, certs: Certificates) -> None:
     """What the door refuses for good is given up with its sentence, and the next piece is stored all the same."""
     door = Door(tmp_path, [], refusals={1: SENTENCE})
-    heard = await store(door, certs, tmp_path, [finished(tmp_path, 1, b"half a li")])
+    heard = await store(door, certs, [finished(tmp_path, 1, b"half a li")])
     assert heard == [
         (1, ShardFault.PIECE_REFUSED, f"the gateway refused: INVALID_ARGUMENT: {SENTENCE}"),
     ]
-    assert await store(door, certs, tmp_path, [finished(tmp_path, 2, b"line\n")]) == [(2, "", "")]
+    assert await store(door, certs, [finished(tmp_path, 2, b"line\n")]) == [(2, "", "")]
     assert door.results == {2: b"line\n"}
     assert not any((tmp_path / f"{shard}.out").exists() for shard in (1, 2))
 
@@ -83,7 +76,7 @@ async def test_a_result_too_large_for_a_piece_is_never_sent(tmp_path: Path, cert
     """The shard is given up at once with the cure, and those beside it are stored."""
     large = finished(tmp_path, 1, b"", size=MOST_PIECE_BYTES + 1)
     door = Door(tmp_path, [])
-    heard = await store(door, certs, tmp_path, [large, finished(tmp_path, 2, b"line\n")])
+    heard = await store(door, certs, [large, finished(tmp_path, 2, b"line\n")])
     (first, second) = heard
     assert first[:2] == (1, ShardFault.PIECE_REFUSED)
     assert "set fewer recordsPerShard" in first[2]
@@ -94,7 +87,7 @@ async def test_the_largest_result_is_stored(tmp_path: Path, certs: Certificates)
     """A result of exactly the limit makes a piece of its own."""
     body = b"x" * MOST_PIECE_BYTES
     door = Door(tmp_path, [])
-    assert await store(door, certs, tmp_path, [finished(tmp_path, 1, body)]) == [(1, "", "")]
+    assert await store(door, certs, [finished(tmp_path, 1, body)]) == [(1, "", "")]
     assert door.results == {1: body}
 
 
@@ -103,7 +96,7 @@ async def test_a_result_that_changed_on_disk_is_a_fault(tmp_path: Path, certs: C
     result = finished(tmp_path, 1, b"line\n")
     result.result.write_bytes(b"lime\n")
     door = Door(tmp_path, [])
-    ((shard, fault, _),) = await store(door, certs, tmp_path, [result])
+    ((shard, fault, _),) = await store(door, certs, [result])
     assert (shard, fault, door.results) == (1, ShardFault.RESULT_CORRUPT, {})
 
 
@@ -115,7 +108,7 @@ async def test_a_folder_in_place_of_a_result_is_a_fault(tmp_path: Path, certs: C
     results[0].result.mkdir()
     os.mkfifo(results[1].result)
     door = Door(tmp_path, [])
-    heard = await store(door, certs, tmp_path, results)
+    heard = await store(door, certs, results)
     assert [(shard, fault) for shard, fault, _ in heard] == [
         (1, ShardFault.RESULT_CORRUPT),
         (2, ShardFault.RESULT_CORRUPT),

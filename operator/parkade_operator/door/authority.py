@@ -12,7 +12,15 @@ import grpc
 import structlog
 
 from parkade_api.wellknown import CONFIG_MAP_CA, SECRET_CA
-from parkade_operator.door.certificates import Lifetime, Pair, Signer, VehicleKey, new_authority
+from parkade_core.enrolment import SKEW_SECONDS
+from parkade_operator.door.certificates import (
+    SERVING_SKEW_SECONDS,
+    Lifetime,
+    Pair,
+    Signer,
+    VehicleKey,
+    new_authority,
+)
 from parkade_operator.door.tls import Identity
 from parkade_operator.kube.client import MERGE, KubeClient, Object
 from parkade_operator.kube.errors import Conflict
@@ -58,7 +66,7 @@ class Authority:
 
     def sign(self, key: VehicleKey, identity: Identity) -> bytes:
         """A certificate for a vehicle, PEM, valid from now on."""
-        lifetime = Lifetime.of(datetime.now(UTC), self._vehicle_seconds)
+        lifetime = Lifetime.of(datetime.now(UTC), self._vehicle_seconds, SKEW_SECONDS)
         return self._signer.vehicle(key, identity, lifetime)
 
     def serving(self) -> Pair:
@@ -66,7 +74,7 @@ class Authority:
         with self._lock:
             if self._serving is None or time.time() >= self._renew_at:
                 self._renew_at = time.time() + self._serving_seconds * _RENEW_AFTER
-                lifetime = Lifetime.of(datetime.now(UTC), self._serving_seconds)
+                lifetime = Lifetime.of(datetime.now(UTC), self._serving_seconds, SERVING_SKEW_SECONDS)
                 self._serving = self._signer.serving(self._names, lifetime)
             return self._serving
 

@@ -16,8 +16,8 @@ from parkade_api.wellknown import GROUP, SAN_CLAIM, SAN_ENROLLED, SAN_VEHICLE
 from parkade_operator.door.tls import Identity
 
 AUTHORITY_YEARS: Final = 10
-SKEW: Final = dt.timedelta(minutes=5)
-"""How far a vehicle's clock may be behind: certificates are valid from that long ago."""
+SERVING_SKEW_SECONDS: Final = 3600
+"""How far a vehicle's clock may be behind: what it checks is valid from that long ago."""
 MOST_REQUEST_BYTES: Final = 16 * 1024
 _LEAST_RSA_BITS: Final = 2048
 _MOST_RSA_BITS: Final = 8192
@@ -45,9 +45,9 @@ class Lifetime:
     end: dt.datetime
 
     @classmethod
-    def of(cls, now: dt.datetime, seconds: float) -> "Lifetime":
-        """*seconds* from *now*, begun a little earlier for clocks that are behind."""
-        return cls(now - SKEW, now + dt.timedelta(seconds=seconds))
+    def of(cls, now: dt.datetime, seconds: float, skew: float) -> "Lifetime":
+        """*seconds* from *now*, begun *skew* seconds earlier for clocks that are behind."""
+        return cls(now - dt.timedelta(seconds=skew), now + dt.timedelta(seconds=seconds))
 
 
 class Signer:
@@ -105,7 +105,7 @@ def new_authority(now: dt.datetime) -> Pair:
     """A fresh authority for one installation."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "parkade-gateway-ca")])
-    lifetime = Lifetime(now - SKEW, now + dt.timedelta(days=365 * AUTHORITY_YEARS))
+    lifetime = Lifetime.of(now, AUTHORITY_YEARS * 365 * 86400, SERVING_SKEW_SECONDS)
     certificate = (
         _builder(name, name, key.public_key(), lifetime)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -1,0 +1,84 @@
+"""What a vehicle without a certificate can show: a one-time token, or the ServiceAccount's token of its pod."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from parkade_core.enrolment_token import BadToken, read_token
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way to enrol: where (`address`, host:port), trusting whom (`ca`, PEM), with which secret.
+
+    `door` is where the vehicle dials afterwards, empty when it is known already. `digest` names the secret.
+    """
+
+    address: str
+    ca: bytes
+    door: str
+    token: str = ""
+    service_account_token: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what is shown, hex."""
+        return hashlib.sha256((self.token or self.service_account_token).encode()).hexdigest()
+
+
+class Credential(Protocol):
+    """Whoever has something to show."""
+
+    def offer(self, record: Mapping[str, str], *, needed: bool) -> Offer | None:
+        """What can be shown now, None when there is nothing to show or no reason to.
+
+        *record* is of the last enrolment; it is *needed* when there is no certificate, or one that has expired.
+        """
+
+
+class TokenFile:
+    """The file that a person puts the token of `kubectl parkade enroll` into; a new token there enrols anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._refused = ""
+
+    def offer(self, record: Mapping[str, str], *, needed: bool) -> Offer | None:  # noqa: ARG002 - a new token counts
+        """The token, unless it is the one that was used already."""
+        try:
+            text = self._path.read_text()
+            token = read_token(text)
+        except OSError:
+            return None
+        except (BadToken, UnicodeDecodeError) as error:
+            if text != self._refused:
+                self._refused = text
+                _log.warning("no enrolment token", file=str(self._path), error=str(error))
+            return None
+        offer = Offer(token.enrolment, token.ca.encode(), token.door, token=token.secret)
+        return None if record.get("token") == offer.digest else offer
+
+
+class ServiceAccount:
+    """The token of the pod that simulates a vehicle, and the ConfigMap's file that the gateway's CA will appear in."""
+
+    def __init__(self, token_file: Path, address: str, ca_file: Path) -> None:
+        self._token_file = token_file
+        self._address = address
+        self._ca_file = ca_file
+
+    def offer(self, record: Mapping[str, str], *, needed: bool) -> Offer | None:  # noqa: ARG002 - the pod is the vehicle
+        """The token, when there is no certificate; None while the CA is not there."""
+        if not needed:
+            return None
+        try:
+            ca, token = self._ca_file.read_bytes(), self._token_file.read_text().strip()
+        except OSError:
+            return None
+        return Offer(self._address, ca, "", service_account_token=token) if ca.strip() and token else None

@@ -1,0 +1,62 @@
+"""The life of one vehicle's agent, real or simulated: it finds out who it is, dials the door, and works until told."""
+
+import asyncio
+import signal
+
+from parkade_agent.agent import Agent
+from parkade_agent.door import Door, open_channel
+from parkade_agent.identity.credentials import Credential
+from parkade_agent.identity.keeper import IdentityKeeper
+from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.governor import Governor
+from parkade_agent.settings import Settings
+from parkade_agent.signals.scripted import ScriptedSignals
+from parkade_api.exposition import Health, serve
+
+
+async def live(settings: Settings, credential: Credential | None) -> None:
+    """Runs until SIGTERM. Raises NoIdentity when there is neither a certificate nor a way to one."""
+    stop = _told_to_stop()
+    health = Health("agent")
+    exposition = serve(health, settings.listen_address, settings.metrics_port)
+    beating = asyncio.create_task(health.keep_beating())
+    keeper = IdentityKeeper(settings, credential)
+    finding = asyncio.create_task(keeper.first())
+    await _either(finding, stop)
+    if finding.done():
+        health.set_ready(True)
+        await _work(settings, keeper, Door(open_channel(finding.result())), stop)
+    for task in (finding, beating):
+        task.cancel()
+    exposition.close()
+
+
+async def _work(settings: Settings, keeper: IdentityKeeper, door: Door, stop: asyncio.Event) -> None:
+    brake = SlotBrake()
+    governor = Governor(brake, settings.cpu_share) if settings.cpu_share < settings.lanes else None
+    agent = Agent(settings, ScriptedSignals(settings.signals_file), door, brake)
+    keeping = asyncio.create_task(keeper.keep(door, agent.reconnect), name="identity")
+    keeping.add_done_callback(lambda _: stop.set())
+    if governor is not None:
+        governor.start()
+    await agent.run(stop)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await door.close()
+    if governor is not None:
+        governor.stop()
+    if not keeping.cancelled():
+        keeping.result()
+
+
+async def _either(task: "asyncio.Task[object]", stop: asyncio.Event) -> None:
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+def _told_to_stop() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

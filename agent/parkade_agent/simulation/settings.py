@@ -1,0 +1,26 @@
+"""The settings of a simulated vehicle, from flags and from environment variables PARKADE_*."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from parkade_api.exposition import ExpositionSettings
+
+
+class Settings(ExpositionSettings):
+    """What the pod of a simulated vehicle is told."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
+
+    door_address: str = Field(description="host:port of the gateway's door.")
+    enrolment_address: str = Field(description="host:port of the gateway's enrolment port.")
+    door_ca_file: Path = Field(
+        description="CA of the door, PEM; waited for, because the gateway makes it when it first leads."
+    )
+    service_account_token_file: Path = Field(
+        description="The pod's ServiceAccount token for the audience parkade-enrolment."
+    )
+    state_dir: Path = Field(description="Folder of this pod alone: identity, bundles and slots.")
+    cpu_share: float = Field(default=1.0, gt=0, description="Cores lent to a slot, on average.")
+    lanes: int = Field(default=1, ge=1, le=64, description="Records that the sidecar runs at once.")
