@@ -1,4 +1,4 @@
-"""One vehicle of the local cluster: its certificate's claims, its signal script and its agent's settings."""
+"""One vehicle of the local cluster: how it gets its certificate, its signal script and its agent's settings."""
 
 import json
 from collections.abc import Mapping
@@ -40,13 +40,18 @@ CLAIMS: Final[Mapping[str, str]] = {"region": "eu", "hardware": "hw4"}
 
 @dataclass(frozen=True, slots=True)
 class VehicleSpec:
-    """What a vehicle is and lends: verified claims, its first signals, cores of CPU and concurrent runs."""
+    """What a vehicle is and lends: verified claims, its first signals, cores of CPU and concurrent runs.
+
+    With a *token* of `kubectl parkade enroll` it enrols by itself, and the token's claims count; without one its
+    certificate is minted here.
+    """
 
     vehicle_id: str
     signals: Signals = field(default_factory=lambda: PARKED)
     claims: Mapping[str, str] = field(default_factory=lambda: CLAIMS)
     cpu_share: float = 0.4
     lanes: int = 1
+    token: str = ""
 
 
 class Vehicle:
@@ -58,8 +63,18 @@ class Vehicle:
         self.name = f"{NODE_PREFIX}{spec.vehicle_id}"
         self.folder = folder
         self.signals_file = folder / "signals.jsonl"
-        self._certificate = _certificate(spec, door_authority)
+        self.token_file = folder / "token"
+        self._certificate = None if spec.token else _certificate(spec, door_authority)
+        if spec.token:
+            self.give(spec.token)
         self.say(spec.signals)
+
+    def give(self, token: str) -> None:
+        """Puts an enrolment token into the vehicle, as a person would."""
+        unfinished = self.token_file.with_suffix(".new")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(token)
+        unfinished.rename(self.token_file)
 
     def say(self, signals: Signals) -> None:
         """Appends one line of readings, each by its VSS path, to the signal script."""
@@ -68,17 +83,21 @@ class Vehicle:
 
     def program(self, door: str, door_ca: Path) -> Program:
         """The agent of this vehicle, which dials *door* (host:port) and trusts *door_ca*."""
+        identity = {"PARKADE_ENROLMENT_TOKEN_FILE": str(self.token_file)}
+        if self._certificate is not None:
+            identity = {
+                "PARKADE_DOOR_ADDRESS": door,
+                "PARKADE_DOOR_CA_FILE": str(door_ca),
+                "PARKADE_CERT_FILE": str(self._certificate.cert),
+                "PARKADE_KEY_FILE": str(self._certificate.key),
+            }
         settings = {
-            "PARKADE_DOOR_ADDRESS": door,
-            "PARKADE_DOOR_CA_FILE": str(door_ca),
-            "PARKADE_CERT_FILE": str(self._certificate.cert),
-            "PARKADE_KEY_FILE": str(self._certificate.key),
             "PARKADE_SIGNALS_FILE": str(self.signals_file),
             "PARKADE_STATE_DIR": str(self.folder / "state"),
             "PARKADE_CPU_SHARE": str(self.spec.cpu_share),
             "PARKADE_LANES": str(self.spec.lanes),
         }
-        return Program(self.name, python_module("parkade_agent"), plain_environment() | settings)
+        return Program(self.name, python_module("parkade_agent"), plain_environment() | identity | settings)
 
 
 def _certificate(spec: VehicleSpec, authority: Authority) -> KeyPair:
