@@ -4,7 +4,7 @@ from parkade_core.kubelet.pod import ContainerView, PodView
 
 
 def offline(vehicle: str, heard_at: str, view: PodView) -> str:
-    """The vehicle has no session; *heard_at* is the time of day of its last word, or empty."""
+    """The vehicle has no session; *heard_at* is the time of its last word, or empty."""
     since = f"since {heard_at}" if heard_at else "and has not spoken to this gateway yet"
     return f"vehicle {vehicle} is offline {since}; {_last_status(view)}"
 

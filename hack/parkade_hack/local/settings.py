@@ -63,6 +63,7 @@ def operator_program(name: str, places: Places, internal_port: int, metrics_port
     settings = _common_settings(name, places, places.operator_token, metrics_port) | {
         "PARKADE_GATEWAY_ADDRESS": f"localhost:{internal_port}",
         "PARKADE_GATEWAY_TOKEN_FILE": str(places.operator_gateway_token.path),
+        "PARKADE_NODE_ADDRESS": "127.0.0.1",
     }
     return _program(name, "parkade_operator.controllers", settings)
 

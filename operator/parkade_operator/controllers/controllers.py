@@ -12,6 +12,7 @@ from parkade_operator.controllers.inferencebatch import BatchReconciler
 from parkade_operator.controllers.metrics import read_state
 from parkade_operator.controllers.pools import PoolIndex
 from parkade_operator.controllers.settings import Settings
+from parkade_operator.controllers.signing import ServingApprover
 from parkade_operator.controllers.vehiclepool import PoolReconciler
 from parkade_operator.kube.client import KubeClient, Object
 from parkade_operator.kube.errors import KubeError
@@ -34,12 +35,13 @@ class Controllers:
         self._batches = BatchReconciler(self._client, self._gateway, self._index, events)
         self._pool_queue = WorkQueue(self._pools.reconcile, workers=2, name="vehiclepools")
         self._batch_queue = WorkQueue(self._batches.reconcile, name="inferencebatches")
+        self._approver = ServingApprover(client, settings.namespace, settings.node_address)
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self) -> None:
-        """Starts the queues and follows the gateway."""
-        parts = (self._pool_queue.run(), self._batch_queue.run(), self._follow())
+        """Starts the queues, follows the gateway and approves its certificates."""
+        parts = (self._pool_queue.run(), self._batch_queue.run(), self._follow(), *self._approver.parts())
         self._tasks = [asyncio.create_task(part) for part in parts]
         for task in self._tasks:
             task.add_done_callback(self._on_end)

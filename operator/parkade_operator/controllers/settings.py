@@ -20,6 +20,10 @@ class Settings(ExpositionSettings, CandidateSettings):
     gateway_token_file: Path = Field(
         description="Our ServiceAccount's token for the gateway; read at every call."
     )
+    node_address: str = Field(
+        default="",
+        description="InternalIP of vehicles' Nodes where the gateway is no pod; default: its pods' addresses only.",
+    )
     interval_milliseconds: int = Field(
         default=1000, ge=50, description="Shortest time between two status writes."
     )

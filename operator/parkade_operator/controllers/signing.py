@@ -1,9 +1,10 @@
 """CertificateSigningRequests of the gateway: nobody else in a cluster approves serving certificates of kubelets."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from cryptography import x509
@@ -36,13 +37,9 @@ class ServingApprover:
         self._queue = WorkQueue(self._reconcile, workers=1, name="signing")
         self._reflector = Reflector(client, _REQUESTS, self._take, fieldSelector=f"spec.signerName={SIGNER}")
 
-    async def watch(self) -> None:
-        """Follows the API server until cancelled."""
-        await self._reflector.run()
-
-    async def work(self) -> None:
-        """Decides what is not decided, until cancelled."""
-        await self._queue.run()
+    def parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What runs until it is cancelled."""
+        return self._reflector.run(), self._queue.run()
 
     def _take(self, item: Object, exists: bool) -> None:  # noqa: FBT001 - the reflector's signature
         name = str(item["metadata"]["name"])

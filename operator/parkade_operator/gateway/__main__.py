@@ -24,6 +24,7 @@ from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.follow import follow_batches, follow_pools
 from parkade_operator.gateway.leading import fetch_authority, keep_visible
 from parkade_operator.gateway.metrics import FIGURES
+from parkade_operator.gateway.serving import serve_kubelet
 from parkade_operator.gateway.settings import Settings
 from parkade_operator.gateway.wiring import Gateway, new_id, wire
 from parkade_operator.kube.client import Access, KubeClient
@@ -90,7 +91,10 @@ async def _lead(
     StateCollector(FIGURES, gateway.readings).register()
     async with asyncio.TaskGroup() as group:
         serving = _serve(gateway, keep_visible(client, settings, authority))
-        tasks = [group.create_task(part) for part in (*_parts(gateway), serving)]
+        logs = serve_kubelet(
+            client, gateway.logs, settings.listen_address, settings.kubelet_port, settings.node_address
+        )
+        tasks = [group.create_task(part) for part in (*_parts(gateway), serving, logs)]
         ends = [asyncio.ensure_future(event.wait()) for event in (stopping, batches.broken)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         servers = (gateway.door, gateway.enrolment, gateway.internal)

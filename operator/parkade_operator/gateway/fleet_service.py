@@ -19,6 +19,7 @@ from parkade_operator.door.reception import Reception
 from parkade_operator.door.sessions import Ending, Sessions
 from parkade_operator.door.sessions import Session as VehicleSession
 from parkade_operator.door.tls import Identity
+from parkade_operator.gateway.logs import NotAsked, VehicleLogs
 from parkade_operator.gateway.slots import VehicleSlots
 from parkade_operator.gateway.upload import collect
 from parkade_operator.gateway.vehicles import Vehicles
@@ -34,6 +35,7 @@ _RETRY_LEASE_SECONDS = 1.0
 _STATUS: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (limits.Exhausted, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (TimeoutError, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (NotAsked, grpc.StatusCode.PERMISSION_DENIED),
     (BadRequest, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.UnknownBatch, grpc.StatusCode.NOT_FOUND),
     (errors.NoSuchObject, grpc.StatusCode.NOT_FOUND),
@@ -57,6 +59,7 @@ class FleetService(rpc.FleetServicer):
         vehicles: Vehicles,
         slots: VehicleSlots,
         batches: Batches,
+        logs: VehicleLogs,
         beat_seconds: int,
         on_change: Callable[[], None],
     ) -> None:
@@ -67,6 +70,7 @@ class FleetService(rpc.FleetServicer):
         self._vehicles = vehicles
         self._slots = slots
         self._batches = batches
+        self._logs = logs
         self._beat_seconds = beat_seconds
         self._on_change = on_change
 
@@ -139,6 +143,16 @@ class FleetService(rpc.FleetServicer):
         metrics.ENROLMENTS.labels("renewed").inc()
         _log.info("certificate renewed", vehicle=identity.vehicle)
         return pb.EnrolReply(certificate=certificate, door_ca=self._authority.certificate)
+
+    @override
+    async def Logs(self, request_iterator: AsyncIterator[pb.LogChunk], context: Context) -> pb.LogsReply:
+        """Takes the log that somebody waits for; answers when it has ended or nobody reads it any more."""
+        identity = await self._entrance.admit(context)
+        try:
+            await self._logs.answer(identity.vehicle, request_iterator)
+        except (NotAsked, TimeoutError) as error:
+            await _refuse(context, error)
+        return pb.LogsReply()
 
     async def _stay(self, identity: Identity, context: Context) -> None:
         """What was sent before a revocation and finished after it does not count."""
@@ -246,4 +260,4 @@ async def _tell(context: Context, ending: Ending) -> NoReturn:
 
 async def _refuse(context: Context, error: Exception) -> NoReturn:
     code = next(code for kind, code in _STATUS if isinstance(error, kind))
-    await refuse(context, code, str(error) or "the piece came too slowly")
+    await refuse(context, code, str(error) or "the bytes came too slowly")

@@ -5,12 +5,14 @@ Nothing is kept here: a reader that is slow makes the vehicle wait, and a reader
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_core.kubelet.pod import PodView
 from parkade_core.logs import LogOptions
 from parkade_core.vehicle import logs as words
 from parkade_core.vehicle.node import vehicle_of
+from parkade_operator.door.limits import FIRST_MESSAGE_SECONDS
 from parkade_operator.door.sessions import Sessions
 from parkade_operator.kube.client import Object
 from parkade_operator.kubelet.api import Log, NoLogs
@@ -27,18 +29,18 @@ class NotAsked(Exception):
 
 
 class VehicleLogs:
-    """The logs of all vehicles' pods; *heard_at* tells when a vehicle was last heard, as a time of day or ""."""
+    """The logs of all vehicles' pods; *silent_for* tells how many seconds ago a vehicle was last heard, if ever."""
 
     def __init__(
         self,
         sessions: Sessions,
         pods: PodController,
-        heard_at: Callable[[str], str],
+        silent_for: Callable[[str], float | None],
         new_id: Callable[[], str],
     ) -> None:
         self._sessions = sessions
         self._pods = pods
-        self._heard_at = heard_at
+        self._silent_for = silent_for
         self._new_id = new_id
         self._answers: dict[str, _Answer] = {}  # by request
 
@@ -68,8 +70,8 @@ class VehicleLogs:
             answer.reader_left.set()
 
     async def answer(self, vehicle: str, chunks: AsyncIterator[pb.LogChunk]) -> None:
-        """Takes a vehicle's stream; returns when it has ended or its reader has left. Raises NotAsked."""
-        first = await anext(aiter(chunks), None)
+        """Takes a vehicle's stream; returns when it has ended or its reader has left. Raises NotAsked, TimeoutError."""
+        first = await asyncio.wait_for(anext(aiter(chunks), None), FIRST_MESSAGE_SECONDS)
         answer = self._answers.get(first.request) if first is not None else None
         if first is None or answer is None or answer.vehicle != vehicle or answer.is_taken:
             raise NotAsked("nobody waits for this log")
@@ -80,6 +82,12 @@ class VehicleLogs:
             return await asyncio.wait_for(answer.next(), ANSWER_SECONDS) or b""
         except TimeoutError:
             raise NoLogs(words.unanswered(answer.vehicle, ANSWER_SECONDS, self._view(pod))) from None
+
+    def _heard_at(self, vehicle: str) -> str:
+        silence = self._silent_for(vehicle)
+        if silence is None:
+            return ""
+        return (datetime.now(UTC) - timedelta(seconds=silence)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _view(self, pod: Object) -> PodView:
         return self._pods.view(pod["metadata"]["uid"])

@@ -152,6 +152,11 @@ class Vehicles:
         silent_at, _ = _limits(vehicle, self._pools.of(vehicle.identity))
         return self._clock() >= silent_at
 
+    def silent_for(self, name: str) -> float | None:
+        """Seconds since the vehicle's last word; None when this gateway has heard none."""
+        vehicle = self._vehicles.get(name)
+        return self._clock() - vehicle.heard_at if vehicle is not None and vehicle.received else None
+
     def policy(self, name: str) -> pb.Policy | None:
         """The policy that the vehicle's guard shall follow; None while it is in no pool."""
         vehicle = self._vehicles.get(name)

@@ -22,6 +22,7 @@ from parkade_operator.door.sessions import Sessions
 from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.fleet_service import FleetService
 from parkade_operator.gateway.internal import GatewayService
+from parkade_operator.gateway.logs import VehicleLogs
 from parkade_operator.gateway.metrics import read_snapshot
 from parkade_operator.gateway.pools import Pools
 from parkade_operator.gateway.settings import Settings
@@ -58,6 +59,7 @@ class Gateway:
     batches: Batches
     changes: Changes
     sessions: Sessions
+    logs: VehicleLogs
     reception: Reception
     door: grpc.aio.Server
     enrolment: grpc.aio.Server
@@ -87,7 +89,10 @@ def wire(
     simulation = (settings.simulation_user, settings.simulation_claims)
     notices = Notices(events, nodes.get)
     reception = Reception(client, settings.namespace, authority, sessions, notices, simulation)
-    fleet = FleetService(reception, sessions, vehicles, slots, batches, settings.beat_seconds, changes.notify)
+    logs = VehicleLogs(sessions, pods, vehicles.silent_for, new_id)
+    fleet = FleetService(
+        reception, sessions, vehicles, slots, batches, logs, settings.beat_seconds, changes.notify
+    )
     reviewer = TokenReviewer(client, settings.operator_user)
     service = GatewayService(
         batches,
@@ -105,6 +110,7 @@ def wire(
         batches=batches,
         changes=changes,
         sessions=sessions,
+        logs=logs,
         reception=reception,
         door=_door(settings, authority, fleet),
         enrolment=reception.enrolment_server(_place(settings.listen_address, settings.enrolment_port)),
