@@ -9,7 +9,7 @@ from parkade_core.batch.failed import FailedRecord
 from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.vehicle.census import PoolCount
 
-_PROGRESS = sorted({field.name for field in fields(Progress)} - {"state", "first_failed"})
+_PROGRESS = sorted({field.name for field in fields(Progress)} - {"state", "first_failed", "input_digest"})
 _FAILED = sorted(field.name for field in fields(FailedRecord))
 _COUNTS = sorted({field.name for field in fields(PoolCount)} - {"ineligible_reasons"})
 
