@@ -9,9 +9,10 @@ from parkade_hack.tools import ensure_tools
 from parkade_models.bundle import Bundle
 from support.batches import Garage
 from support.bundles import int8_bundle
+from support.chart import chart
 from support.controlplane import cluster, control_plane, kubectl, namespace
 
-__all__ = ["cluster", "control_plane", "garage", "int8_bundle", "kubectl", "namespace"]
+__all__ = ["chart", "cluster", "control_plane", "garage", "int8_bundle", "kubectl", "namespace"]
 
 
 @pytest.fixture
@@ -23,9 +24,9 @@ def garage(cluster: LocalCluster, namespace: str, int8_bundle: Bundle) -> Iterat
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks whatever needs the control plane."""
+    """Marks whatever needs the control plane or its programs."""
     for item in items:
-        if "control_plane" in getattr(item, "fixturenames", ()):
+        if {"control_plane", "chart"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("controlplane")
 
 

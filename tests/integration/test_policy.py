@@ -1,4 +1,4 @@
-"""What the gateway may do, asked with its ServiceAccount's real token: verb by verb, on its own and on others' objects."""
+"""What the gateway may do, asked with its own token: verb by verb, on its own objects and on those of others."""
 
 import uuid
 from collections.abc import Iterator

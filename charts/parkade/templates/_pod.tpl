@@ -126,12 +126,8 @@ readinessProbe:
   failureThreshold: 2
 {{- end }}
 
-{{/* Variables of every process that is a pod. */}}
-{{- define "parkade.env.pod" -}}
-- name: PARKADE_NAMESPACE
-  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-- name: PARKADE_POD_NAME
-  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{/* Where a process opens its ports. */}}
+{{- define "parkade.env.listen" -}}
 - name: PARKADE_LISTEN_ADDRESS
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 - name: PARKADE_METRICS_PORT
@@ -140,6 +136,8 @@ readinessProbe:
 
 {{/* Variables and volume of a process that talks to the API server with its own ServiceAccount. */}}
 {{- define "parkade.env.kube" -}}
+- name: PARKADE_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: PARKADE_KUBE_CA_FILE
   value: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
 - name: PARKADE_KUBE_TOKEN_FILE
@@ -160,4 +158,10 @@ readinessProbe:
       - configMap:
           name: kube-root-ca.crt
           items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+
+{{/* A candidate's name in its Lease. */}}
+{{- define "parkade.env.candidate" -}}
+- name: PARKADE_POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
 {{- end }}
