@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Iterator
 from typing import TypeVar
 
 import structlog
@@ -12,12 +13,15 @@ from parkade_agent.door import Door
 from parkade_agent.folders import LastFolders, emptied, socket_folder
 from parkade_agent.guard import Guard
 from parkade_agent.logs import LogAnswers, Logs
+from parkade_agent.metrics import read_vehicle
+from parkade_agent.reclaim import Reclaims
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.slot import Ending, Slot, Vehicle
 from parkade_agent.session import Session, Voice
 from parkade_agent.settings import Settings
 from parkade_agent.signals.source import SignalSource
 from parkade_api import __version__
+from parkade_api.figures import Reading
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.vehicle.guard import Action, GuardState
 
@@ -45,6 +49,7 @@ class Agent:
             sockets=self._sockets,
             lanes=settings.lanes,
         )
+        self._reclaims = Reclaims(brake, self._session.tell)
         self._slots: dict[str, Slot] = {}
         self._past: dict[str, fleet_pb2.SlotStatus] = {}
         self._batch_uids: dict[str, str] = {}
@@ -76,6 +81,11 @@ class Agent:
         """Opens a session anew, because the vehicle has another certificate."""
         self._session.reopen()
 
+    def readings(self) -> Iterator[Reading]:
+        """What Prometheus is shown."""
+        used, is_open = self._vehicle.brake.cpu_seconds(), self._session.is_open
+        return read_vehicle(self._guard.state, self._source.readings(), used, is_connected=is_open)
+
     def _hello(self) -> fleet_pb2.Hello:
         return fleet_pb2.Hello(
             agent_version=__version__,
@@ -84,7 +94,7 @@ class Agent:
         )
 
     def _telemetry(self) -> fleet_pb2.Telemetry:
-        return wire.telemetry(self._source.readings(), self._guard.state)
+        return wire.telemetry(self._source.readings(), self._guard.state, self._reclaims.take())
 
     def _hear(self, message: fleet_pb2.GatewayMessage) -> None:
         match message.WhichOneof("message"):
@@ -177,9 +187,10 @@ class Agent:
 
     def _guard_decided(self, state: GuardState) -> None:
         """Called in the guard's thread, after it has acted."""
-        self._loop.call_soon_threadsafe(self._after_guard, state)
+        self._loop.call_soon_threadsafe(self._after_guard, state, self._guard.heard_at)
 
-    def _after_guard(self, state: GuardState) -> None:
+    def _after_guard(self, state: GuardState, heard_at: float) -> None:
+        self._reclaims.guard_acted(state, heard_at)
         _log.info("guard", action=state.action, reasons=state.reasons, message=state.message)
         if state.action is Action.KILL:
             for slot in self._slots.values():

@@ -10,6 +10,7 @@ from typing import TypeVar
 import grpc
 import structlog
 
+from parkade_agent import metrics
 from parkade_agent.backoff import delays
 from parkade_agent.errors import DoorRefused
 from parkade_api.proto.fleet.v1 import fleet_pb2, fleet_pb2_grpc
@@ -177,5 +178,6 @@ async def _until_heard(patience: float, call: Callable[[], Awaitable[_T]]) -> _T
                 raise DoorRefused(error.code().name, error.details() or "") from None
             code = error.code().name
         delay = next(waits)
+        metrics.DOOR_RETRIES.inc()
         _log.info("the door did not answer, trying again", code=code, seconds=delay)
         await asyncio.sleep(delay)

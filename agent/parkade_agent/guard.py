@@ -40,7 +40,10 @@ class Brake(Protocol):
 
 
 class Guard:
-    """The vehicle's last word on its own compute; `state` is the newest decision."""
+    """The vehicle's last word on its own compute; `state` is the newest decision.
+
+    `heard_at` is when what led to it was heard, on the monotonic clock; *on_change* may read both.
+    """
 
     def __init__(self, source: SignalSource, brake: Brake, on_change: Callable[[GuardState], None]) -> None:
         self._source = source
@@ -50,12 +53,14 @@ class Guard:
         self._wakeup = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
-        self.state = initial(time.monotonic())
+        self._woken_at: float | None = None
+        self.heard_at = time.monotonic()
+        self.state = initial(self.heard_at)
 
     def start(self) -> None:
         """Begins to listen to the signals and to decide."""
         self._thread.start()
-        self._source.start(self._wakeup.set)
+        self._source.start(self._wake)
 
     def follow(self, rules: PoolRules) -> None:
         """Applies the pool's rules from now on."""
@@ -69,6 +74,12 @@ class Guard:
         self._wakeup.set()
         self._thread.join()
 
+    def _wake(self) -> None:
+        """A signal changed: called in the source's thread."""
+        if self._woken_at is None:
+            self._woken_at = time.monotonic()
+        self._wakeup.set()
+
     def _run(self) -> None:
         try:
             while not self._stopped:
@@ -81,8 +92,9 @@ class Guard:
             os._exit(os.EX_SOFTWARE)
 
     def _step(self) -> None:
-        before = self.state
-        state = decide(self._source.readings(), self._rules, before, time.monotonic())
+        before, now = self.state, time.monotonic()
+        self.heard_at, self._woken_at = self._woken_at or now, None
+        state = decide(self._source.readings(), self._rules, before, now)
         if state.action is not before.action:
             self._act(state.action)
         self.state = state

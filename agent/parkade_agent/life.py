@@ -7,11 +7,13 @@ from parkade_agent.agent import Agent
 from parkade_agent.door import Door, open_channel
 from parkade_agent.identity.credentials import Credential
 from parkade_agent.identity.keeper import IdentityKeeper
+from parkade_agent.metrics import FIGURES
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.governor import Governor
 from parkade_agent.settings import Settings
 from parkade_agent.signals.scripted import ScriptedSignals
 from parkade_api.exposition import Health, serve
+from parkade_api.figures import StateCollector
 
 
 async def live(settings: Settings, credential: Credential | None) -> None:
@@ -35,6 +37,7 @@ async def _work(settings: Settings, keeper: IdentityKeeper, door: Door, stop: as
     brake = SlotBrake()
     governor = Governor(brake, settings.cpu_share) if settings.cpu_share < settings.lanes else None
     agent = Agent(settings, ScriptedSignals(settings.signals_file), door, brake)
+    StateCollector(FIGURES, agent.readings).register()
     keeping = asyncio.create_task(keeper.keep(door, agent.reconnect), name="identity")
     keeping.add_done_callback(lambda _: stop.set())
     if governor is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from parkade_agent import metrics
 from parkade_agent.door import Door
 from parkade_agent.errors import DoorRefused
 from parkade_api.proto.fleet.v1 import fleet_pb2
@@ -125,6 +126,8 @@ class Pieces:
             _log.info("piece settled", lease=header.lease, piece=header.piece, shards=len(group), lost=lost)
             for finished in group:
                 _remove(finished.result)
+                metrics.RECORDS.labels("succeeded").inc(finished.outcome.succeeded)
+                metrics.RECORDS.labels("failed").inc(finished.outcome.failed)
                 self._on_settled(finished)
 
     def _fail(self, finished: Finished, fault: ShardFault, message: str) -> None:

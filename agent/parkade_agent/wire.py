@@ -25,12 +25,15 @@ def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
     )
 
 
-def telemetry(readings: Readings, state: GuardState) -> fleet_pb2.Telemetry:
+def telemetry(
+    readings: Readings, state: GuardState, reclaims: Iterable[fleet_pb2.Reclaim] = ()
+) -> fleet_pb2.Telemetry:
     """Everything that the vehicle tells about itself."""
     return fleet_pb2.Telemetry(
         signals=[_signal(path, reading) for path, reading in sorted(readings.items())],
         guard_state=state.action,
         guard_message=state.message,
+        reclaims=reclaims,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
@@ -22,17 +22,15 @@ LABELS: Final = {
     "action": "what the guard does: `Run`, `Freeze` or `Kill`",
     "certificate": "whose certificate it is",
     "code": "HTTP status or gRPC code; `0` is no answer",
+    "lease": "`parkade-operator` or `parkade-gateway`",
     "outcome": "how it ended, from the list in the help text",
     "phase": "phase of an InferenceBatch",
     "pool": "name of a VehiclePool; without it: vehicles that are in none",
-    "process": "`operator`, `gateway`, `agent` or `simulation`",
-    "program": "`runner` or `sidecar`",
     "queue": "a work queue",
     "reason": "a reason of conditions and slots, a fault of a shard, or `Other`",
     "stage": "`plan` or `assemble`",
     "state": "a state, from the list in the help text",
     "verb": "`GET`, `WATCH`, `POST`, `PATCH` or `DELETE`",
-    "version": "a version of Parkade",
 }
 
 Reading = tuple["Figure", tuple[str, ...], float]
@@ -41,14 +39,17 @@ _Counted = TypeVar("_Counted", Counter, Histogram)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number that is read at the scrape; *text* says what to do with it."""
+    """A number that is read at the scrape; *text* says what to do with it. One that *only_grows* is a counter."""
 
     name: str
     text: str
     labels: tuple[str, ...] = ()
+    only_grows: bool = False
 
-    def family(self) -> GaugeMetricFamily:
+    def family(self) -> CounterMetricFamily | GaugeMetricFamily:
         """An empty family of this figure."""
+        if self.only_grows:
+            return CounterMetricFamily(self.name, self.text, labels=self.labels)
         return GaugeMetricFamily(self.name, self.text, labels=self.labels)
 
     def read(self, value: float, *labels: str) -> Reading:

@@ -20,6 +20,11 @@ class SlotBrake:
         self._holders: set[Holder] = set()
         self._past_cpu_seconds = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no program to stop."""
+        return not self._groups
+
     def add(self, group: ProcessGroup) -> None:
         """Takes a started program under control; it is stopped at once while anybody holds."""
         with self._lock:

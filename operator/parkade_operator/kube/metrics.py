@@ -45,7 +45,7 @@ LEADER: Final = Gauge(
     "parkade_leader",
     "1 while this process leads, 0 while it stands by. Over all replicas it sums to 1, and to 0 only for the seconds of"
     " a change.",
-    ["process"],
+    ["lease"],
 )
 
 
