@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
+MOST_ID, MOST_BYTES = 512, 4 * 1024 * 1024
 source, bundle, output, errors = map(Path, sys.argv[1:5])
 digest = "sha256:" + hashlib.sha256(source.read_bytes()).hexdigest()
 manifest = json.loads((bundle / "bundle.json").read_bytes())
@@ -64,12 +65,15 @@ def rows(file: Path) -> list[dict]:
 
 
 def name_of(line: bytes) -> str | None:
-    """The custom_id of an input line; None when it has none that can be read."""
+    """The custom_id of an input line; None when it has none that can be taken."""
     try:
-        custom_id = json.loads(line)["custom_id"]
-    except (ValueError, KeyError, TypeError):
+        row = json.loads(line.decode(), parse_int=float)
+        json.dumps(row, allow_nan=False, ensure_ascii=False).encode()
+        custom_id = row["custom_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return custom_id if isinstance(custom_id, str) and custom_id else None
+    is_taken = isinstance(custom_id, str) and 0 < len(custom_id) <= MOST_ID and len(line) < MOST_BYTES
+    return custom_id if is_taken else None
 
 
 answers, refusals = iter(rows(output)), iter(rows(errors))

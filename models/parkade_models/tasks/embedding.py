@@ -100,8 +100,18 @@ def _load_tokenizer(bundle: Bundle) -> Tokenizer:
 def _text_of(body: Mapping[str, Any]) -> str:
     text = body.get("input")
     if not isinstance(text, str):
-        raise BadRecordError(RecordError.BAD_REQUEST, "body.input must be one string, the text to embed.")
+        message = (
+            f"body.input is {_kind_of(text)}; it must be one string, the text to embed: one record a text."
+        )
+        raise BadRecordError(RecordError.BAD_REQUEST, message)
     return text
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    kinds = {dict: "an object", bool: "a boolean", int: "a number", float: "a number"}
+    return kinds.get(type(value), "null")
 
 
 def _decode(item: Any) -> str:
