@@ -21,6 +21,7 @@ from parkade_operator.door.certificates import (
     VehicleKey,
     new_authority,
 )
+from parkade_operator.door.metrics import CERTIFICATE_EXPIRY
 from parkade_operator.door.tls import Identity
 from parkade_operator.kube.client import MERGE, KubeClient, Object
 from parkade_operator.kube.errors import Conflict
@@ -52,6 +53,7 @@ class Authority:
     ) -> None:
         """Raises ValueError when *pair* is no certificate with its key. *names* are those of the ports."""
         self._signer = Signer(pair)
+        CERTIFICATE_EXPIRY.labels("authority").set(self._signer.ends.timestamp())
         self._names = tuple(names)
         self._vehicle_seconds = vehicle_seconds
         self._serving_seconds = serving_seconds
@@ -76,6 +78,7 @@ class Authority:
                 self._renew_at = time.time() + self._serving_seconds * _RENEW_AFTER
                 lifetime = Lifetime.of(datetime.now(UTC), self._serving_seconds, SERVING_SKEW_SECONDS)
                 self._serving = self._signer.serving(self._names, lifetime)
+                CERTIFICATE_EXPIRY.labels("ports").set(lifetime.end.timestamp())
             return self._serving
 
     def port_credentials(self, *, vehicles_only: bool = False) -> grpc.ServerCredentials:

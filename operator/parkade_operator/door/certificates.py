@@ -63,6 +63,7 @@ class Signer:
         if self._certificate.public_key() != key.public_key():
             raise ValueError("the authority's key does not belong to its certificate")
         self.certificate = pair.certificate
+        self.ends = self._certificate.not_valid_after_utc
 
     def serving(self, names: Sequence[str], lifetime: Lifetime) -> Pair:
         """A certificate for ports that are reached as *names* (DNS names and IP addresses), with a key of its own."""
