@@ -1,0 +1,228 @@
+"""Who leads: what a Lease means to a candidate, and that two never lead at once."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from parkade_core import leadership as core
+from parkade_core.leadership import LeaseView, Sighting, Standing
+
+ME, OTHER = "gateway-a", "gateway-b"
+
+
+def lease(holder: str = OTHER, version: str = "7", transitions: int = 3, duration: float = 15) -> LeaseView:
+    """A Lease as the API server has it."""
+    return LeaseView(version, holder, transitions, duration)
+
+
+@pytest.mark.parametrize(
+    ("seen", "unchanged", "how"),
+    [
+        (None, 0.0, Standing.VANISHED),
+        (None, 14.9, Standing.VANISHED),
+        (None, 15.0, Standing.MISSING),
+        (lease(holder=""), 0.0, Standing.FREE),
+        (lease(holder=ME), 0.0, Standing.OURS),
+        (lease(), 0.0, Standing.HELD),
+        (lease(), 14.9, Standing.HELD),
+        (lease(), 15.0, Standing.EXPIRED),
+        (lease(duration=40), 39.9, Standing.HELD),
+        (lease(duration=40), 40.0, Standing.EXPIRED),
+    ],
+)
+def test_how_a_lease_stands_to_a_candidate(seen: LeaseView | None, unchanged: float, how: Standing) -> None:
+    """Free and its own are taken at once; another's only after the candidate itself saw it still for its duration."""
+    assert core.standing(Sighting(seen, 100.0), ME, 100.0 + unchanged) is how
+    assert core.may_take(how) is (how not in (Standing.HELD, Standing.VANISHED))
+
+
+def test_only_a_change_starts_the_wait_anew() -> None:
+    """A look that finds the same Lease keeps the moment it was first seen so; any write, or its loss, does not."""
+    first = core.sight(None, lease(), 1.0)
+    assert core.sight(first, lease(), 9.0) == first
+    assert core.sight(first, lease(version="8"), 9.0) == Sighting(lease(version="8"), 9.0)
+    assert core.sight(first, None, 9.0) == Sighting(None, 9.0)
+    assert core.sight(Sighting(None, 2.0), None, 9.0).since == 2.0
+
+
+@pytest.mark.parametrize(
+    ("item", "view"),
+    [
+        ({"metadata": {"resourceVersion": "1"}}, LeaseView("1")),
+        ({"metadata": {"resourceVersion": "1"}, "spec": None}, LeaseView("1")),
+        (
+            {
+                "metadata": {"resourceVersion": "2"},
+                "spec": {"holderIdentity": ME, "leaseTransitions": 4, "leaseDurationSeconds": 20},
+            },
+            LeaseView("2", ME, 4, 20),
+        ),
+        ({"metadata": {"resourceVersion": "3"}, "spec": {"holderIdentity": ""}}, LeaseView("3")),
+    ],
+)
+def test_a_lease_is_read_as_it_is(item: dict[str, object], view: LeaseView) -> None:
+    """One that the chart made has no spec: it is free, and nobody has led yet."""
+    assert core.lease_view(item) == view
+
+
+def test_what_is_written() -> None:
+    """Every write names the version that was judged; an acquisition raises the count of leaders."""
+    taken = core.acquisition(lease(), ME, "now")
+    assert taken["metadata"] == {"resourceVersion": "7"}
+    assert (taken["spec"]["holderIdentity"], taken["spec"]["leaseTransitions"]) == (ME, 4)
+    assert core.acquisition(None, ME, "now")["metadata"] == {}
+    assert core.renewal(lease(), "now") == {
+        "metadata": {"resourceVersion": "7"},
+        "spec": {"renewTime": "now"},
+    }
+    assert core.release(lease(), "now")["spec"]["holderIdentity"] == ""
+
+
+def test_a_namesake_is_somebody_else() -> None:
+    """A lost answer of our own is told from a process of our name that was started anew."""
+    held = lease(holder=ME, transitions=4)
+    assert core.is_still_ours(held, lease(holder=ME, version="9", transitions=4))
+    assert not core.is_still_ours(held, lease(holder=ME, version="9", transitions=5))
+    assert not core.is_still_ours(held, lease(holder=OTHER, transitions=4))
+
+
+def pod(name: str, leader: str | None = None) -> dict[str, object]:
+    """A pod, with the leader's label or without."""
+    return {"metadata": {"name": name, "labels": {"parkade.dev/leader": leader} if leader else {}}}
+
+
+def test_the_label_moves_to_the_leader_and_leaves_the_others_first() -> None:
+    """The Service never reaches two pods because of our order of writes, and what is right is not written."""
+    off, on = ({"metadata": {"labels": {"parkade.dev/leader": value}}} for value in (None, "true"))
+    pods = [pod("a"), pod("b", "true"), pod("c", "false"), pod("d")]
+    assert list(core.leader_labels(pods, "a").items()) == [("b", off), ("c", off), ("a", on)]
+    assert core.leader_labels([pod("a", "true"), {"metadata": {"name": "b"}}], "a") == {}
+
+
+@dataclass
+class Candidate:
+    """One process of the model: what it has seen, what it believes, and what is on its way to the server."""
+
+    name: str
+    sighting: Sighting | None = None
+    held: LeaseView | None = None
+    ends_at: float = 0.0
+    sent: tuple[LeaseView | None, float] | None = None
+    started_at: float = field(default=0.0)
+
+    def leads(self, now: float) -> bool:
+        """Whether it may write now: its watchman ends it when the deadline has come."""
+        return self.held is not None and now < self.ends_at
+
+
+class Elections(RuleBasedStateMachine):
+    """Two candidates, one Lease, writes that arrive late, answers that are lost, and processes that are restarted.
+
+    The one assumption is that their clocks run equally fast; they share one here, though they never compare it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.version = 1
+        self.stored: LeaseView | None = LeaseView("1")
+        self.both = [Candidate(ME), Candidate(OTHER)]
+
+    @initialize(exists=st.booleans())
+    def begin(self, exists: bool) -> None:  # noqa: FBT001 - drawn
+        """With the Lease of the chart, or without any."""
+        self.stored = LeaseView("1") if exists else None
+
+    @rule(seconds=st.floats(0.01, 6.0))
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, also for a process that stands still."""
+        self.now += seconds
+
+    @rule(which=st.integers(0, 1))
+    def look_and_bid(self, which: int) -> None:
+        """A candidate looks, and sends a bid if it may."""
+        one = self.both[which]
+        if one.held is None and one.sent is None:
+            one.sighting = core.sight(one.sighting, self.stored, self.now)
+            if core.may_take(core.standing(one.sighting, one.name, self.now)):
+                one.sent = (self.stored, self.now)
+
+    @rule(which=st.integers(0, 1))
+    def renew(self, which: int) -> None:
+        """A leader sends a renewal."""
+        one = self.both[which]
+        if one.leads(self.now) and one.sent is None:
+            one.sent = (one.held, self.now)
+
+    @rule(which=st.integers(0, 1), answered=st.booleans())
+    def arrive(self, which: int, answered: bool) -> None:  # noqa: FBT001 - drawn
+        """A write arrives, however late; its answer may be lost."""
+        one = self.both[which]
+        if one.sent is None:
+            return
+        (judged, sent_at), one.sent = one.sent, None
+        if judged != self.stored:
+            return
+        body = core.renewal(judged, "") if one.held and judged else core.acquisition(judged, one.name, "")
+        self._write(body["spec"])
+        if answered and self.now - sent_at < core.DEADLINE_SECONDS:
+            one.held, one.ends_at = self.stored, sent_at + core.DEADLINE_SECONDS
+
+    @rule(which=st.integers(0, 1))
+    def restart(self, which: int) -> None:
+        """A process dies and its pod's next container starts; what it had sent may still arrive never."""
+        self.both[which] = Candidate(self.both[which].name, started_at=self.now)
+
+    @rule(which=st.integers(0, 1))
+    def step_down(self, which: int) -> None:
+        """A leader that was told to stop lets go."""
+        one = self.both[which]
+        if one.leads(self.now) and one.sent is None and one.held == self.stored and one.held:
+            self._write(core.release(one.held, "")["spec"])
+            self.both[which] = Candidate(one.name, started_at=self.now)
+
+    @precondition(lambda self: self.stored is not None)
+    @rule()
+    def delete(self) -> None:
+        """A person deletes the Lease."""
+        self.stored = None
+
+    @invariant()
+    def one_leads(self) -> None:
+        """Never two."""
+        assert sum(one.leads(self.now) for one in self.both) <= 1
+
+    def _write(self, spec: dict[str, object]) -> None:
+        self.version += 1
+        meta = {"resourceVersion": str(self.version)}
+        before = self.stored or LeaseView("0")
+        known = {
+            "holderIdentity": before.holder,
+            "leaseTransitions": before.transitions,
+            "leaseDurationSeconds": before.duration,
+        }
+        self.stored = core.lease_view({"metadata": meta, "spec": known | spec})
+
+
+TestElections = Elections.TestCase
+TestElections.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+
+
+@given(
+    last_renewal=st.floats(0.0, 4.9),
+    first_look=st.floats(0.0, 1.0),
+    answer=st.floats(0.0, 0.5),
+)
+def test_a_dead_leader_is_followed_within_20_seconds(
+    last_renewal: float, first_look: float, answer: float
+) -> None:
+    """Whenever it dies and whenever the other looks, with answers within half a second."""
+    now, sighting = last_renewal + first_look, None
+    dead_since = last_renewal
+    while not core.may_take(core.standing(sighting or Sighting(lease(), now), ME, now)):
+        sighting = core.sight(sighting, lease(), now)
+        now += core.LOOK_SECONDS + answer
+    assert now + answer - dead_since <= 20.0
