@@ -122,6 +122,10 @@ class Garage:
         found: Object = self.kubectl.read("inferencebatch", name, "-n", self.namespace).get("status") or {}
         return found
 
+    def uid(self, name: str) -> str:
+        """The uid of a batch."""
+        return str(self.kubectl.read("inferencebatch", name, "-n", self.namespace)["metadata"]["uid"])
+
     def wait_for(self, name: str, phase: str, seconds: float = 90) -> Object:
         """The status of a batch once it is in *phase*; a batch that failed unasked is shown at once."""
 

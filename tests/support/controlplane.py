@@ -1,5 +1,6 @@
 """Fixtures of the integration tests: a control plane a session, a cluster a module, a namespace a test."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from parkade_hack.tools import ensure_tools
 
 POLL_SECONDS = 0.1
 _Seen = TypeVar("_Seen")
+_Cluster = TypeVar("_Cluster", bound=LocalCluster)
 
 
 def eventually(look: Callable[[], _Seen], seconds: float, what: str) -> _Seen:
@@ -53,12 +55,19 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def cluster(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """Operator and gateway of this module on the session's control plane; nothing of theirs stays."""
+    with leaving_nothing(LocalCluster(tmp_path_factory.mktemp("cluster"), control_plane)) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def leaving_nothing(cluster: _Cluster) -> Iterator[_Cluster]:
+    """Runs *cluster*; afterwards the control plane has no resource and no Node of it."""
     try:
-        with LocalCluster(tmp_path_factory.mktemp("cluster"), control_plane) as running:
+        with cluster as running:
             yield running
-            _delete_resources(control_plane.kubectl)
+            _delete_resources(cluster.kubectl)
     finally:
-        _delete_vehicles(control_plane.kubectl)
+        _delete_vehicles(cluster.kubectl)
 
 
 def _delete_resources(kubectl: Kubectl) -> None:

@@ -1,0 +1,63 @@
+"""Every write of a batch's life, killed before it and after it: the same bytes come out, each shard committed once."""
+
+import logging
+import os
+import random
+import secrets
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from parkade_hack.controlplane import ControlPlane
+from support.batches import Garage
+from support.controlplane import leaving_nothing
+from support.crash_cluster import CrashingCluster
+from support.crash_waves import Waves
+from support.crashing import Point
+
+SIDES = ("before", "after")
+MOST_WAVES = 12
+# So few at a time that each kill can be seen to be over within its limit.
+KILLS_OF_A_WAVE = {"gateway": 6, "gateway of worker": 4, "worker": 3, "operator": 3, "agent": 2}
+CONVERGED_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CrashingCluster]:
+    """A cluster whose processes die at armed points."""
+    with leaving_nothing(CrashingCluster(tmp_path_factory.mktemp("cluster"), control_plane)) as running:
+        yield running
+
+
+@pytest.mark.timeout(900)
+def test_every_write_survives_a_kill_before_and_after_it(garage: Garage, cluster: CrashingCluster) -> None:
+    """Operator, gateway, its workers and agents are killed at 100 % of their writes; all is well within 60 s."""
+    seed = int(os.environ.get("PARKADE_SEED", secrets.randbelow(1_000_000)))
+    _log.warning("PARKADE_SEED=%d repeats this order", seed)
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    garage.open(2)
+    waves = Waves(garage, cluster)
+    waves.run(())
+    while (left := _left(waves)) and waves.count < MOST_WAVES:
+        dice.shuffle(left)
+        waves.run(_some(left))
+    for point, seconds in waves.kills.items():
+        _log.warning("%s: %.0f s", point, seconds)
+    assert not left
+
+
+def _left(waves: Waves) -> list[Point]:
+    kinds = sorted(waves.cluster.points.seen())
+    points = [Point(process, kind, side) for (process, kind), side in product(kinds, SIDES)]
+    return [point for point in points if point not in waves.kills]
+
+
+def _some(points: list[Point]) -> list[Point]:
+    chosen: list[Point] = []
+    for process, most in KILLS_OF_A_WAVE.items():
+        chosen += [point for point in points if point.process == process][:most]
+    return chosen

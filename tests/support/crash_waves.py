@@ -1,0 +1,153 @@
+"""Waves of small batches during which processes are killed at chosen writes, and what must hold after each."""
+
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from parkade_api.wellknown import LABEL_POOL
+from parkade_core.batch.commit import ShardCommit, decode_segment
+from parkade_hack.local import LocalCluster, Vehicle, VehicleSpec
+from support.batches import Garage, Object, documents, pool, request_line
+from support.controlplane import eventually
+from support.crash_cluster import CrashingCluster
+from support.crashing import WORKER, Point
+
+BATCHES = 2
+LINES = [*documents(18), b"{broken\n", request_line("empty", "   ")]
+RECORDS_PER_SHARD = 4
+SHARDS = 5
+WAVE_SECONDS = 240.0
+
+
+def commits_of(cluster: LocalCluster, uid: str) -> list[ShardCommit]:
+    """Every commit in the log of a batch, in the log's order."""
+    segments = sorted((cluster.platform_store / "batches" / uid / "log").iterdir())
+    return [commit for segment in segments for commit in decode_segment(segment.read_bytes()).commits]
+
+
+def assert_committed_once(cluster: LocalCluster, uid: str, shards: int) -> None:
+    """Every shard of a batch has exactly one commit in its log."""
+    assert Counter(commit.shard for commit in commits_of(cluster, uid)) == dict.fromkeys(range(shards), 1)
+
+
+class Visitor:
+    """A vehicle that comes during a wave, gets a pool, and leaves for good: its Node is born, labelled, deleted."""
+
+    def __init__(self, cluster: CrashingCluster, region: str) -> None:
+        self._cluster = cluster
+        self._region = region
+        self._vehicle: Vehicle = cluster.add_vehicle(VehicleSpec(region, claims={"region": region}))
+        self._has_pool = False
+        self.is_gone = False
+
+    def step(self) -> None:
+        """Brings its visit forward as far as it goes now."""
+        labels = self._labels()
+        if not self._has_pool:
+            if labels is not None:
+                self._cluster.kubectl.apply(_visitors(self._region))
+                self._has_pool = True
+        elif labels is None:
+            self.is_gone = True
+        elif labels.get(LABEL_POOL) == self._region and self._cluster.is_running(self._vehicle.name):
+            self._cluster.dismiss(self._vehicle.name)
+
+    def _labels(self) -> dict[str, str] | None:
+        """The labels of its Node; None when there is none."""
+        nodes = self._cluster.kubectl("get", "node", self._vehicle.name, "--ignore-not-found", "-o", "json")
+        return json.loads(nodes)["metadata"]["labels"] if nodes else None
+
+
+def _visitors(region: str) -> Object:
+    """A pool that forgets a vehicle soon."""
+    made = pool(region, region, telemetryStaleAfter="3s")
+    made["spec"]["autonomy"] = {"duration": "3s"}
+    return made
+
+
+@dataclass
+class Waves:
+    """Batches over one input, a few at a time, each wave with a bundle of its own so that every write comes again."""
+
+    garage: Garage
+    cluster: CrashingCluster
+    expected: tuple[bytes, bytes] | None = None
+    kills: dict[Point, float] = field(default_factory=dict)  # point -> seconds until all was well again
+    count: int = 0
+
+    def run(self, armed: Iterable[Point]) -> None:
+        """One wave in which the *armed* points kill; returns when nothing of it is left to do.
+
+        The first wave, with no kills, says which bytes are expected.
+        """
+        self.count += 1
+        known = set(self.cluster.points.hits())
+        self.cluster.revivals.clear()
+        self.cluster.points.arm(armed)
+        names = self._apply()
+        visitor = Visitor(self.cluster, f"{self.garage.region}-v{self.count}")
+        eventually(lambda: self._is_over(names, visitor), WAVE_SECONDS, f"wave {self.count} is over")
+        self.cluster.points.arm(())
+        self._measure(known)
+        self._check_ends(known)
+        self._check_results(names)
+        self.garage.kubectl("delete", "vehiclepool", f"{self.garage.region}-v{self.count}")
+
+    def _apply(self) -> list[str]:
+        model = self._bundle()
+        names = [f"w{self.count}-{number}" for number in range(BATCHES)]
+        sharding = {"recordsPerShard": RECORDS_PER_SHARD}
+        for name in names:
+            batch = self.garage.batch(name, LINES, sharding=sharding, shardTimeout="5s")
+            batch["spec"]["model"] = model
+            self.garage.kubectl.apply(batch)
+        return names
+
+    def _bundle(self) -> Object:
+        """The bundle with another version in its manifest, which makes it another bundle."""
+        name = f"model-{self.count}"
+        return {"uri": f"file:///{name}", "digest": copy_bundle(self.garage, name)}
+
+    def _is_over(self, names: list[str], visitor: Visitor) -> bool:
+        self.cluster.revive()
+        visitor.step()
+        found = self.garage.kubectl.read("inferencebatches,pods", "-n", self.garage.namespace)["items"]
+        phases = {item["metadata"]["name"]: item.get("status", {}).get("phase") for item in found}
+        assert "Failed" not in {phases[name] for name in names}, found
+        is_idle = not any(item["kind"] == "Pod" for item in found)
+        return is_idle and visitor.is_gone and all(phases[name] == "Completed" for name in names)
+
+    def _measure(self, known: set[Point]) -> None:
+        """Notes how long each kill of this wave, and all later ones with it, took to be over."""
+        now = time.time()
+        for point, at in self.cluster.points.hits().items():
+            if point not in known:
+                self.kills[point] = now - at
+
+    def _check_ends(self, known: set[Point]) -> None:
+        """No process has ended but those that were killed."""
+        killed = [point for point in self.kills if point not in known and point.process != WORKER]
+        assert len(self.cluster.revivals) == len(killed), (self.cluster.revivals, killed)
+
+    def _check_results(self, names: list[str]) -> None:
+        for name in names:
+            files = self.garage.files(name)
+            self.expected = self.expected or files
+            assert files == self.expected, f"{name} has other bytes than the quiet wave"
+            assert_committed_once(self.cluster, self.garage.uid(name), SHARDS)
+
+
+def copy_bundle(garage: Garage, name: str) -> str:
+    """Copies the namespace's bundle to the folder *name* under another version; returns its digest."""
+    source, target = garage.folder / "model", garage.folder / name
+    target.mkdir()
+    manifest = json.loads((source / "bundle.json").read_bytes()) | {"version": name}
+    for entry in manifest["files"]:
+        os.link(source / entry["name"], target / entry["name"])
+    data = json.dumps(manifest).encode()
+    (target / "bundle.json").write_bytes(data)
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
