@@ -68,7 +68,8 @@ class Container:
             message = f"back-off {waited:g}s restarting failed container {self._spec['name']}"
             self._show(_again(self.view, message))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), waited)
+                async with asyncio.timeout(waited):
+                    await self._stopping.wait()
 
     def stop(self, grace_seconds: float) -> None:
         """Has the running life, if any, ended within *grace_seconds*; no other follows."""

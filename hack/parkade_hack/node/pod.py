@@ -88,7 +88,8 @@ class RunningPod:
                 self._waiting = None
                 return True
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._changed.wait()
         return False
 
     async def _run_containers(self) -> None:

@@ -11,8 +11,6 @@ from parkade_agent.runtime.output import Output
 from parkade_hack import proc
 from parkade_hack.processes import dying_with_us
 
-LAST_SECONDS = 5.0
-
 
 class Process:
     """Started by `start`; everything it prints goes to its output."""
@@ -49,11 +47,11 @@ class Process:
     async def end(self, grace_seconds: float) -> None:
         """SIGTERM, and SIGKILL to all of its processes when the grace is over."""
         self._signal(signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._process.wait()), grace_seconds)
-            return
-        self.kill()
-        await asyncio.wait_for(self._process.wait(), LAST_SECONDS)
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
 
     def kill(self) -> None:
         """SIGKILL to its process group and to all of its descendants."""

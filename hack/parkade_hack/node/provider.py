@@ -40,6 +40,7 @@ class Processes(PodProvider, LogSource):
         running = RunningPod(pod, self._folder / uid, self._shared, lambda view: self._pods.tell(uid, view))
         self._running[uid] = running
         self._tasks[uid] = asyncio.create_task(running.run())
+        self._tasks[uid].add_done_callback(_tell_defect)
 
     @override
     async def stop(self, pod: Object, grace_seconds: float, reason: str) -> None:
@@ -83,3 +84,8 @@ class Processes(PodProvider, LogSource):
         for running in self._running.values():
             running.stop(grace_seconds)
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+def _tell_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (defect := task.exception()) is not None:
+        _log.critical("a pod's task failed", exc_info=defect)

@@ -54,7 +54,8 @@ class Volumes:
         while True:
             due = min((token.renew_at for token in self._tokens.values()), default=time() + 3600)
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), max(RETRY_SECONDS, due - time()))
+                async with asyncio.timeout(max(RETRY_SECONDS, due - time())):
+                    await changed.wait()
             changed.clear()
             for volume in filled:
                 try:
