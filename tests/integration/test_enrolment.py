@@ -1,0 +1,209 @@
+"""A vehicle's way into the fleet and out of it, on the real control plane with the real command line."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from parkade_api.wellknown import SYSTEM_NAMESPACE
+from parkade_core.enrolment_token import EnrolmentToken, read_token
+from parkade_hack.controlplane import ControlPlane
+from parkade_hack.local import VehicleSpec
+from parkade_hack.local.vehicle import Vehicle
+from parkade_hack.processes import Program, plain_environment, python_module
+from parkade_operator.door.tls import identity_of
+from support.controlplane import eventually, leaving_nothing
+from support.enrolment import CommandLine, Identity, ShortLivedCluster, enrol, refusal, renew
+
+REFUSED = grpc.StatusCode.PERMISSION_DENIED
+UNKNOWN = grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ShortLivedCluster]:
+    """Operator and gateway whose vehicles' certificates are good for seconds."""
+    folder = tmp_path_factory.mktemp("enrolment")
+    with leaving_nothing(ShortLivedCluster(folder, control_plane)) as running:
+        yield running
+        forget = ("--type=json", "--patch", '[{"op": "remove", "path": "/data"}]')
+        running.kubectl("patch", "configmap", "parkade-revoked", "-n", SYSTEM_NAMESPACE, *forget)
+
+
+@pytest.fixture
+def command(cluster: ShortLivedCluster) -> CommandLine:
+    """`kubectl parkade`."""
+    return CommandLine(cluster.kubectl)
+
+
+def sessions(cluster: ShortLivedCluster, vehicle: Vehicle) -> int:
+    """How many sessions the vehicle has opened."""
+    return len(cluster.lines(vehicle.name, "session open"))
+
+
+def stolen(vehicle: Vehicle) -> Identity:
+    """A copy of what the vehicle keeps to itself."""
+    folder = vehicle.folder / "state" / "identity"
+    return Identity((folder / "key.pem").read_bytes(), (folder / "certificate.pem").read_bytes())
+
+
+def events(cluster: ShortLivedCluster, reason: str) -> list[str]:
+    """Messages of the Events with that reason on Nodes."""
+    found = cluster.kubectl.read("events", "-n", "default", f"--field-selector=reason={reason}")["items"]
+    return [event["message"] for event in found if event["involvedObject"]["kind"] == "Node"]
+
+
+def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
+    cluster: ShortLivedCluster, command: CommandLine
+) -> None:
+    """A token becomes a Node with its claims; renewals keep it; revoking ends it in 5 s; a fresh token revives it."""
+    token = command.token("ada", "--claim", "region=eu", "--claim", "hardware=hw4")
+    ada = cluster.add_vehicle(VehicleSpec("ada", token=token))
+    eventually(lambda: cluster.kubectl.run("get", "node", ada.name).returncode == 0, 20, "the Node")
+    labels = cluster.kubectl.read("node", ada.name)["metadata"]["labels"]
+    assert (labels["parkade.dev/region"], labels["parkade.dev/hardware"]) == ("eu", "hw4")
+    assert (ada.folder / "state" / "identity" / "key.pem").stat().st_mode & 0o777 == 0o600
+    first = identity_of(stolen(ada).certificate)
+
+    eventually(lambda: len(cluster.lines(ada.name, "certificate renewed")) >= 2, 40, "two renewals")
+    eventually(lambda: sessions(cluster, ada) >= 3, 10, "sessions with the new certificates")
+    copy = stolen(ada)
+    renewed = identity_of(copy.certificate)
+    assert (renewed.vehicle, renewed.enrolled_at) == ("ada", first.enrolled_at)
+    assert renewed.expires_at > first.expires_at
+    assert events(cluster, "SessionReplaced") == []
+
+    closed = len(cluster.lines("gateway", "session closed"))
+    assert command.run("revoke", "ada").exit_code == 0
+    began = time.monotonic()
+    eventually(lambda: len(cluster.lines("gateway", "session closed")) > closed, 5, "the session ends")
+    assert refusal(lambda: renew(read_token(token), copy))[0] is UNKNOWN
+    assert time.monotonic() - began < 5
+    assert refusal(lambda: enrol(read_token(token), token=read_token(token).secret))[0] is REFUSED
+    eventually(lambda: any("was revoked" in text for text in events(cluster, "VehicleRevoked")), 10, "Event")
+
+    before = sessions(cluster, ada)
+    ada.give(command.token("ada", "--claim", "region=us"))
+    eventually(lambda: sessions(cluster, ada) > before, 30, "a session of the new enrolment")
+    assert identity_of(stolen(ada).certificate).enrolled_at > first.enrolled_at
+    eventually(
+        lambda: cluster.kubectl.read("node", ada.name)["metadata"]["labels"]["parkade.dev/region"] == "us",
+        10,
+        "the new claims",
+    )
+    assert refusal(lambda: renew(read_token(token), copy))[0] in (UNKNOWN, grpc.StatusCode.UNAVAILABLE)
+
+
+def test_a_token_is_good_for_one_key(cluster: ShortLivedCluster, command: CommandLine) -> None:
+    """A second key with the same token is told that it was used; what the cluster keeps does not tell the token."""
+    token = read_token(command.token("bob"))
+    assert identity_of(enrol(token, token=token.secret).certificate).vehicle == "bob"
+    code, words = refusal(lambda: enrol(token, token=token.secret))
+    assert code is REFUSED
+    assert "already used by another key" in words
+    kept = cluster.kubectl("get", "secret", "parkade-enrolment-tokens", "-n", SYSTEM_NAMESPACE, "-o", "json")
+    assert token.secret not in kept
+    assert refusal(lambda: enrol(token, token="guess"))[1].startswith("this token is not known here")  # noqa: S106
+
+
+def test_enroll_prints_the_token_alone(command: CommandLine) -> None:
+    """Stdout is the token or JSON, what to do with it is on stderr, and nonsense is refused before it is written."""
+    done = command.run("enroll", "carl", "--expires", "10m")
+    assert read_token(done.stdout).vehicle == "carl"
+    assert "PARKADE_ENROLMENT_TOKEN_FILE" in done.stderr
+    made = json.loads(command.run("enroll", "carl", "--claim", "region=eu", "-o", "json").stdout)
+    assert (made["vehicle"], made["claims"]) == ("carl", {"region": "eu"})
+    for arguments, words in [
+        (("enroll", "Carl!"), "is no vehicle id"),
+        (("enroll", "carl", "--claim", "pool=x"), "is Parkade's own"),
+        (("enroll", "carl", "--claim", "region"), "write name=value"),
+        (("enroll", "carl", "--expires", "99d"), "no duration"),
+        (("revoke", "Carl!"), "is no vehicle id"),
+        (("enroll", "carl", "-n", "default"), "not found"),
+    ]:
+        done = command.run(*arguments)
+        assert (done.exit_code, done.stdout) == (1, ""), arguments
+        assert done.stderr.startswith("error: ")
+        assert words in done.stderr
+
+
+@pytest.fixture
+def pod(cluster: ShortLivedCluster) -> Iterator[str]:
+    """A pod under the simulation's ServiceAccount, which no Node runs."""
+    name = f"parkade-simulation-{uuid.uuid4().hex[:8]}"
+    spec = {
+        "serviceAccountName": "parkade-simulation",
+        "nodeSelector": {"no": "node"},
+        "containers": [{"name": "simulation", "image": "parkade/agent:0"}],
+    }
+    cluster.kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": SYSTEM_NAMESPACE},
+            "spec": spec,
+        }
+    )
+    yield name
+    cluster.kubectl("delete", "pod", name, "-n", SYSTEM_NAMESPACE, "--force", "--grace-period=0")
+
+
+def pod_token(cluster: ShortLivedCluster, pod: str, account: str, audience: str) -> str:
+    """A token as a kubelet would project it into *pod*."""
+    bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}") if pod else ()
+    arguments = ("-n", SYSTEM_NAMESPACE, f"--audience={audience}", *bound)
+    return cluster.kubectl("create", "token", account, *arguments).strip()
+
+
+def simulation(folder: Path, token: str, shown: EnrolmentToken) -> Program:
+    """The process of a simulated vehicle's pod."""
+    (folder / "token").write_text(token)
+    settings = {
+        "PARKADE_DOOR_ADDRESS": shown.door,
+        "PARKADE_ENROLMENT_ADDRESS": shown.enrolment,
+        "PARKADE_DOOR_CA_FILE": str(folder / "ca.crt"),
+        "PARKADE_SERVICE_ACCOUNT_TOKEN_FILE": str(folder / "token"),
+        "PARKADE_STATE_DIR": str(folder / "state"),
+    }
+    return Program("simulation", python_module("parkade_agent.simulation"), plain_environment() | settings)
+
+
+def test_a_simulated_vehicle_enrols_with_its_pods_token(
+    cluster: ShortLivedCluster, command: CommandLine, pod: str, tmp_path: Path
+) -> None:
+    """It waits for the door's CA, enrols by its pod's token, and is a Node that says that it is simulated."""
+    shown = read_token(command.token("nobody"))
+    token = pod_token(cluster, pod, "parkade-simulation", "parkade-enrolment")
+    supervisor = cluster._supervisor
+    supervisor.start(simulation(tmp_path, token, shown))
+    node = f"vehicle-sim-{pod}"
+    assert cluster.kubectl.run("get", "node", node).returncode != 0
+    (tmp_path / "ca.crt").write_text(shown.ca)
+    eventually(lambda: cluster.kubectl.run("get", "node", node).returncode == 0, 20, "the Node")
+    labels = cluster.kubectl.read("node", node)["metadata"]["labels"]
+    assert (labels["parkade.dev/simulated"], labels["parkade.dev/region"]) == ("true", "simulated")
+    assert supervisor.stop("simulation") == 0
+
+
+def test_other_service_accounts_do_not_enrol(
+    cluster: ShortLivedCluster, command: CommandLine, pod: str
+) -> None:
+    """Neither another account, nor another audience, nor a token of no pod, nor a revoked vehicle's pod."""
+    shown = read_token(command.token("nobody"))
+
+    def refused(name: str, account: str, audience: str) -> str:
+        token = pod_token(cluster, name, account, audience)
+        code, words = refusal(lambda: enrol(shown, service_account_token=token))
+        assert code is REFUSED
+        return words
+
+    assert "only system:serviceaccount:" in refused("", "parkade-operator", "parkade-enrolment")
+    assert "only system:serviceaccount:" in refused(pod, "parkade-simulation", "parkade-gateway")
+    assert "bound to no pod" in refused("", "parkade-simulation", "parkade-enrolment")
+    command.run("revoke", f"sim-{pod}")
+    assert "delete its pod" in refused(pod, "parkade-simulation", "parkade-enrolment")

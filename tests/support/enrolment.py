@@ -1,0 +1,99 @@
+"""A local cluster whose certificates live for seconds, the command line on it, and callers of its ports."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+import pytest
+from typer.testing import CliRunner, Result
+
+from parkade_agent.identity.keys import new_key, request_for
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
+from parkade_cli.__main__ import app
+from parkade_core.enrolment_token import EnrolmentToken
+from parkade_hack.controlplane import ControlPlane, Kubectl
+from parkade_hack.local import LocalCluster
+from parkade_hack.local.settings import GATEWAY
+
+CERTIFICATE_SECONDS = 9
+_T = TypeVar("_T")
+
+
+class ShortLivedCluster(LocalCluster):
+    """Vehicles' certificates are good for seconds, so that they are renewed while a test looks on."""
+
+    def __init__(self, folder: Path, control_plane: ControlPlane) -> None:
+        super().__init__(folder, control_plane)
+        gateway = self._programs[GATEWAY]
+        short = {"PARKADE_CERTIFICATE_SECONDS": str(CERTIFICATE_SECONDS)}
+        self._programs[GATEWAY] = replace(gateway, environment={**gateway.environment, **short})
+
+    def lines(self, name: str, event: str) -> list[dict[str, str]]:
+        """What the process called *name* logged as *event*."""
+        found = (json.loads(line) for line in self.log(name).read_text().splitlines() if line.startswith("{"))
+        return [line for line in found if line.get("event") == event]
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`kubectl parkade` with one cluster's kubeconfig."""
+
+    kubectl: Kubectl
+
+    def run(self, *arguments: str) -> Result:
+        """What the command printed and how it ended. It runs in this process, which has loaded its packages."""
+        place = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(place, str(self.kubectl.kubeconfig))
+            return CliRunner().invoke(app, arguments)
+
+    def token(self, vehicle: str, *arguments: str) -> str:
+        """A fresh token for *vehicle*."""
+        done = self.run("enroll", vehicle, *arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A key and a certificate in hand, PEM."""
+
+    key: bytes
+    certificate: bytes
+
+
+def enrol(shown: EnrolmentToken, *, token: str = "", service_account_token: str = "") -> Identity:
+    """Enrols a key of the caller's. Raises grpc.RpcError."""
+    key = new_key()
+    request = pb.EnrolRequest(csr=request_for(key))
+    if token:
+        request.token = token
+    else:
+        request.service_account_token = service_account_token
+    credentials = grpc.ssl_channel_credentials(shown.ca.encode())
+    with grpc.secure_channel(shown.enrolment, credentials) as channel:
+        reply = rpc.EnrolmentStub(channel).Enrol(request, timeout=10)
+    return Identity(key, reply.certificate)
+
+
+def renew(shown: EnrolmentToken, identity: Identity) -> Identity:
+    """Renews with another key. Raises grpc.RpcError."""
+    key = new_key()
+    credentials = grpc.ssl_channel_credentials(shown.ca.encode(), identity.key, identity.certificate)
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.secure_channel(shown.door, credentials, options=options) as channel:
+        reply = rpc.FleetStub(channel).Renew(pb.RenewRequest(csr=request_for(key)), timeout=10)
+    return Identity(key, reply.certificate)
+
+
+def refusal(call: Callable[[], _T]) -> tuple[grpc.StatusCode, str]:
+    """The status and words with which a call was refused."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        return error.code(), error.details()
+    raise AssertionError("the call was not refused")
