@@ -1,52 +1,66 @@
 """A whole batch on the real control plane: from an applied manifest to proved files, through departures and kills."""
 
 import json
+import re
 
 from parkade_hack.local import AWAY, PARKED, LocalCluster
 from support.batches import Garage, documents, long_documents, request_line
 from support.controlplane import eventually
+from support.corpus import content, corpus
 
 
-def test_a_batch_with_bad_lines_gives_proved_files(garage: Garage) -> None:
+def test_a_batch_of_every_odd_line_gives_proved_files(garage: Garage) -> None:
     """Good records succeed, bad ones are told with line and cure, and an independent program finds every byte right."""
-    bad = [
-        b"{broken\n",
-        request_line("doc-0003", "this custom_id was used before"),
-        request_line("empty", "   "),
-        b'{"method": "POST", "url": "/v1/embeddings", "body": {"input": "no id"}}\n',
-    ]
+    lines = corpus()
     garage.open(2)
-    garage.kubectl.apply(garage.batch("docs", [*documents(100), *bad, request_line("last", "the end")]))
+    garage.kubectl.apply(garage.batch("docs", [content(lines[:-1]), b"\n", *documents(100), lines[-1].raw]))
     status = garage.wait_for("docs", "Completed")
-    assert status["requestCounts"] == {"total": 105, "completed": 101, "failed": 4}
+    expected = [(n, one.id, one.code, one.words) for n, one in enumerate(lines, start=1) if one.code]
+    records = 100 + sum(one.id is not None or one.code is not None for one in lines)
+    assert status["requestCounts"] == {
+        "total": records,
+        "completed": records - len(expected),
+        "failed": len(expected),
+    }
     assert status["shards"]["succeeded"] == status["shards"]["total"]
     proof = garage.prove("docs")
     assert proof.returncode == 0, proof.stderr
     errors = [json.loads(line) for line in garage.files("docs")[1].splitlines()]
     told = [(line["error"]["line"], line["custom_id"], line["error"]["code"]) for line in errors]
-    assert told == [
-        (101, None, "NotJson"),
-        (102, "doc-0003", "RepeatedCustomId"),
-        (103, "empty", "EmptyText"),
-        (104, None, "MissingCustomId"),
-    ]
+    assert told == [row[:3] for row in expected]
+    for line, (*_, words) in zip(errors, expected, strict=True):
+        assert words in line["error"]["message"]
 
 
 def test_kubectl_shows_a_batch_in_words(garage: Garage) -> None:
-    """`get` has the columns of the story, `describe` its Events, `explain` every field."""
+    """`get` has the columns of the story, `explain` every field, `describe` counts, failed records, cures, Events."""
+    bad = [request_line("empty", "   "), b"{broken\n", request_line("doc-0003", "again"), b"[]\n"]
     garage.open()
-    garage.kubectl.apply(garage.batch("docs", documents(30)))
+    garage.kubectl.apply(garage.batch("docs", [*documents(20), *bad, *long_documents(40)[20:]]))
     garage.wait_for("docs", "Completed")
     table = garage.kubectl("get", "ib", "docs", "-n", garage.namespace)
     for column in ("PHASE", "PROGRESS", "SUCCEEDED", "FAILED", "VEHICLES", "ETA", "AGE"):
         assert column in table.splitlines()[0]
-    assert "Completed   100        30" in table.splitlines()[1]
+    assert "Completed   100        40          4" in table.splitlines()[1]
     described = garage.kubectl("describe", "ib", "docs", "-n", garage.namespace)
-    assert "AllShardsCommitted" in described
-    assert "30 of 30 records succeeded" in described
+    for words in DESCRIBED:
+        assert re.search(words, described), (words, described)
     explained = garage.kubectl("explain", "ib.spec.model.digest")
     assert "pins every file of the bundle" in explained
     assert "READY" in garage.kubectl("get", "vp").splitlines()[0]
+
+
+DESCRIBED = (
+    r"Completed:\s+40\n\s+Failed:\s+4\n\s+Total:\s+44",
+    r"Code:\s+EmptyText\n\s+Custom Id:\s+empty\n\s+Line:\s+21\n\s+Message:\s+The input is empty; give a text",
+    r"Code:\s+NotJson\n\s+Line:\s+22\n\s+Message:\s+not JSON at column 2 .*; each line is one JSON object",
+    r"Code:\s+RepeatedCustomId\n\s+Custom Id:\s+doc-0003\n\s+Line:\s+23\n\s+Message:\s+line 4 has the same",
+    r"Error Uri:\s+file:///docs/errors.jsonl",
+    r"Reason:\s+AllShardsCommitted",
+    r"Message:\s+40 of 44 records succeeded, 4 failed: see file:///docs/errors.jsonl",
+    r"Warning\s+RecordsFailed\s.*Line 22: NotJson: not JSON at column 2",
+    r"Warning\s+RecordsFailed\s.*4 of 44 records failed; each has its line, code and cure in file:///docs/errors",
+)
 
 
 def test_a_finished_batch_leaves_no_slot(garage: Garage) -> None:
