@@ -1,10 +1,13 @@
-"""Sessions: one stream a vehicle, the newest wins."""
+"""Sessions: one stream a vehicle, the newest wins, and who does not read loses it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
+import grpc
+
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
-from parkade_operator.door.sessions import Session, Sessions
+from parkade_operator.door.sessions import NOT_READ, REPLACED, Ending, Session, Sessions
 from parkade_operator.door.tls import Identity
 
 V1 = Identity("v1")
@@ -43,9 +46,14 @@ def message(uid: str) -> pb.GatewayMessage:
 
 async def sent(session: Session, stream: Stream) -> list[str]:
     """Everything that the session sends until it ends."""
+    words: list[str] = []
+
+    async def write(item: pb.GatewayMessage) -> None:
+        words.append(item.end_assignment.pod_uid)
+
     async with asyncio.timeout(10):
-        conversation = session.converse(stream.incoming(), stream.receive)
-        return [item.end_assignment.pod_uid async for item in conversation]
+        await session.converse(stream.incoming(), stream.receive, write)
+    return words
 
 
 async def test_a_session_says_what_was_sent_before_it_ends() -> None:
@@ -76,6 +84,7 @@ async def test_the_newest_session_wins() -> None:
     await asyncio.sleep(0)
     newer = sessions.enter(V1)
     assert await listening == []
+    assert older.ending is REPLACED
     assert sessions.send("v1", message("a"))
     newer.end()
     assert (sessions.get("v1"), await sent(newer, Stream())) == (newer, ["a"])
@@ -103,14 +112,37 @@ async def test_vehicles_do_not_share_sessions() -> None:
     assert (await sent(first, Stream()), await sent(second, Stream())) == ([], ["a"])
 
 
-async def test_a_vehicle_that_does_not_read_loses_its_session() -> None:
+async def test_a_vehicle_that_does_not_keep_up_loses_its_session() -> None:
     """Its backlog is dropped and nothing more is kept for it or heard of it, so it counts as silent."""
     session, stream = Sessions().enter(V1), Stream()
-    conversation = session.converse(stream.incoming(), stream.receive)
-    session.send(message("read"))
-    assert (await anext(conversation)).end_assignment.pod_uid == "read"
     for _ in range(3 * BACKLOG):
         session.send(message("unread"))
     stream.say("still alive")
-    assert [item async for item in conversation] == []
+    assert await sent(session, stream) == []
+    assert session.ending is NOT_READ
     assert stream.heard.empty()
+
+
+async def test_a_message_that_nobody_reads_ends_the_session() -> None:
+    """A write that does not come to an end is given up, so that no vehicle holds a session by doing nothing."""
+    session, stream = Sessions().enter(V1), Stream()
+    session.send(message("unread"))
+    began = time.monotonic()
+
+    async def write(_: pb.GatewayMessage) -> None:
+        await asyncio.Event().wait()
+
+    await session.converse(stream.incoming(), stream.receive, write, unread_seconds=0.2)
+    assert session.ending is NOT_READ
+    assert time.monotonic() - began < 5
+
+
+async def test_the_first_reason_of_an_end_stands() -> None:
+    """Whoever ends a session first says why."""
+    sessions = Sessions()
+    session = sessions.enter(V1)
+    revoked = Ending(grpc.StatusCode.UNAUTHENTICATED, "revoked")
+    assert sessions.all() == [session]
+    session.end(revoked)
+    session.end(REPLACED)
+    assert session.ending is revoked
