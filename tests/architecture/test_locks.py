@@ -24,12 +24,14 @@ def _locked(root: Path, name: str) -> dict[str, str]:
 
 
 def _asked(root: Path, name: str) -> list[str]:
-    """The requirements that a lock file is made from: of one process, of running all, of developing."""
+    """The requirements that a lock file is made from: of one process, of a wheel, of running all, of developing."""
     project = _project(root)
     base, extras = project["project"]["dependencies"], project["project"]["optional-dependencies"]
     groups = project["dependency-groups"]
     if name in extras:
         return [*base, *extras[name]]
+    if name == "build":
+        return list(groups["run"])
     everything = [*base, *(line for extra in extras.values() for line in extra), *groups["run"]]
     return everything if name == "run" else [*everything, *groups["dev"]]
 
@@ -48,20 +50,20 @@ def test_every_extra_has_its_lock(root: Path) -> None:
     assert set(_project(root)["project"]["optional-dependencies"]) == set(PROCESSES)
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "run", "dev"])
+@pytest.mark.parametrize("name", [*PROCESSES, "build", "run", "dev"])
 def test_locks_satisfy_pyproject(root: Path, name: str) -> None:
     """Every requirement of a process is in its lock, at a version that pyproject.toml allows."""
     assert not _unmet(_asked(root, name), _locked(root, name)), "run requirements/lock.sh"
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("name", [*PROCESSES, "build"])
 def test_processes_run_at_the_versions_that_are_tested(root: Path, name: str) -> None:
     """A package has one version in all lock files."""
     tested = _locked(root, "run")
     assert {package: tested.get(package) for package in _locked(root, name)} == _locked(root, name)
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "run", "dev", "model"])
+@pytest.mark.parametrize("name", [*PROCESSES, "build", "run", "dev", "model"])
 def test_locks_hold_hashes_and_no_addresses(root: Path, name: str) -> None:
     """Every line of a lock file belongs to a package with its version and its hashes."""
     text = (root / "requirements" / f"{name}.txt").read_text()

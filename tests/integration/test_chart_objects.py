@@ -1,6 +1,7 @@
 """What the chart renders: valid, restricted, complete, and nothing that our processes write later."""
 
 import re
+import tomllib
 from typing import Any
 
 import kubernetes_validate
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings
 import parkade_api
 from parkade_agent.simulation import settings as simulation
 from parkade_api import wellknown as wk
+from parkade_hack.paths import ROOT
 from parkade_operator.check import settings as check
 from parkade_operator.controllers import settings as operator
 from parkade_operator.gateway import settings as gateway
@@ -68,6 +70,13 @@ def test_each_variable_is_a_setting(chart: Chart, kind: str) -> None:
         known = variables(SETTINGS[component])
         assert told <= set(known), component
         assert {name for name, required in known.items() if required} <= told, component
+
+
+def test_each_command_is_a_program_of_the_wheel(chart: Chart) -> None:
+    """Pods start scripts of the project by their plain names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    commands = {spec["containers"][0]["command"][0] for spec in pod_specs(chart.objects()).values()}
+    assert commands <= set(project["scripts"])
 
 
 def test_the_names_are_those_that_the_processes_know(chart: Chart) -> None:
