@@ -28,7 +28,7 @@ def test_hadolint_finds_nothing(image: str) -> None:
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_is_what_is_locked_and_tested(image: str) -> None:
-    """It installs from hashed lock files, on the Python that tests run on, and runs as the user that the chart names."""
+    """It installs from hashed lock files, on the Python that tests run on, and runs as the user of the chart."""
     text = dockerfile(image).read_text()
     locks = re.findall(r"--require-hashes -r (\S+)", text)
     assert locks == [f"requirements/{image}.txt", "requirements/build.txt"]
