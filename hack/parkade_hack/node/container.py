@@ -88,6 +88,7 @@ class Container:
         """One life, from start to end; returns its seconds."""
         begun, started_at = time.monotonic(), _now()
         self._out_of_memory = False
+        self.view = replace(self.view, restarts=self.view.restarts + (self.view.last is not None))
         output = self.log.begin()
         try:
             self._process = await Process.start(start.command, start.environment, start.folder, output)
@@ -98,7 +99,7 @@ class Container:
         running = ContainerView(
             phase="Running",
             started_at=started_at,
-            restarts=self.view.restarts + (self.view.last is not None),
+            restarts=self.view.restarts,
             runtime_id=f"process://{self._process.pid}",
             last=self.view.last,
         )

@@ -113,7 +113,7 @@ class RunningPod:
         return Start(
             command=[str(self._shared.programs / program), *arguments],
             environment=self._shared.environment | temporary | own,
-            folder=Path(localised(spec.get("workingDir", str(self._folder)), mounts)),
+            folder=Path(localised(spec["workingDir"], mounts)) if "workingDir" in spec else self._folder,
         )
 
     def _container(self, spec: Object) -> Container:

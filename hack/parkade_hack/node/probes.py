@@ -18,7 +18,8 @@ async def ask_until(probe: Object, container: Object, address: str, on_verdict: 
     await asyncio.sleep(probe.get("initialDelaySeconds", 0))
     streak = Streak()
     limit = aiohttp.ClientTimeout(total=probe.get("timeoutSeconds", 1))
-    async with aiohttp.ClientSession(timeout=limit) as session:
+    once = aiohttp.TCPConnector(force_close=True)  # as a kubelet does it: one connection a question
+    async with aiohttp.ClientSession(timeout=limit, connector=once) as session:
         while True:
             streak = streak.then(outcome=await _answers(session, url, probe))
             said = verdict(probe, streak)

@@ -49,9 +49,11 @@ class ProcessNode:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._remove_objects()
+            if self._supervisor.is_running(PROCESS_NODE):
+                self._end_pods()
         finally:
             self._supervisor.stop(PROCESS_NODE, STOP_SECONDS)
+        self._remove_objects()
 
     def start(self) -> None:
         """Starts its process, also again, and waits until the Node is ready."""
@@ -90,11 +92,13 @@ class ProcessNode:
         listens = all(accepts_connections(port) for port in (self._proxy_port, self._kubelet_port))
         return listens and bool(self._kubectl(*asked))
 
-    def _remove_objects(self) -> None:
-        """Its pods end first, by their own deletion: what deleted a Node would leave them to the garbage collector."""
+    def _end_pods(self) -> None:
+        """By their own deletion: pods of a deleted Node would be left to the garbage collector for a minute."""
         bound = f"--field-selector=spec.nodeName={PROCESS_NODE}"
         self._kubectl("cordon", PROCESS_NODE)
         self._kubectl("delete", "pods", "--all-namespaces", bound, "--timeout=60s", "--ignore-not-found")
+
+    def _remove_objects(self) -> None:
         self._kubectl("delete", "node", PROCESS_NODE, "--ignore-not-found")
         self._kubectl("delete", "lease", PROCESS_NODE, "-n", NODE_LEASE_NAMESPACE, "--ignore-not-found")
 

@@ -68,7 +68,7 @@ class Release:
         )
 
     def uninstall(self) -> str:
-        """`helm uninstall`, until its objects are gone. Raises HelmError."""
+        """`helm uninstall`, until its objects are gone; their pods end meanwhile. Raises HelmError."""
         waiting = ("--wait", f"--timeout={WAIT_SECONDS}s")
         return self.helm("uninstall", NAME, "--namespace", SYSTEM_NAMESPACE, *waiting)
 
