@@ -1,5 +1,6 @@
 """InferenceBatch.status as a fold over what the gateway reports."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from parkade_api.v1alpha1 import InferenceBatch
 from parkade_api.v1alpha1.inferencebatch import InferenceBatchStatus
+from parkade_core.batch.failed import FailedRecord
 from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.batch.status import Known, fold, is_finished, seconds_left
 from parkade_core.vehicle.census import PoolCount
@@ -232,6 +234,47 @@ def test_what_was_told_stays_while_the_leader_starts(progress: Progress | None) 
     """A gateway that has just restarted knows no counts yet: the batch does not fall back to Validating."""
     before = after(RUNNING)
     assert folded(progress, before) == before.status
+
+
+@pytest.mark.parametrize("progress", [None, PLANNING])
+def test_a_suspended_batch_keeps_its_counts_while_the_leader_starts(progress: Progress | None) -> None:
+    """A restart of the gateway takes no number out of the status; that the batch was suspended meanwhile is told."""
+    suspended = batch(suspend=True).model_copy(update={"status": after(RUNNING).status})
+    status = folded(progress, suspended)
+    assert suspended.status is not None
+    assert (status.phase, status.reason) == ("Suspended", "Suspended")
+    for part in ("request_counts", "shards", "progress_percent", "start_time", "first_failed_records"):
+        assert getattr(status, part) == getattr(suspended.status, part)
+    assert (status.pending_reasons, status.estimated_completion_time) == (None, None)
+    assert folded(progress, suspended.model_copy(update={"status": status})) == status
+
+
+@pytest.mark.parametrize(
+    ("progress", "before", "phase"),
+    [
+        (PLANNING, None, "Validating"),
+        (PLANNING, RUNNING, "InProgress"),
+        (FINALIZING, RUNNING, "Finalizing"),
+    ],
+)
+def test_a_trouble_of_the_platform_is_told(progress: Progress, before: Progress | None, phase: str) -> None:
+    """While the gateway waits for its disk the user reads that, and that nothing is wrong with the batch."""
+    troubled = replace(progress, message="No fault of the batch: no space left")
+    status = folded(troubled, after(before) if before else None)
+    told = (status.phase, status.reason, status.message)
+    assert told == (phase, "PlatformTrouble", "No fault of the batch: no space left")
+    assert folded(RUNNING, batch().model_copy(update={"status": status})).reason == "Running"
+
+
+def test_failed_records_are_shown() -> None:
+    """Line, custom_id, code and cure; a record without a custom_id has no such key; none, no field."""
+    known = (FailedRecord(3, "doc-3", "EmptyText", "give a text"), FailedRecord(9, "", "NotJson", "not JSON"))
+    status = folded(replace(RUNNING, first_failed=known))
+    assert status.model_dump(by_alias=True, exclude_none=True)["firstFailedRecords"] == [
+        {"line": 3, "customId": "doc-3", "code": "EmptyText", "message": "give a text"},
+        {"line": 9, "code": "NotJson", "message": "not JSON"},
+    ]
+    assert folded(RUNNING).first_failed_records is None
 
 
 def test_a_gateway_that_does_not_answer_is_named() -> None:
