@@ -1,11 +1,13 @@
 """What the chart renders: valid, restricted, complete, and nothing that our processes write later."""
 
+import json
 import re
 import tomllib
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 from pydantic_settings import BaseSettings
 
 import parkade_api
@@ -201,3 +203,12 @@ def test_a_store_on_one_machine_keeps_the_gateways_there(chart: Chart) -> None:
     """With a ReadWriteOnce volume a new gateway starts beside the old one, or its rollout would never end."""
     assert "podAffinity" in pod_specs(chart.objects())["gateway"]["affinity"]
     assert "podAffinity" not in pod_specs(chart.objects("full"))["gateway"]["affinity"]
+
+
+def test_alerts_and_dashboard_are_those_that_are_tested(chart: Chart) -> None:
+    """The rules are those of files/alerts.yaml with the value for runbooks; the dashboard is files/dashboard.json."""
+    rules = named(chart.objects("full"), "PrometheusRule", "parkade")["spec"]["groups"]
+    tested = (chart.folder / "files" / "alerts.yaml").read_text()
+    assert rules == yaml.safe_load(tested.replace("docs/runbook/", "https://runbooks.example/"))["groups"]
+    dashboard = named(chart.objects("full"), "ConfigMap", "parkade-dashboard")["data"]["parkade.json"]
+    assert json.loads(dashboard) == json.loads((chart.folder / "files" / "dashboard.json").read_text())

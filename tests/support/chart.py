@@ -47,7 +47,7 @@ FULL: Final[Object] = {
     "networkPolicy": {"vehiclesFrom": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
     "metrics": {
         "serviceMonitor": {"labels": {"release": "prometheus"}},
-        "rules": {"labels": {"release": "prometheus"}},
+        "rules": {"labels": {"release": "prometheus"}, "runbookBase": "https://runbooks.example/"},
         "dashboard": {"enabled": True},
     },
 }
