@@ -14,7 +14,7 @@ from socketserver import ThreadingTCPServer
 from typing import Final
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -88,6 +88,8 @@ class Exposition:
 
 def serve(health: Health, address: str, port: int, registry: CollectorRegistry = REGISTRY) -> Exposition:
     """Opens the port and answers on it until `close`. Raises OSError when it cannot be opened."""
+    # A second series of every counter, which nothing asks for.
+    disable_created_metrics()
     exposition = Exposition(health, address, port, registry)
     _log.info("metrics and health are served", address=address, port=exposition.port)
     return exposition

@@ -9,6 +9,7 @@ from typing import Final
 import grpc
 import structlog
 
+from parkade_agent import metrics
 from parkade_agent.backoff import delays
 from parkade_agent.door import Door, Keys
 from parkade_agent.errors import IdentityDamaged, NoIdentity
@@ -128,6 +129,7 @@ class IdentityKeeper:
         return self._pair
 
     def _keys(self, pair: KeyPair) -> Keys:
+        metrics.CERTIFICATE_EXPIRY.set(pair.not_after)
         record = self._files.read_record()
         address = self._settings.door_address or record.get("door", "")
         ca_file = self._settings.door_ca_file

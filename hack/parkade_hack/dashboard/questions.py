@@ -186,11 +186,11 @@ _CONTROL_PLANE: Final = (
     ),
     Panel(
         "Certificates end in",
-        "Of the authority, the vehicles' ports and the kubelet port. The last two are renewed in time.",
+        "Of the vehicles' ports and of the kubelet port: renewed at two thirds of their life.",
         "s",
         (
             Query(
-                "min by (certificate) (parkade_certificate_expiry_timestamp_seconds) - time()",
+                'min by (certificate) (parkade_certificate_expiry_timestamp_seconds{certificate!="authority"}) - time()',
                 "{{certificate}}",
             ),
         ),
