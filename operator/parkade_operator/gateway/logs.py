@@ -37,11 +37,13 @@ class VehicleLogs:
         pods: PodController,
         silent_for: Callable[[str], float | None],
         new_id: Callable[[], str],
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._sessions = sessions
         self._pods = pods
         self._silent_for = silent_for
         self._new_id = new_id
+        self._answer_seconds = answer_seconds
         self._answers: dict[str, _Answer] = {}  # by request
 
     def find(self, namespace: str, name: str) -> Object | None:
@@ -79,9 +81,9 @@ class VehicleLogs:
 
     async def _first(self, answer: "_Answer", pod: Object) -> bytes:
         try:
-            return await asyncio.wait_for(answer.next(), ANSWER_SECONDS) or b""
+            return await asyncio.wait_for(answer.next(), self._answer_seconds) or b""
         except TimeoutError:
-            raise NoLogs(words.unanswered(answer.vehicle, ANSWER_SECONDS, self._view(pod))) from None
+            raise NoLogs(words.unanswered(answer.vehicle, self._answer_seconds, self._view(pod))) from None
 
     def _heard_at(self, vehicle: str) -> str:
         silence = self._silent_for(vehicle)
