@@ -1,11 +1,10 @@
 """Who leads: what a Lease means to a candidate, and that two never lead at once."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from parkade_core import leadership as core
 from parkade_core.leadership import LeaseView, Sighting, Standing
@@ -111,56 +110,50 @@ class Candidate:
     held: LeaseView | None = None
     ends_at: float = 0.0
     sent: tuple[LeaseView | None, float] | None = None
-    started_at: float = field(default=0.0)
 
     def leads(self, now: float) -> bool:
         """Whether it may write now: its watchman ends it when the deadline has come."""
         return self.held is not None and now < self.ends_at
 
 
-class Elections(RuleBasedStateMachine):
+class World:
     """Two candidates, one Lease, writes that arrive late, answers that are lost, and processes that are restarted.
 
     The one assumption is that their clocks run equally fast; they share one here, though they never compare it.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, stored: LeaseView | None) -> None:
         self.now = 0.0
         self.version = 1
-        self.stored: LeaseView | None = LeaseView("1")
+        self.stored = stored
         self.both = [Candidate(ME), Candidate(OTHER)]
 
-    @initialize(exists=st.booleans())
-    def begin(self, exists: bool) -> None:  # noqa: FBT001 - drawn
-        """With the Lease of the chart, or without any."""
-        self.stored = LeaseView("1") if exists else None
-
-    @rule(seconds=st.floats(0.01, 6.0))
-    def pass_time(self, seconds: float) -> None:
-        """Time passes, also for a process that stands still."""
+    def step(self, which: int, seconds: float, how: str) -> None:
+        """Time passes, also for a process that stands still; then one candidate does something."""
         self.now += seconds
-
-    @rule(which=st.integers(0, 1))
-    def look_and_bid(self, which: int) -> None:
-        """A candidate looks, and sends a bid if it may."""
         one = self.both[which]
-        if one.held is None and one.sent is None:
+        match how:
+            case "delete":
+                self.stored = None
+            case "restart":
+                self.both[which] = Candidate(one.name)
+            case "stop":
+                self._step_down(one)
+            case _:
+                self._send(one)
+                if how != "later":
+                    self._arrive(one, answered=how == "now")
+
+    def _send(self, one: Candidate) -> None:
+        """A leader renews, another looks and bids if it may; what was sent before is still on its way."""
+        if one.sent is None and one.leads(self.now):
+            one.sent = (one.held, self.now)
+        elif one.sent is None and one.held is None:
             one.sighting = core.sight(one.sighting, self.stored, self.now)
             if core.may_take(core.standing(one.sighting, one.name, self.now)):
                 one.sent = (self.stored, self.now)
 
-    @rule(which=st.integers(0, 1))
-    def renew(self, which: int) -> None:
-        """A leader sends a renewal."""
-        one = self.both[which]
-        if one.leads(self.now) and one.sent is None:
-            one.sent = (one.held, self.now)
-
-    @rule(which=st.integers(0, 1), answered=st.booleans())
-    def arrive(self, which: int, answered: bool) -> None:  # noqa: FBT001 - drawn
-        """A write arrives, however late; its answer may be lost."""
-        one = self.both[which]
+    def _arrive(self, one: Candidate, *, answered: bool) -> None:
         if one.sent is None:
             return
         (judged, sent_at), one.sent = one.sent, None
@@ -171,44 +164,38 @@ class Elections(RuleBasedStateMachine):
         if answered and self.now - sent_at < core.DEADLINE_SECONDS:
             one.held, one.ends_at = self.stored, sent_at + core.DEADLINE_SECONDS
 
-    @rule(which=st.integers(0, 1))
-    def restart(self, which: int) -> None:
-        """A process dies and its pod's next container starts; what it had sent may still arrive never."""
-        self.both[which] = Candidate(self.both[which].name, started_at=self.now)
-
-    @rule(which=st.integers(0, 1))
-    def step_down(self, which: int) -> None:
-        """A leader that was told to stop lets go."""
-        one = self.both[which]
-        if one.leads(self.now) and one.sent is None and one.held == self.stored and one.held:
+    def _step_down(self, one: Candidate) -> None:
+        if one.leads(self.now) and one.held is not None and one.held == self.stored:
             self._write(core.release(one.held, "")["spec"])
-            self.both[which] = Candidate(one.name, started_at=self.now)
-
-    @precondition(lambda self: self.stored is not None)
-    @rule()
-    def delete(self) -> None:
-        """A person deletes the Lease."""
-        self.stored = None
-
-    @invariant()
-    def one_leads(self) -> None:
-        """Never two."""
-        assert sum(one.leads(self.now) for one in self.both) <= 1
+        self.both[self.both.index(one)] = Candidate(one.name)
 
     def _write(self, spec: dict[str, object]) -> None:
         self.version += 1
-        meta = {"resourceVersion": str(self.version)}
         before = self.stored or LeaseView("0")
         known = {
             "holderIdentity": before.holder,
             "leaseTransitions": before.transitions,
             "leaseDurationSeconds": before.duration,
         }
+        meta = {"resourceVersion": str(self.version)}
         self.stored = core.lease_view({"metadata": meta, "spec": known | spec})
 
 
-TestElections = Elections.TestCase
-TestElections.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+STEP = st.tuples(
+    st.integers(0, 1),
+    st.sampled_from([0.0, 0.5, 5.0, 9.0, 15.0]),
+    st.sampled_from(["now", "now", "now", "later", "lost", "stop", "restart", "delete"]),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from([None, LeaseView("1")]), st.lists(STEP, min_size=10, max_size=40))
+def test_two_never_lead(stored: LeaseView | None, steps: list[tuple[int, float, str]]) -> None:
+    """Whatever happens to processes, writes and answers; a longer deadline or less patience breaks it at once."""
+    world = World(stored)
+    for step in steps:
+        world.step(*step)
+        assert sum(one.leads(world.now) for one in world.both) <= 1, step
 
 
 @given(
