@@ -89,7 +89,7 @@ class Exposition:
 def serve(health: Health, address: str, port: int, registry: CollectorRegistry = REGISTRY) -> Exposition:
     """Opens the port and answers on it until `close`. Raises OSError when it cannot be opened."""
     # A second series of every counter, which nothing asks for.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     exposition = Exposition(health, address, port, registry)
     _log.info("metrics and health are served", address=address, port=exposition.port)
     return exposition

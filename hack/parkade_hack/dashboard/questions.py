@@ -1,6 +1,6 @@
 """What the dashboard asks: a row is a question, a panel one part of its answer, a query one PromQL expression.
 
-`$__rate_interval` and `$__range` are Grafana's: a window of some scrapes, and the time that is shown.
+`$__rate_interval` is Grafana's: a window that holds some scrapes.
 """
 
 from dataclasses import dataclass
@@ -190,7 +190,8 @@ _CONTROL_PLANE: Final = (
         "s",
         (
             Query(
-                'min by (certificate) (parkade_certificate_expiry_timestamp_seconds{certificate!="authority"}) - time()',
+                'min by (certificate) (parkade_certificate_expiry_timestamp_seconds{certificate!="authority"})'
+                " - time()",
                 "{{certificate}}",
             ),
         ),
