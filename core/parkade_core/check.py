@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parkade_api.wellknown import Condition
+from parkade_api.wellknown import LABEL_POOL, Condition
 from parkade_core.leadership import LeaseView
 
 Object = Mapping[str, Any]
@@ -65,8 +65,13 @@ def judge_vehicles(nodes: Iterable[Object]) -> Finding:
     """How many vehicles have a Node, and how many of them are connected; none is no failure."""
     known = list(nodes)
     connected = sum(_holds(node, Condition.CONNECTIVITY_OK) for node in known)
-    advice = "" if known else ": enable simulation, or enrol one with kubectl parkade enroll"
-    return Finding("vehicles", True, f"{connected} of {len(known)} are connected{advice}")
+    poolless = sum(LABEL_POOL not in node["metadata"]["labels"] for node in known)
+    said = f"{connected} of {len(known)} are connected"
+    if not known:
+        said += ": enable simulation, or enrol one with kubectl parkade enroll"
+    elif poolless:
+        said += f", and {poolless} belong to no pool: apply a VehiclePool that selects them"
+    return Finding("vehicles", True, said)
 
 
 def _holds(item: Object, condition: str) -> bool:
