@@ -115,6 +115,29 @@ def status_patch(
     return {"status": patch} if patch else None
 
 
+def place_patch(node: Object, newborn: Object) -> Object | None:
+    """The strategic merge patch that has *node* name the address and port of *newborn*'s kubelet; None when it does."""
+    parts = ("addresses", "daemonEndpoints")
+    wanted = {part: newborn["status"][part] for part in parts}
+    if {part: node["status"].get(part) for part in parts} == wanted:
+        return None
+    # Addresses are merged by type: without this, one of another type would stay for ever.
+    return {"status": wanted | {"addresses": [*wanted["addresses"], {"$patch": "replace"}]}}
+
+
+def owner_patch(node: Object, owner: Object) -> Object | None:
+    """The merge patch that makes *owner* the one owner of its kind, whatever else owns *node*; None when it is."""
+    meta = node["metadata"]
+    present: list[Object] = meta.get("ownerReferences") or []
+    kind = (owner["apiVersion"], owner["kind"])
+    if [have["uid"] for have in present if (have["apiVersion"], have["kind"]) == kind] == [owner["uid"]]:
+        return None
+    others = [have for have in present if (have["apiVersion"], have["kind"]) != kind]
+    return {
+        "metadata": {"resourceVersion": meta["resourceVersion"], "ownerReferences": [*others, owner]},
+    }
+
+
 def metadata_patch(node: Object, labels: Mapping[str, str]) -> Object | None:
     """The merge patch that sets *labels* (a value of "" removes one); None when they are set."""
     have = node["metadata"].get("labels") or {}

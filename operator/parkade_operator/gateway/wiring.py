@@ -33,6 +33,7 @@ from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.client import KubeClient
 from parkade_operator.kube.events import EventRecorder
 from parkade_operator.kubelet.nodes import NodeController
+from parkade_operator.kubelet.owner import Owner
 from parkade_operator.kubelet.pods import PodController
 from parkade_operator.shards.service import Batches
 
@@ -80,7 +81,7 @@ def wire(
     sessions = Sessions()
     pools = Pools(client, changes.notify)
     kind = vehicle_nodes(settings.node_address, settings.kubelet_port)
-    nodes = NodeController(client, settings.holder, kind, changes.notify)
+    nodes = NodeController(client, settings.holder, kind, changes.notify, _owner(settings, client))
     rules = slot_rules(settings.node_address)
     pods = PodController(client, _is_vehicle_node, rules, events, changes.notify)
     vehicles = Vehicles(nodes, pods, pools, time.monotonic, changes.notify)
@@ -121,6 +122,11 @@ def wire(
 def new_id() -> str:
     """An id for a lease, an attempt or a leader's nonce."""
     return str(uuid.uuid4())
+
+
+def _owner(settings: Settings, client: KubeClient) -> Owner | None:
+    path = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{settings.node_owner}"
+    return Owner(client, path) if settings.node_owner else None
 
 
 def _is_vehicle_node(name: str) -> bool:

@@ -7,27 +7,47 @@ from datetime import UTC, datetime
 import structlog
 
 from parkade_api.wellknown import NODE_LEASE_NAMESPACE
-from parkade_core.kubelet.node import NodeDesire, NodeKind, lease, metadata_patch, status_patch, taints_patch
+from parkade_core.kubelet.node import (
+    NodeDesire,
+    NodeKind,
+    lease,
+    metadata_patch,
+    owner_patch,
+    place_patch,
+    status_patch,
+    taints_patch,
+)
 from parkade_operator.kube.client import MERGE, STRATEGIC, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, KubeError, NotFound
 from parkade_operator.kube.reflector import Reflector
 from parkade_operator.kube.workqueue import WorkQueue
+from parkade_operator.kubelet.owner import Owner
 
 LEASE_SECONDS = 40
 _RENEW_SECONDS = 10.0
+_UNOWNED_SECONDS = 10.0
 _log = structlog.get_logger()
 
 
 class NodeController:
-    """Keeps the Node of every key for which a desire was stated; *kind* says what a key is."""
+    """Keeps the Node of every key for which a desire was stated; *kind* says what a key is.
+
+    With an *owner*, all Nodes are its, and none is made while it is gone.
+    """
 
     def __init__(
-        self, client: KubeClient, holder: str, kind: NodeKind, on_change: Callable[[], None]
+        self,
+        client: KubeClient,
+        holder: str,
+        kind: NodeKind,
+        on_change: Callable[[], None],
+        owner: Owner | None = None,
     ) -> None:
         self._client = client
         self._holder = holder
         self._kind = kind
         self._on_change = on_change
+        self._owner = owner
         self._nodes: dict[str, Object] = {}
         self._desires: dict[str, NodeDesire] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -71,13 +91,15 @@ class NodeController:
         return list(self._nodes)
 
     async def write(self, key: str) -> None:
-        """Returns when the Node says what is desired. Raises KubeError."""
+        """Returns when the Node says what is desired, or when there must be none. Raises KubeError."""
         async with self._locks.setdefault(key, asyncio.Lock()):
+            if key in self._nodes:
+                await self._settle(key)
             desire = self._desires.get(key)
             if desire is None:
                 return
-            if key not in self._nodes:
-                await self._create(key, desire)
+            if key not in self._nodes and not await self._create(key, desire):
+                return
             await self._write_taints(key, desire)
             await self._write_status(key, desire)
             await self._write_labels(key, desire)
@@ -104,16 +126,31 @@ class NodeController:
 
     async def _reconcile(self, key: str) -> float | None:
         await self.write(key)
-        return None
+        return _UNOWNED_SECONDS if key in self._desires and key not in self._nodes else None
 
-    async def _create(self, key: str, desire: NodeDesire) -> None:
+    async def _settle(self, key: str) -> None:
+        """What an earlier kubelet wrote of itself is corrected: where it answers, and who owns the Node."""
+        newborn = self._kind.newborn(key, {}, _now())
+        if (patch := place_patch(self._nodes[key], newborn)) is not None:
+            await self._patch(key, "/status", patch, STRATEGIC)
+        owner = await self._owner.recent() if self._owner else None
+        if owner and (patch := owner_patch(self._nodes[key], owner)) is not None:
+            await self._patch(key, "", patch, MERGE)
+
+    async def _create(self, key: str, desire: NodeDesire) -> bool:
         body = self._kind.newborn(key, desire.labels, _now())
+        if self._owner is not None:
+            owner = await self._owner.reference()
+            if owner is None:
+                return False
+            body["metadata"]["ownerReferences"] = [owner]
         try:
             self._nodes[key] = await self._client.create("/api/v1/nodes", body)
         except Conflict:
             self._nodes[key] = await self._client.get(f"/api/v1/nodes/{self._kind.name(key)}")
         _log.info("node created", node=body["metadata"]["name"])
         await self._renew(key)
+        return True
 
     async def _write_taints(self, key: str, desire: NodeDesire) -> None:
         while (patch := taints_patch(self._nodes[key], desire.taints, self._kind.taint_keys)) is not None:
