@@ -1,14 +1,17 @@
 """A vehicle's way into the fleet and out of it, on the real control plane with the real command line."""
 
 import json
+import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_api.wellknown import SYSTEM_NAMESPACE
 from parkade_core.enrolment_token import EnrolmentToken, read_token
 from parkade_hack.controlplane import ControlPlane
@@ -17,7 +20,7 @@ from parkade_hack.local.vehicle import Vehicle
 from parkade_hack.processes import Program, plain_environment, python_module
 from parkade_operator.door.tls import identity_of
 from support.controlplane import eventually, leaving_nothing
-from support.enrolment import CommandLine, Identity, ShortLivedCluster, enrol, refusal, renew
+from support.enrolment import CommandLine, Identity, ShortLivedCluster, crowd, enrol, fleet, refusal, renew
 
 REFUSED = grpc.StatusCode.PERMISSION_DENIED
 UNKNOWN = grpc.StatusCode.UNAUTHENTICATED
@@ -31,7 +34,7 @@ def cluster(
     folder = tmp_path_factory.mktemp("enrolment")
     with leaving_nothing(ShortLivedCluster(folder, control_plane)) as running:
         yield running
-        forget = ("--type=json", "--patch", '[{"op": "remove", "path": "/data"}]')
+        forget = ("--type=merge", "--patch", '{"data": null}')
         running.kubectl("patch", "configmap", "parkade-revoked", "-n", SYSTEM_NAMESPACE, *forget)
 
 
@@ -109,6 +112,43 @@ def test_a_token_is_good_for_one_key(cluster: ShortLivedCluster, command: Comman
     kept = cluster.kubectl("get", "secret", "parkade-enrolment-tokens", "-n", SYSTEM_NAMESPACE, "-o", "json")
     assert token.secret not in kept
     assert refusal(lambda: enrol(token, token="guess"))[1].startswith("this token is not known here")  # noqa: S106
+
+
+def test_who_asks_too_much_is_told_and_nobody_else_suffers(
+    cluster: ShortLivedCluster, command: CommandLine
+) -> None:
+    """Floods of messages, two vehicles with one key, a stream without hello, and a crowd at the enrolment port."""
+    shown = read_token(command.token("nobody"))
+    dora, emil = cluster.mint("dora"), cluster.mint("emil")
+    silent, release = pb.VehicleMessage(hello=pb.Hello()), threading.Event()
+
+    def session(stub: rpc.FleetStub, messages: Iterable[pb.VehicleMessage]) -> Iterator[pb.GatewayMessage]:
+        return stub.Session(iter(messages), timeout=30)
+
+    def hold() -> Iterator[pb.VehicleMessage]:
+        yield silent
+        release.wait(60)
+
+    with fleet(shown, dora) as stub, fleet(shown, dora) as twin, fleet(shown, emil) as quiet:
+        steady = session(quiet, hold())
+        assert next(steady).HasField("welcome")
+        mute = session(quiet, iter(release.wait, True))
+        flood = [silent, *[pb.VehicleMessage(telemetry=pb.Telemetry())] * 2000]
+        code, words = refusal(lambda: list(session(stub, flood)))
+        assert (code, "more than 100 a second" in words) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+
+        def fight() -> None:
+            while True:
+                for rival in (stub, twin):
+                    next(session(rival, hold()))
+
+        assert refusal(fight)[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refusal(lambda: list(mute)) == (grpc.StatusCode.DEADLINE_EXCEEDED, "no hello came")
+        assert not steady.done()  # type: ignore[attr-defined]
+        release.set()
+
+    codes = crowd(shown, 1000)
+    assert {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED} <= set(codes)
 
 
 def test_enroll_prints_the_token_alone(command: CommandLine) -> None:

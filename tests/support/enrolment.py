@@ -1,7 +1,8 @@
 """A local cluster whose certificates live for seconds, the command line on it, and callers of its ports."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -13,11 +14,13 @@ from typer.testing import CliRunner, Result
 from parkade_agent.identity.keys import new_key, request_for
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
+from parkade_api.wellknown import SAN_VEHICLE
 from parkade_cli.__main__ import app
 from parkade_core.enrolment_token import EnrolmentToken
 from parkade_hack.controlplane import ControlPlane, Kubectl
 from parkade_hack.local import LocalCluster
 from parkade_hack.local.settings import GATEWAY
+from parkade_hack.pki import Subject
 
 CERTIFICATE_SECONDS = 9
 _T = TypeVar("_T")
@@ -31,6 +34,11 @@ class ShortLivedCluster(LocalCluster):
         gateway = self._programs[GATEWAY]
         short = {"PARKADE_CERTIFICATE_SECONDS": str(CERTIFICATE_SECONDS)}
         self._programs[GATEWAY] = replace(gateway, environment={**gateway.environment, **short})
+
+    def mint(self, vehicle: str) -> "Identity":
+        """A certificate that outlives any test."""
+        pair = self._authority.issue(vehicle, Subject(vehicle, uris=(f"{SAN_VEHICLE}{vehicle}",)))
+        return Identity(pair.key.read_bytes(), pair.cert.read_bytes())
 
     def lines(self, name: str, event: str) -> list[dict[str, str]]:
         """What the process called *name* logged as *event*."""
@@ -80,14 +88,30 @@ def enrol(shown: EnrolmentToken, *, token: str = "", service_account_token: str 
     return Identity(key, reply.certificate)
 
 
-def renew(shown: EnrolmentToken, identity: Identity) -> Identity:
-    """Renews with another key. Raises grpc.RpcError."""
-    key = new_key()
+@contextlib.contextmanager
+def fleet(shown: EnrolmentToken, identity: Identity) -> Iterator[rpc.FleetStub]:
+    """The door, as whoever has *identity* sees it, on a connection of its own."""
     credentials = grpc.ssl_channel_credentials(shown.ca.encode(), identity.key, identity.certificate)
     options = [("grpc.use_local_subchannel_pool", 1)]
     with grpc.secure_channel(shown.door, credentials, options=options) as channel:
-        reply = rpc.FleetStub(channel).Renew(pb.RenewRequest(csr=request_for(key)), timeout=10)
+        yield rpc.FleetStub(channel)
+
+
+def renew(shown: EnrolmentToken, identity: Identity) -> Identity:
+    """Renews with another key. Raises grpc.RpcError."""
+    key = new_key()
+    with fleet(shown, identity) as stub:
+        reply = stub.Renew(pb.RenewRequest(csr=request_for(key)), timeout=10)
     return Identity(key, reply.certificate)
+
+
+def crowd(shown: EnrolmentToken, callers: int) -> list[grpc.StatusCode]:
+    """What so many callers without a proper request are told at the enrolment port, all at once."""
+    credentials = grpc.ssl_channel_credentials(shown.ca.encode())
+    with grpc.secure_channel(shown.enrolment, credentials) as channel:
+        stub = rpc.EnrolmentStub(channel)
+        calls = [stub.Enrol.future(pb.EnrolRequest(csr=b"?")) for _ in range(callers)]
+        return [call.code() for call in calls]
 
 
 def refusal(call: Callable[[], _T]) -> tuple[grpc.StatusCode, str]:

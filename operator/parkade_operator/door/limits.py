@@ -71,9 +71,8 @@ class Meter:
         taken = take(self._buckets.get(caller), self._limit, now, cost)
         self._buckets[caller] = taken.bucket
         if not taken.granted:
-            raise Exhausted(
-                f"more than {self._limit.rate:g} a second: try again in {taken.wait_seconds:.1f} s"
-            )
+            wait = max(0.1, taken.wait_seconds)
+            raise Exhausted(f"more than {self._limit.rate:g} a second: try again in {wait:.1f} s")
 
     def _sweep(self, now: float) -> None:
         if now - self._swept_at >= _SWEEP_SECONDS:
