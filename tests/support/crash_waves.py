@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from parkade_api.wellknown import LABEL_POOL
+from parkade_api.wellknown import CONFIG_MAP_CA, LABEL_POOL, SYSTEM_NAMESPACE
 from parkade_core.batch.commit import ShardCommit, decode_segment
 from parkade_hack.local import LocalCluster, Vehicle, VehicleSpec
 from support.batches import Garage, Object, documents, pool, request_line
@@ -21,11 +21,12 @@ LINES = [*documents(18), b"{broken\n", request_line("empty", "   ")]
 RECORDS_PER_SHARD = 4
 SHARDS = 5
 WAVE_SECONDS = 240.0
+LOOK_SECONDS = 1.0
 
 
 def commits_of(cluster: LocalCluster, uid: str) -> list[ShardCommit]:
-    """Every commit in the log of a batch, in the log's order."""
-    segments = sorted((cluster.platform_store / "batches" / uid / "log").iterdir())
+    """Every commit in the log of a batch so far, in the log's order."""
+    segments = sorted((cluster.platform_store / "batches" / uid).glob("log/*"))
     return [commit for segment in segments for commit in decode_segment(segment.read_bytes()).commits]
 
 
@@ -78,6 +79,7 @@ class Waves:
     expected: tuple[bytes, bytes] | None = None
     kills: dict[Point, float] = field(default_factory=dict)  # point -> seconds until all was well again
     count: int = 0
+    looks_at: float = 0.0
 
     def run(self, armed: Iterable[Point]) -> None:
         """One wave in which the *armed* points kill; returns when nothing of it is left to do.
@@ -89,6 +91,7 @@ class Waves:
         self.cluster.revivals.clear()
         self.cluster.points.arm(armed)
         names = self._apply()
+        self._hide_the_door()
         visitor = Visitor(self.cluster, f"{self.garage.region}-v{self.count}")
         eventually(lambda: self._is_over(names, visitor), WAVE_SECONDS, f"wave {self.count} is over")
         self.cluster.points.arm(())
@@ -107,6 +110,13 @@ class Waves:
             self.garage.kubectl.apply(batch)
         return names
 
+    def _hide_the_door(self) -> None:
+        """Takes the door's address out of the ConfigMap, where the leading gateway puts it back."""
+        patch = json.dumps({"data": {"door": None}})
+        self.garage.kubectl(
+            "patch", "configmap", CONFIG_MAP_CA, "-n", SYSTEM_NAMESPACE, "--type=merge", "-p", patch
+        )
+
     def _bundle(self) -> Object:
         """The bundle with another version in its manifest, which makes it another bundle."""
         name = f"model-{self.count}"
@@ -114,6 +124,10 @@ class Waves:
 
     def _is_over(self, names: list[str], visitor: Visitor) -> bool:
         self.cluster.revive()
+        if time.monotonic() < self.looks_at:
+            return False
+        # kubectl would else take the CPU that the wave needs.
+        self.looks_at = time.monotonic() + LOOK_SECONDS
         visitor.step()
         found = self.garage.kubectl.read("inferencebatches,pods", "-n", self.garage.namespace)["items"]
         phases = {item["metadata"]["name"]: item.get("status", {}).get("phase") for item in found}

@@ -62,6 +62,14 @@ class ControlPlane:
         """A token of *service_account*, as a pod would get it."""
         return self.kubectl.token(service_account, namespace, seconds, audience)
 
+    def kill(self, name: str) -> None:
+        """Kills one program, such as `etcd` or `kube-apiserver`, with SIGKILL."""
+        self._supervisor.kill(name)
+
+    def start(self, name: str) -> None:
+        """Starts `etcd` or `kube-apiserver` again, on its ports and its data, and waits until it is ready."""
+        {"etcd": self._start_etcd, "kube-apiserver": self._start_api_server}[name]()
+
     def _start_etcd(self) -> None:
         self._run("etcd", etcd_arguments(self._ports, self.folder / "etcd"))
         self._wait("etcd", f"http://127.0.0.1:{self._ports.etcd_client}/readyz")
