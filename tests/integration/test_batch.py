@@ -98,18 +98,21 @@ def test_a_deleted_batch_takes_everything_with_it(garage: Garage) -> None:
 
 
 def test_a_suspended_batch_keeps_what_is_done(garage: Garage) -> None:
-    """`suspend` ends the slots, `resume` goes on from there, and the files are the same as without."""
+    """`suspend` ends the slots, `resume` goes on from there, narrower if asked for, and the files are the same."""
     garage.open(share=0.3)
-    garage.kubectl.apply(garage.batch("docs", long_documents(300)))
+    garage.kubectl.apply(garage.batch("docs", long_documents(200)))
     garage.wait_for_commits("docs", 2)
     patch = ("patch", "ib", "docs", "-n", garage.namespace, "--type=merge", "-p")
     garage.kubectl(*patch, json.dumps({"spec": {"suspend": True}}))
     garage.wait_for("docs", "Suspended")
     eventually(lambda: not garage.slots("docs"), 20, "no slot is left")
     done = garage.status("docs")["shards"]["succeeded"]
-    assert 0 < done < 30
-    garage.kubectl(*patch, json.dumps({"spec": {"suspend": False}}))
-    assert garage.wait_for("docs", "Completed")["shards"]["succeeded"] == 30
+    assert 0 < done < 20
+    changed = {"suspend": False, "parallelism": 1, "shardTimeout": "20s"}
+    garage.kubectl(*patch, json.dumps({"spec": changed}))
+    garage.wait_for_commits("docs", done + 2)
+    assert garage.status("docs")["shards"]["leased"] <= 1
+    assert garage.wait_for("docs", "Completed")["shards"]["succeeded"] == 20
     assert garage.prove("docs").returncode == 0
 
 

@@ -83,6 +83,18 @@ async def test_at_the_end_they_are_the_lowest_of_all(bench: Bench) -> None:
     assert (status.records_failed, len(errors)) == (4, 4)
 
 
+async def test_a_batch_of_bad_lines_only_is_complete(bench: Bench) -> None:
+    """No shard, no vehicle, no result; errors.jsonl is the whole answer."""
+    bench.ground.write_input(b"[1]\n\n{no record\n" + request(1, url="/v1/chat"))
+    bench.batches.plan(bench.ground.spec())
+    status = await bench.state(BatchState.COMPLETE)
+    assert (status.records_total, status.records_succeeded, status.records_failed) == (3, 0, 3)
+    assert shown(bench) == [(1, "", "NotAnObject"), (3, "", "NotJson"), (4, "doc-1", "BadRequest")]
+    results = bench.ground.team / "results"
+    assert (results / "output.jsonl").read_bytes() == b""
+    assert len((results / "errors.jsonl").read_bytes().splitlines()) == 3
+
+
 async def test_what_may_change_takes_effect_while_a_batch_runs(bench: Bench) -> None:
     """Parallelism and suspension hold from the next lease on, and new leases last as long as the spec says now."""
     spec = await bench.start(parallelism=1)
