@@ -87,17 +87,13 @@ def wire(
     vehicles = Vehicles(nodes, pods, pools, time.monotonic, changes.notify)
     slots = VehicleSlots(sessions, vehicles, pods, batches.input_digest)
     pods.serve(slots)
-    simulation = (settings.simulation_user, settings.simulation_claims)
-    notices = Notices(events, nodes.get)
-    reception = Reception(client, settings.namespace, authority, sessions, notices, simulation)
+    reception = _reception(settings, client, authority, sessions, Notices(events, nodes.get))
     logs = VehicleLogs(sessions, pods, vehicles.silent_for, new_id)
-    fleet = FleetService(
-        reception, sessions, vehicles, slots, batches, logs, settings.beat_seconds, changes.notify
-    )
-    reviewer = TokenReviewer(client, settings.operator_user)
+    beat = settings.beat_seconds
+    fleet = FleetService(reception, sessions, vehicles, slots, batches, logs, beat, changes.notify)
     service = GatewayService(
         batches,
-        reviewer,
+        TokenReviewer(client, settings.operator_user),
         changes,
         lambda: take_snapshot(batches.status(), pools.names(), vehicles, pods),
     )
@@ -122,6 +118,13 @@ def wire(
 def new_id() -> str:
     """An id for a lease, an attempt or a leader's nonce."""
     return str(uuid.uuid4())
+
+
+def _reception(
+    settings: Settings, client: KubeClient, authority: Authority, sessions: Sessions, notices: Notices
+) -> Reception:
+    simulation = (settings.simulation_user, settings.simulation_claims)
+    return Reception(client, settings.namespace, authority, sessions, notices, simulation)
 
 
 def _owner(settings: Settings, client: KubeClient) -> Owner | None:
