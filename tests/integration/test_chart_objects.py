@@ -132,6 +132,29 @@ def test_rules_name_what_they_grant(chart: Chart, kind: str) -> None:
             assert "secrets" not in rule["resources"] or rule["resourceNames"]
 
 
+@pytest.mark.parametrize(
+    ("name", "folders"),
+    [
+        (wk.OPERATOR, ("controllers", "kube")),
+        (wk.GATEWAY, ("gateway", "door", "kubelet", "kube")),
+        ("parkade-check", ("check",)),
+    ],
+)
+def test_no_rule_is_for_a_resource_that_the_process_never_names(
+    chart: Chart, name: str, folders: tuple[str, ...]
+) -> None:
+    """Each resource of a process's roles is part of a path in its sources."""
+    sources = "".join(
+        path.read_text()
+        for folder in folders
+        for path in (ROOT / "operator" / "parkade_operator" / folder).glob("*.py")
+    )
+    for item in chart.objects():
+        if item["kind"] in {"Role", "ClusterRole"} and item["metadata"]["name"] == name:
+            for resource in {word for rule in item["rules"] for word in rule["resources"]} - {"signers"}:
+                assert resource.partition("/")[0] in sources, resource
+
+
 @pytest.mark.parametrize("kind", VALUES)
 def test_pods_are_restricted(chart: Chart, kind: str) -> None:
     """Every pod meets the Pod Security Standard "restricted", writes to volumes only and is limited in memory."""
