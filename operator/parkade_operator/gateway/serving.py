@@ -94,8 +94,11 @@ class ServingCertificate:
                     raise NotSigned(f"{name} {condition['type']}: {condition.get('message', '')}")
 
     def _serve(self, certificate: bytes, key: ec.EllipticCurvePrivateKey) -> None:
-        end = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
-        _load(self._tls, certificate, key)
+        try:
+            end = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+            _load(self._tls, certificate, key)
+        except (ValueError, ssl.SSLError) as error:
+            raise NotSigned(f"what was signed is no certificate for our key: {error}") from error
         left = (end - dt.datetime.now(dt.UTC)).total_seconds()
         self._renew_at = asyncio.get_running_loop().time() + renewal_after(left)
         CERTIFICATE_EXPIRY.labels("kubelet").set(end.timestamp())
