@@ -2,21 +2,21 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, closing
-from typing import BinaryIO, Final
+from typing import Final
 
 import grpc
 import structlog
 
 from parkade_agent.door import Door
-from parkade_agent.runtime.output import ContainerLog, Output, stamp
+from parkade_agent.runtime.output import ContainerLog, Output
+from parkade_agent.runtime.tape import Tape, read
 from parkade_api.proto.fleet.v1 import fleet_pb2
-from parkade_core.logs import select, shown
+from parkade_core.logs import LogOptions
 
 MOST_ANSWERS: Final = 8
 CHUNK_BYTES: Final = 64 * 1024
-_NANOSECONDS_A_MILLISECOND: Final = 1_000_000
 _log = structlog.get_logger()
 
 Logs = Mapping[str, ContainerLog]  # by container
@@ -76,15 +76,15 @@ async def _refusal(request: fleet_pb2.ReadLogs, why: str) -> AsyncGenerator[flee
 
 async def _chunks(request: fleet_pb2.ReadLogs, output: Output) -> AsyncGenerator[fleet_pb2.LogChunk, None]:
     try:
-        tape = _Tape(output)
+        tape = Tape(output)
     except OSError as error:
         yield fleet_pb2.LogChunk(request=request.request, error=f"the log cannot be read: {error.strerror}")
         return
     left = request.limit_bytes if request.HasField("limit_bytes") else sys.maxsize
     with closing(tape):
         yield fleet_pb2.LogChunk(request=request.request)
-        async with aclosing(_read(output, tape, request)) as read:
-            async for data in read:
+        async with aclosing(read(tape, _options(request))) as lines:
+            async for data in lines:
                 for start in range(0, min(left, len(data)), CHUNK_BYTES):
                     yield fleet_pb2.LogChunk(data=data[start : min(left, start + CHUNK_BYTES)])
                 if (left := left - len(data)) <= 0:
@@ -92,55 +92,10 @@ async def _chunks(request: fleet_pb2.ReadLogs, output: Output) -> AsyncGenerator
     yield fleet_pb2.LogChunk(last=True)
 
 
-async def _read(output: Output, tape: "_Tape", request: fleet_pb2.ReadLogs) -> AsyncGenerator[bytes, None]:
-    """The lines there are, then, for a follower, those that come until the run ends."""
-    since = stamp(request.since_unix_milliseconds * _NANOSECONDS_A_MILLISECOND)
-    tail = request.tail_lines if request.HasField("tail_lines") else None
-    changed = output.next()
-    lines = select(tape.everything(), since, tail)
-    yield b"".join(shown(line, timestamps=request.timestamps) for line in lines)
-    is_over = not request.follow
-    while not is_over:
-        if not output.is_over:
-            await changed.wait()
-        # The end is looked at before the lines, so that the last ones are never missed.
-        changed, is_over = output.next(), output.is_over
-        lines = select(tape.more(), since, None)
-        yield b"".join(shown(line, timestamps=request.timestamps) for line in lines)
-
-
-class _Tape:
-    """A reader's place in an output. The files change while it reads: what it has open stays."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._file: BinaryIO = output.path.open("rb")
-        self._generation = output.generation
-
-    def everything(self) -> Iterator[bytes]:
-        """All lines that are kept now, once."""
-        self._reopen()
-        yield from self._older()
-        yield from self._file
-
-    def more(self) -> Iterator[bytes]:
-        """The lines that came since the last look."""
-        yield from self._file
-        if (missed := self._output.generation - self._generation) > 0:
-            self._reopen()
-            if missed > 1:
-                yield from self._older()
-            yield from self._file
-
-    def _reopen(self) -> None:
-        self._file.close()
-        self._file, self._generation = self._output.path.open("rb"), self._output.generation
-
-    def _older(self) -> Iterator[bytes]:
-        if self._output.older.exists():
-            with self._output.older.open("rb") as older:
-                yield from older
-
-    def close(self) -> None:
-        """Closes what is open."""
-        self._file.close()
+def _options(request: fleet_pb2.ReadLogs) -> LogOptions:
+    return LogOptions(
+        follow=request.follow,
+        timestamps=request.timestamps,
+        tail_lines=request.tail_lines if request.HasField("tail_lines") else None,
+        since_unix_milliseconds=request.since_unix_milliseconds or None,
+    )
