@@ -36,7 +36,7 @@ def test_kubectl_shows_a_batch_in_words(garage: Garage) -> None:
     """`get` has the columns of the story, `explain` every field, `describe` counts, failed records, cures, Events."""
     bad = [request_line("empty", "   "), b"{broken\n", request_line("doc-0003", "again"), b"[]\n"]
     garage.open()
-    garage.kubectl.apply(garage.batch("docs", [*documents(20), *bad, *long_documents(40)[20:]]))
+    garage.kubectl.apply(garage.batch("docs", [*documents(20), *bad, *documents(40)[20:]]))
     garage.wait_for("docs", "Completed")
     table = garage.kubectl("get", "ib", "docs", "-n", garage.namespace)
     for column in ("PHASE", "PROGRESS", "SUCCEEDED", "FAILED", "VEHICLES", "ETA", "AGE"):
