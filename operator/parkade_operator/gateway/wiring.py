@@ -11,11 +11,10 @@ from grpc_health.v1 import health, health_pb2_grpc
 from parkade_api.figures import Reading
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
-from parkade_core.batch.piece import MOST_PIECE_BYTES
 from parkade_core.vehicle.node import vehicle_nodes, vehicle_of
 from parkade_core.vehicle.pod import slot_rules
 from parkade_operator.door.authority import Authority
-from parkade_operator.door.limits import DOOR_OPTIONS
+from parkade_operator.door.limits import DOOR_OPTIONS, OPTIONS
 from parkade_operator.door.notices import Notices
 from parkade_operator.door.reception import Reception
 from parkade_operator.door.sessions import Sessions
@@ -37,14 +36,8 @@ from parkade_operator.kubelet.owner import Owner
 from parkade_operator.kubelet.pods import PodController
 from parkade_operator.shards.service import Batches
 
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MOST_PIECE_BYTES),
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-)
+# Pings that a busy gateway reads late come in bunches; the operator is no attacker that has to be held off.
+_INTERNAL_OPTIONS = (*OPTIONS, ("grpc.http2.max_ping_strikes", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +138,7 @@ def _door(settings: Settings, authority: Authority, fleet: FleetService) -> grpc
 
 
 def _internal(settings: Settings, authority: Authority, service: GatewayService) -> grpc.aio.Server:
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=_INTERNAL_OPTIONS)
     gateway_pb2_grpc.add_GatewayServicer_to_server(service, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     place = _place(settings.listen_address, settings.internal_port)
