@@ -6,6 +6,7 @@ import pytest
 
 from parkade_hack.local import LocalCluster
 from parkade_hack.tools import ensure_tools
+from parkade_hack.tools.catalogue import PROMETHEUS
 from parkade_models.bundle import Bundle
 from support.batches import Garage
 from support.bundles import int8_bundle
@@ -31,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Builds the control plane outside of any test's time limit."""
+    """Builds the programs outside of any test's time limit."""
     if any(item.get_closest_marker("controlplane") for item in session.items):
         ensure_tools()
+    if any(item.get_closest_marker("prometheus") for item in session.items):
+        ensure_tools(PROMETHEUS)
