@@ -1,0 +1,130 @@
+"""Two operators and two gateways: whoever leads may be killed, stopped or told to go; the other one leads on."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from parkade_api.wellknown import GATEWAY, OPERATOR
+from parkade_core.batch.commit import Kind, Segment, decode_segment
+from parkade_hack.controlplane import ControlPlane
+from parkade_hack.local import LocalCluster
+from parkade_hack.preparation import prepare
+from support.batches import Garage, long_documents
+from support.controlplane import eventually, leaving_nothing
+
+FOLLOWS_SECONDS = 20.0
+HANDS_OVER_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def cluster(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Two of each on the session's control plane, with a Service before the gateways."""
+    two = LocalCluster(tmp_path_factory.mktemp("cluster"), control_plane, replicas=2)
+    with leaving_nothing(two) as running:
+        eventually(lambda: running.leader(OPERATOR) and running.leader(GATEWAY), 30, "somebody leads")
+        yield running
+
+
+def follows(cluster: LocalCluster, lease: str, end: Callable[[str], object]) -> tuple[str, float]:
+    """Who led before *end* was done to it, and the seconds until another one did."""
+    before = eventually(lambda: cluster.leader(lease), 30, f"somebody holds {lease}")
+    began = time.monotonic()
+    end(before)
+    eventually(lambda: cluster.leader(lease) not in ("", before), 30, f"another one holds {lease}")
+    return before, time.monotonic() - began
+
+
+def segments(cluster: LocalCluster, uid: str) -> list[Segment]:
+    """The commit log of a batch as it lies in the platform store."""
+    log = cluster.platform_store / "batches" / uid / "log"
+    return [decode_segment(path.read_bytes()) for path in sorted(log.iterdir())]
+
+
+def uid_of(garage: Garage, name: str) -> str:
+    """The uid of a batch."""
+    found: str = garage.kubectl.read("inferencebatch", name, "-n", garage.namespace)["metadata"]["uid"]
+    return found
+
+
+def test_a_batch_survives_the_death_and_the_departure_of_its_leaders(
+    garage: Garage, cluster: LocalCluster
+) -> None:
+    """SIGKILL of both leaders: others lead within 20 s. SIGTERM: within 5 s, exit code 0. The files prove right."""
+    garage.open(2, share=0.3)
+    garage.kubectl.apply(garage.batch("docs", long_documents(700)))
+    garage.wait_for_commits("docs", 2)
+    for lease in (GATEWAY, OPERATOR):
+        gone, seconds = follows(cluster, lease, cluster.kill)
+        assert seconds <= FOLLOWS_SECONDS
+        cluster.start(gone)
+    garage.wait_for_commits("docs", 6)
+    for lease in (GATEWAY, OPERATOR):
+        codes: list[int | None] = []
+        gone, seconds = follows(cluster, lease, lambda name, codes=codes: codes.append(cluster.stop(name)))  # type: ignore[misc]
+        assert seconds <= HANDS_OVER_SECONDS
+        assert codes == [0]
+        cluster.start(gone)
+    garage.wait_for("docs", "Completed", 150)
+    assert garage.prove("docs").returncode == 0
+
+
+def test_a_gateway_that_sleeps_past_its_lease_ends_and_writes_nothing_more(
+    garage: Garage, cluster: LocalCluster
+) -> None:
+    """SIGSTOP until another one leads the batch, then CONT: exit code 1 at once, no segment after the other's claim."""
+    garage.open(2, share=0.3)
+    garage.kubectl.apply(garage.batch("docs", long_documents(500)))
+    garage.wait_for_commits("docs", 2)
+    uid = uid_of(garage, "docs")
+    stopped, seconds = follows(cluster, GATEWAY, lambda name: os.kill(cluster.pid(name), signal.SIGSTOP))
+    assert seconds <= FOLLOWS_SECONDS
+    eventually(lambda: len(claims(cluster, uid)) == 2, 60, "the other one has claimed the batch")
+    os.kill(cluster.pid(stopped), signal.SIGCONT)
+    assert cluster.wait(stopped, 2) == 1
+    assert "the Lease was not renewed for 10 seconds" in cluster.log(stopped).read_text().splitlines()[-1]
+    cluster.start(stopped)
+    garage.wait_for("docs", "Completed", 120)
+    old, new = claims(cluster, uid)
+    assert (old.term, new.term) == (1, 2)
+    assert {segment.nonce for segment in segments(cluster, uid)[new.seq :]} == {new.nonce}
+    assert garage.prove("docs").returncode == 0
+
+
+def claims(cluster: LocalCluster, uid: str) -> list[Segment]:
+    """The segments by which gateways took the lead of a batch."""
+    return [segment for segment in segments(cluster, uid) if segment.kind is Kind.CLAIM]
+
+
+def test_nodes_go_with_the_release_and_stay_away(
+    garage: Garage, cluster: LocalCluster, control_plane: ControlPlane
+) -> None:
+    """Without its ClusterRole the gateway makes no Node, also for a vehicle that is connected; with it, it does."""
+    kubectl = garage.kubectl
+    (vehicle,) = garage.open()
+    first = kubectl.read("node", vehicle.name)
+    (owner,) = first["metadata"]["ownerReferences"]
+    role = kubectl.read("clusterrole", GATEWAY)
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("ClusterRole", GATEWAY, role["metadata"]["uid"])
+    leader = cluster.leader(GATEWAY)
+    try:
+        kubectl("delete", "clusterrole", GATEWAY)
+        eventually(lambda: not _names(garage), 20, "the garbage collector has deleted the Nodes")
+        eventually(lambda: _told(cluster, leader) > 0, 20, "the gateway knows")
+        assert not _names(garage)
+    finally:
+        prepare(control_plane)
+    eventually(lambda: vehicle.name in _names(garage), 40, "the Node is made again")
+    assert kubectl.read("node", vehicle.name)["metadata"]["uid"] != first["metadata"]["uid"]
+    assert _told(cluster, leader) == 1
+
+
+def _names(garage: Garage) -> list[str]:
+    nodes = garage.kubectl.read("nodes", "-l", f"parkade.dev/region={garage.region}")["items"]
+    return [node["metadata"]["name"] for node in nodes]
+
+
+def _told(cluster: LocalCluster, leader: str) -> int:
+    return cluster.log(leader).read_text().count("the owner of the Nodes is gone")
