@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parkade_core.kubelet.pod import NOT_STARTED, ContainerView, PodView, decide
 from parkade_core.patches import covers
-from parkade_core.vehicle.pod import pod_status, refusal, slot_rules
+from parkade_core.vehicle.pod import pod_status, refusal, slot_rules, standing
 from support.objects import BORN, LATER, Object, patched, slot_pod
 
 WAITING = ContainerView(phase="Waiting", reason="ContainerCreating")
@@ -225,3 +225,15 @@ def test_a_list_of_plain_values_must_be_the_same() -> None:
     assert covers({"values": ["a"]}, {"values": ["a"]})
     assert not covers({"values": ["a", "b"]}, {"values": ["a"]})
     assert covers({"conditions": [{"type": "A"}, {"type": "B"}]}, {"conditions": [{"type": "A"}]})
+
+
+@pytest.mark.parametrize("runner", [WAITING, UP, IDLE])
+def test_before_its_vehicle_speaks_a_slot_stands_as_it_was_written_down(runner: ContainerView) -> None:
+    """A new gateway counts a slot as an earlier one left it, so that no restart takes a working slot for none."""
+    pod = slot_pod()
+    written = PodView({"sidecar": UP, "runner": runner})
+    after = patched(pod, pod_status(pod, written, "127.0.0.1", BORN))
+    seen = standing(after, NOT_STARTED).containers["runner"]
+    assert (seen.phase, seen.ready) == (runner.phase, runner.ready)
+    assert standing(after, ENDED) == ENDED
+    assert standing(pod, NOT_STARTED) == NOT_STARTED

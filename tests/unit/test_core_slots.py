@@ -201,6 +201,7 @@ def test_a_batch_whose_pools_change_gets_another_template() -> None:
     ("progress", "spec"),
     [
         (RUNNING, {"suspend": True}),
+        (Progress(BatchState.PLANNING), {"suspend": True}),
         (Progress(BatchState.FINALIZING, shards_total=20, shards_committed=20), {}),
         (Progress(BatchState.FAILED), {}),
     ],
@@ -215,7 +216,9 @@ def test_a_batch_that_stops_is_scaled_to_nothing(progress: Progress, spec: dict[
 
 
 def test_nothing_is_decided_without_knowledge() -> None:
-    """While the gateway has not reported, or every pool is missing, the ReplicaSet stays as it is."""
+    """While the gateway has not reported, or plans (again), or every pool is missing, the ReplicaSet stays as it is."""
     stands = planned(None).body
     assert planned(stands, None) is None
+    assert planned(stands, None, suspend=True) is None
+    assert planned(stands, Progress(BatchState.PLANNING)) is None
     assert planned(stands, RUNNING, pools=()) is None

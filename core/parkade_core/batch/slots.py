@@ -74,14 +74,17 @@ def plan_slots(
 ) -> SlotChange | None:
     """What makes the ReplicaSet of a batch on *pools* right; None when it is, or while that is not known.
 
+    A batch that is planned again, because its leader is a new one, may have slots that work: they are left alone.
+
     *seen* is the batch's progress, the free vehicles of its pools, and the ReplicaSet as it stands.
     """
     progress, free, current = seen
-    has_ended = is_finished(batch) or (progress is not None and progress.state is not BatchState.RUNNING)
-    if progress is None and not has_ended:
+    state = BatchState.PLANNING if progress is None else progress.state
+    has_ended = is_finished(batch) or state not in (BatchState.PLANNING, BatchState.RUNNING)
+    stopped = has_ended or (batch.spec.suspend and progress is not None)
+    if state is BatchState.PLANNING and not stopped:
         return None
-    stopped = has_ended or batch.spec.suspend
-    decision = decide_slots(_view(batch, progress or Progress(BatchState.PLANNING), free, stopped=stopped))
+    decision = decide_slots(_view(batch, progress or Progress(state), free, stopped=stopped))
     if decision.replicas == 0:
         is_right = current is None or current["spec"]["replicas"] == 0
         scale = SlotChange({"spec": {"replicas": 0}}, False, 0, decision.reason)

@@ -10,7 +10,9 @@ from parkade_api.wellknown import (
     NOT_FOR_VEHICLES,
 )
 from parkade_core.kubelet.pod import (
+    NOT_STARTED,
     WAITING,
+    ContainerView,
     Object,
     PodRules,
     PodView,
@@ -57,6 +59,19 @@ def pod_status(pod: Object, view: PodView, address: str, now: str) -> Object:
         "message": view.message if view.ended else "",
     }
     return patch
+
+
+def standing(pod: Object, view: PodView) -> PodView:
+    """How a slot stands: as its vehicle said, or, before it has dialled in, as an earlier gateway wrote it down."""
+    if view != NOT_STARTED:
+        return view
+    rows = pod.get("status", {}).get("containerStatuses") or []
+    return PodView({row["name"]: _written(row) for row in rows})
+
+
+def _written(row: Object) -> ContainerView:
+    runs = "running" in (row.get("state") or {})
+    return ContainerView("Running" if runs else "Waiting", ready=row.get("ready", False))
 
 
 def _phase(view: PodView) -> str:

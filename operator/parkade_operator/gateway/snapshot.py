@@ -9,6 +9,7 @@ from parkade_core.batch.progress import Progress
 from parkade_core.kubelet.pod import PodView
 from parkade_core.vehicle.census import count_pool
 from parkade_core.vehicle.node import vehicle_of
+from parkade_core.vehicle.pod import standing
 from parkade_operator.gateway.slots import batch_of
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.client import Object
@@ -21,7 +22,7 @@ def take_snapshot(
 ) -> pb.Snapshot:
     """Everything, counted."""
     views = vehicles.views()
-    slots = [(pod, pods.view(pod["metadata"]["uid"])) for pod in pods.slots()]
+    slots = [(pod, standing(pod, pods.view(pod["metadata"]["uid"]))) for pod in pods.slots()]
     return pb.Snapshot(
         batches=[progress_message(_with_slots(batch, slots, vehicles)) for batch in batches],
         pools=[count_message(name, count_pool(name, views)) for name in pools],
