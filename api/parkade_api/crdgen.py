@@ -143,7 +143,9 @@ def render() -> dict[str, str]:
 
 def kept(text: str) -> str:
     """The CRD as the chart renders it: Helm leaves it, and every object of its kind, at an uninstall."""
-    return text.replace("\nmetadata:\n", "\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n", 1)
+    return text.replace(
+        "\nmetadata:\n", "\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n", 1
+    )
 
 
 def main() -> None:
