@@ -164,7 +164,7 @@ async def test_a_strange_pod_stays_pending_and_says_why(tmp_path: Path) -> None:
             ("PATCH", "/api/v1/namespaces/team/pods/web/status"),
             ("POST", "/api/v1/namespaces/team/events"),
         ]
-        assert running.pods.slots() == []
+        assert running.pods.bound() == []
     assert status is not None
     assert told is not None
     assert (status["status"]["phase"], status["status"]["reason"]) == ("Pending", "NotForVehicles")
@@ -177,7 +177,7 @@ async def test_pods_of_other_nodes_are_left_alone(tmp_path: Path) -> None:
     foreign["spec"]["nodeName"] = "worker-1"
     async with kubelet(tmp_path, foreign, slot_pod()) as running:
         await running.asks("run pod-1")
-        assert (running.pods.get("pod-9"), len(running.pods.slots())) == (None, 1)
+        assert (running.pods.get("pod-9"), len(running.pods.bound())) == (None, 1)
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])

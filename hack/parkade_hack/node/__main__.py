@@ -48,7 +48,7 @@ async def _run(settings: Settings, access: Access) -> None:
     )
     processes = Processes(pods, settings.folder, shared)
     pods.serve(processes)
-    network = Network(client, pods.slots)
+    network = Network(client, pods.bound)
     logs = await _serve_logs(settings, access, processes, client)
     node.desire(PROCESS_NODE, DESIRE)
     parts = (node.watch(), node.work(), node.renew(), pods.watch(), pods.work(), processes.watch_memory())

@@ -12,11 +12,13 @@ import structlog
 
 from parkade_agent.runtime.output import ContainerLog
 from parkade_core.kubelet.pod import WAITING, ContainerView, Object
+from parkade_hack.node.objects import NotThere
 from parkade_hack.node.probes import ask_until
 from parkade_hack.node.process import Process
 from parkade_hack.node.quantity import in_bytes
 from parkade_hack.node.restarts import Ending, ending_of, wait_before_restart
 
+_LOOK_SECONDS = 1.0
 _NOT_FOUND = Ending(127, "StartError")
 _log = structlog.get_logger()
 
@@ -56,10 +58,10 @@ class Container:
         self.view = replace(WAITING, restarts=restarts)
 
     async def run(self, prepare: Callable[[], Start]) -> None:
-        """Lives one life after another. *prepare* may raise, which is the pod's to see before the first one."""
+        """Lives one life after another, each with what *prepare* says; it may raise NotThere."""
         waited = 0.0
-        while not self._stopping.is_set():
-            lived = await self._live(prepare())
+        while (start := await self._prepared(prepare)) is not None:
+            lived = await self._live(start)
             policy = self._pod["spec"].get("restartPolicy", "Always")
             wait = wait_before_restart(policy, self.view.exit_code, lived, waited)
             if wait is None or self._stopping.is_set():
@@ -67,14 +69,14 @@ class Container:
             waited = wait
             message = f"back-off {waited:g}s restarting failed container {self._spec['name']}"
             self._show(_again(self.view, message))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(waited):
-                    await self._stopping.wait()
+            await self._pause(waited)
 
     def stop(self, grace_seconds: float) -> None:
         """Has the running life, if any, ended within *grace_seconds*; no other follows."""
         self._grace = grace_seconds
         self._stopping.set()
+        if not grace_seconds and self._process is not None:
+            self._process.kill()
 
     def watch_memory(self, parents: Mapping[int, int]) -> None:
         """Kills the container when it holds more memory than its limit."""
@@ -83,6 +85,21 @@ class Container:
         if self._process.resident_bytes(parents) > self._memory_limit:
             self._out_of_memory = True
             self._process.kill()
+
+    async def _prepared(self, prepare: Callable[[], Start]) -> Start | None:
+        """What the next life starts with, waited for; None when there shall be none."""
+        while not self._stopping.is_set():
+            try:
+                return prepare()
+            except NotThere as error:
+                self._show(replace(self.view, reason="CreateContainerConfigError", message=str(error)))
+            await self._pause(_LOOK_SECONDS)
+        return None
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _live(self, start: Start) -> float:
         """One life, from start to end; returns its seconds."""

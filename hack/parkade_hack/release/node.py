@@ -61,7 +61,7 @@ class ProcessNode:
         self._supervisor.wait_until(PROCESS_NODE, self._is_ready, READY_SECONDS)
 
     def stop(self) -> None:
-        """Ends its process with SIGTERM; the Node and the objects of its pods stay."""
+        """Ends its process and its pods with SIGTERM, as a machine that shuts down; the Node stays."""
         self._supervisor.stop(PROCESS_NODE, STOP_SECONDS)
 
     def kill(self) -> None:

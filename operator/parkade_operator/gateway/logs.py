@@ -47,14 +47,8 @@ class VehicleLogs:
         self._answers: dict[str, _Answer] = {}  # by request
 
     def find(self, namespace: str, name: str) -> Object | None:
-        """The slot's pod of that name, on whatever vehicle; of several, one that is not being deleted."""
-        found = [
-            pod
-            for pod in self._pods.slots()
-            if (pod["metadata"]["namespace"], pod["metadata"]["name"]) == (namespace, name)
-        ]
-        found.sort(key=lambda pod: "deletionTimestamp" in pod["metadata"])
-        return found[0] if found else None
+        """The slot's pod of that name, on whatever vehicle."""
+        return self._pods.find(namespace, name)
 
     async def logs(self, pod: Object, container: str, options: LogOptions) -> Log:
         """The log as the vehicle sends it. Raises NoLogs."""

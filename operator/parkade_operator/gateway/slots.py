@@ -91,7 +91,7 @@ class VehicleSlots(PodProvider):
 
     def nudge_batch(self, batch_uid: str) -> None:
         """Has every slot of a batch looked at again, because it was planned."""
-        for pod in self._pods.slots():
+        for pod in self._pods.bound():
             if batch_of(pod) == batch_uid:
                 self._pods.nudge(pod["metadata"]["uid"])
 

@@ -22,7 +22,7 @@ def take_snapshot(
 ) -> pb.Snapshot:
     """Everything, counted."""
     views = vehicles.views()
-    slots = [(pod, standing(pod, pods.view(pod["metadata"]["uid"]))) for pod in pods.slots()]
+    slots = [(pod, standing(pod, pods.view(pod["metadata"]["uid"]))) for pod in pods.bound()]
     return pb.Snapshot(
         batches=[progress_message(_with_slots(batch, slots, vehicles)) for batch in batches],
         pools=[count_message(name, count_pool(name, views)) for name in pools],

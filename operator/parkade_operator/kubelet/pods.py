@@ -46,7 +46,7 @@ class PodController:
         self._on_change = on_change
         self._provider: PodProvider | None = None
         self._pods: dict[str, Object] = {}
-        self._slots: dict[str, dict[str, Object]] = defaultdict(dict)  # Node -> uid -> pod
+        self._by_node: dict[str, dict[str, Object]] = defaultdict(dict)  # Node -> uid -> pod
         self._gone: set[str] = set()
         self._views: dict[str, PodView] = {}
         self._queue = WorkQueue(self._reconcile, name="pods")
@@ -84,9 +84,10 @@ class PodController:
         return self._pods.get(uid)
 
     def find(self, namespace: str, name: str) -> Object | None:
-        """The pod of that name, if it is bound to one of our Nodes and its provider runs it."""
-        named = (pod for pod in self.slots() if pod["metadata"]["name"] == name)
-        return next((pod for pod in named if pod["metadata"]["namespace"] == namespace), None)
+        """The pod of that name that its provider runs; of several, one that is not being deleted."""
+        wanted = (namespace, name)
+        found = [p for p in self.bound() if (p["metadata"]["namespace"], p["metadata"]["name"]) == wanted]
+        return min(found, key=lambda pod: "deletionTimestamp" in pod["metadata"], default=None)
 
     def view(self, uid: str) -> PodView:
         """How the provider last said that a pod stands."""
@@ -94,11 +95,11 @@ class PodController:
 
     def on_node(self, node: str) -> list[Object]:
         """The pods bound to *node* that its provider runs."""
-        return list(self._slots.get(node, {}).values())
+        return list(self._by_node.get(node, {}).values())
 
-    def slots(self) -> list[Object]:
+    def bound(self) -> list[Object]:
         """All pods of our Nodes that its provider runs."""
-        return [pod for pods in self._slots.values() for pod in pods.values()]
+        return [pod for pods in self._by_node.values() for pod in pods.values()]
 
     async def remove(self, pod: Object) -> None:
         """Deletes the pod object at once; the caller knows that nothing runs any more, or never will."""
@@ -115,7 +116,7 @@ class PodController:
             self._views[uid] = PodView(containers={}, ended=True)
         self._pods[uid] = pod
         if self._rules.refusal(pod) is None:
-            self._slots[pod["spec"]["nodeName"]][uid] = pod
+            self._by_node[pod["spec"]["nodeName"]][uid] = pod
         if not exists:
             self._gone.add(uid)
         self._on_change()
@@ -160,7 +161,7 @@ class PodController:
         if not self.view(uid).ended and self._rules.refusal(pod) is None and self._provider is not None:
             await self._provider.stop(pod, 0, "Deleted")
         self._pods.pop(uid, None)
-        self._slots[pod["spec"]["nodeName"]].pop(uid, None)
+        self._by_node[pod["spec"]["nodeName"]].pop(uid, None)
         self._views.pop(uid, None)
         self._gone.discard(uid)
         self._on_change()
