@@ -18,7 +18,7 @@ from support.controlplane import eventually, leaving_nothing
 from support.crash_cluster import RevivingCluster
 from support.crash_waves import assert_committed_once, commits_of
 
-RECORDS = 400
+RECORDS = 320
 RECORDS_PER_SHARD = 8
 SHARDS = RECORDS // RECORDS_PER_SHARD
 CONTROL_PLANE = ("kube-apiserver", "etcd")
@@ -54,9 +54,10 @@ class Storm:
         sharding = {"recordsPerShard": RECORDS_PER_SHARD}
         self._garage.kubectl.apply(self._garage.batch(name, long_documents(RECORDS), sharding=sharding))
         uid = self._garage.uid(name)
-        while victims and self._await_commits(uid, self._dice.randint(1, 4)):
-            time.sleep(self._dice.uniform(0, 1))
-            self._strike(victims.pop())
+        while self._await_commits(uid, self._dice.randint(1, 4)):
+            if victims:
+                time.sleep(self._dice.uniform(0, 1))
+                self._strike(victims.pop())
         self._until(lambda: self._garage.status(name).get("phase") == "Completed", f"{name} is complete")
         assert_committed_once(self._cluster, uid, SHARDS)
         return self._garage.files(name)

@@ -121,12 +121,12 @@ async def test_a_trouble_of_ours_is_told_and_waited_out(
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(file, data)
 
-    monkeypatch.setattr(lead, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(lead, "RETRY_SECONDS", (0.05, 0.05))
     monkeypatch.setattr(os, "write", write)
     bench.batches.plan(bench.ground.spec())
     await bench.until(lambda: "No space left on device" in bench.status().message)
     assert bench.status().state is BatchState.PLANNING
-    assert bench.status().message.startswith("No fault of the batch; it is tried again every")
+    assert bench.status().message.startswith("No fault of the batch; it is tried again in 0.05 s")
     full.clear()
     await bench.state(BatchState.RUNNING)
     assert bench.status().message == ""

@@ -44,7 +44,8 @@ from parkade_operator.shards.planner import plan_batch
 from parkade_operator.shards.setting import Led, Setting
 from parkade_operator.shards.spec import BatchSpec, Grant, Roots, granted_shard
 
-RETRY_SECONDS: Final = 5.0
+# A worker that was killed is worth a try at once; a full disk is not.
+RETRY_SECONDS: Final = (0.5, 5.0)
 
 T = TypeVar("T")
 
@@ -277,16 +278,16 @@ class BatchLead:
 
     async def _patiently(self, action: Callable[[], Awaitable[T]]) -> T:
         """Repeat what fails for reasons not the batch's own; the status says what is waited for."""
+        wait, longest = RETRY_SECONDS
         while True:
             try:
                 return await action()
             except (StoreUnavailable, BrokenProcessPool) as error:
-                self._message = (
-                    f"No fault of the batch; it is tried again every {RETRY_SECONDS:.0f} s: {error}"
-                )
+                self._message = f"No fault of the batch; it is tried again in {wait:g} s: {error}"
                 _log.warning("batch waits", **self._names(), error=str(error))
                 self._setting.on_change()
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, longest)
 
     def _enter(self, state: BatchState) -> None:
         self.state = state
