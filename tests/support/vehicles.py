@@ -65,6 +65,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
     leases: int = 0
     fetched: list[int] = field(default_factory=list)
     handed_back: list[int] = field(default_factory=list)
+    logs: list[bytes] = field(default_factory=list)
 
     @property
     def bundle_digest(self) -> str:
@@ -186,6 +187,16 @@ class Door(fleet_pb2_grpc.FleetServicer):
         return pb.StoreReply(
             verdicts=[pb.Verdict(shard=row.shard, outcome=committed) for row in header.results]
         )
+
+    @override
+    async def Logs(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.LogChunk], context: Context
+    ) -> pb.LogsReply:
+        log = b"".join([chunk.data + chunk.error.encode() async for chunk in request_iterator])
+        async with self.news:
+            self.logs.append(log)
+            self.news.notify_all()
+        return pb.LogsReply()
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ async def test_a_start_that_the_guard_forbids_is_refused(
 async def test_an_ended_assignment_stops_and_hands_back(
     tmp_path: Path, int8_bundle: Bundle, certs: Certificates
 ) -> None:
-    """A deleted pod's programs stop by themselves; an unknown slot is answered as ended too."""
+    """A deleted pod's programs stop by themselves and leave their logs; an unknown slot is answered as ended too."""
     door = long_door(int8_bundle)
     async with (
         open_door(door, certs) as port,
@@ -208,6 +208,8 @@ async def test_an_ended_assignment_stops_and_hands_back(
             while (agent.state / "slots" / "pod-1" / "work").exists():  # noqa: ASYNC110 - a disk tells nobody
                 await asyncio.sleep(0.02)
         assert {path.name for path in (agent.state / "slots" / "pod-1").iterdir()} == LOGS
+        door.say(pb.GatewayMessage(read_logs=pb.ReadLogs(pod_uid="pod-1", container="runner", tail_lines=1)))
+        assert await door.until(lambda d: d.logs) == [b"stopped\n"]
 
 
 async def test_the_runner_stops_before_its_sidecar(

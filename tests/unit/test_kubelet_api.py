@@ -246,6 +246,7 @@ def test_since_is_a_moment(query: dict[str, str], since: int | None) -> None:
         {"limitBytes": "9" * 30},
         {"sinceTime": "noon"},
         {"limitBytes": "0"},
+        {"sinceSeconds": "-9000000000000000000"},
     ],
 )
 def test_a_query_of_nonsense_is_refused(query: dict[str, str]) -> None:

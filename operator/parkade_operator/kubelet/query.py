@@ -44,6 +44,8 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
 
 def _since(query: Mapping[str, str], now: float) -> int | None:
     seconds = _number(query, "sinceSeconds")
+    if seconds is not None and seconds < 0:
+        raise BadQuery("sinceSeconds must not be negative")
     if seconds is not None:
         return max(0, int((now - seconds) * 1000))
     if not (moment := query.get("sinceTime", "")):
