@@ -89,6 +89,10 @@ class Session:
             _log.info("the gateway ended the session")
         except grpc.aio.AioRpcError as error:
             _log.info("session cut", code=error.code().name, details=error.details())
+        except asyncio.CancelledError:
+            # A channel that is closed cancels its calls; only who cancels this task ends it.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
         finally:
             self._close(call)
         return welcomed

@@ -55,10 +55,11 @@ def stolen(vehicle: Vehicle) -> Identity:
     return Identity((folder / "key.pem").read_bytes(), (folder / "certificate.pem").read_bytes())
 
 
-def events(cluster: ShortLivedCluster, reason: str) -> list[str]:
-    """Messages of the Events with that reason on Nodes."""
-    found = cluster.kubectl.read("events", "-n", "default", f"--field-selector=reason={reason}")["items"]
-    return [event["message"] for event in found if event["involvedObject"]["kind"] == "Node"]
+def events(cluster: ShortLivedCluster, vehicle: str, reason: str) -> list[str]:
+    """Messages of the Events with that reason on the vehicle's Node."""
+    about = f"reason={reason},involvedObject.name=vehicle-{vehicle}"
+    found = cluster.kubectl.read("events", "-n", "default", f"--field-selector={about}")["items"]
+    return [event["message"] for event in found]
 
 
 def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
@@ -79,7 +80,7 @@ def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
     renewed = identity_of(copy.certificate)
     assert (renewed.vehicle, renewed.enrolled_at) == ("ada", first.enrolled_at)
     assert renewed.expires_at > first.expires_at
-    assert events(cluster, "SessionReplaced") == []
+    assert events(cluster, "ada", "SessionReplaced") == []
 
     closed = len(cluster.lines("gateway", "session closed"))
     assert command.run("revoke", "ada").exit_code == 0
@@ -88,7 +89,9 @@ def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
     assert refusal(lambda: renew(read_token(token), copy))[0] is UNKNOWN
     assert time.monotonic() - began < 5
     assert refusal(lambda: enrol(read_token(token), token=read_token(token).secret))[0] is REFUSED
-    eventually(lambda: any("was revoked" in text for text in events(cluster, "VehicleRevoked")), 10, "Event")
+    eventually(
+        lambda: any("was revoked" in text for text in events(cluster, "ada", "VehicleRevoked")), 10, "Event"
+    )
 
     before = sessions(cluster, ada)
     ada.give(command.token("ada", "--claim", "region=us"))
@@ -119,7 +122,7 @@ def test_who_asks_too_much_is_told_and_nobody_else_suffers(
 ) -> None:
     """Floods of messages, two vehicles with one key, a stream without hello, and a crowd at the enrolment port."""
     shown = read_token(command.token("nobody"))
-    dora, emil = cluster.mint("dora"), cluster.mint("emil")
+    dora, emil, finn = cluster.mint("dora"), cluster.mint("emil"), cluster.mint("finn")
     silent, release = pb.VehicleMessage(hello=pb.Hello()), threading.Event()
 
     def session(stub: rpc.FleetStub, messages: Iterable[pb.VehicleMessage]) -> Iterator[pb.GatewayMessage]:
@@ -129,23 +132,36 @@ def test_who_asks_too_much_is_told_and_nobody_else_suffers(
         yield silent
         release.wait(60)
 
-    with fleet(shown, dora) as stub, fleet(shown, dora) as twin, fleet(shown, emil) as quiet:
+    with (
+        fleet(shown, dora) as stub,
+        fleet(shown, dora) as twin,
+        fleet(shown, emil) as quiet,
+        fleet(shown, finn) as loud,
+    ):
         steady = session(quiet, hold())
         assert next(steady).HasField("welcome")
         mute = session(quiet, iter(release.wait, True))
-        flood = [silent, *[pb.VehicleMessage(telemetry=pb.Telemetry())] * 2000]
-        code, words = refusal(lambda: list(session(stub, flood)))
-        assert (code, "more than 100 a second" in words) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+        flood = [silent, *[pb.VehicleMessage(telemetry=pb.Telemetry())] * 10_000]
+        code, words = refusal(lambda: list(session(loud, flood)))
+        assert (code, "more than 300 a second" in words) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+
+        calls = [session(twin, hold())]
 
         def fight() -> None:
             while True:
                 for rival in (stub, twin):
-                    next(session(rival, hold()))
+                    calls.append(session(rival, hold()))
+                    next(calls[-1])
 
+        next(calls[0])
+        eventually(lambda: cluster.kubectl.run("get", "node", "vehicle-dora").returncode == 0, 20, "the Node")
         assert refusal(fight)[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert refusal(lambda: list(mute)) == (grpc.StatusCode.DEADLINE_EXCEEDED, "no hello came")
         assert not steady.done()  # type: ignore[attr-defined]
         release.set()
+    eventually(lambda: events(cluster, "dora", "SessionReplaced"), 10, "an Event")
+    (warning,) = events(cluster, "dora", "SessionReplaced")
+    assert "kubectl parkade revoke" in warning
 
     codes = crowd(shown, 1000)
     assert {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED} <= set(codes)

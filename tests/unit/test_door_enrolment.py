@@ -144,7 +144,7 @@ async def test_a_token_of_another_enrols_nobody(tmp_path: Path, status: Object, 
 async def test_events_about_a_vehicle_are_few(tmp_path: Path) -> None:
     """However often something happens, a vehicle has one Event of it in ten minutes; others have theirs."""
     now = 0.0
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "vehicle-ada", "uid": "u"}}
+    node = {"metadata": {"name": "vehicle-ada", "uid": "u"}}
     async with serving(tmp_path) as (server, client):
         server.answer(*[{}] * 5)
         notices = Notices(EventRecorder(client, "test"), {"ada": node, "bob": node}.get, lambda: now)

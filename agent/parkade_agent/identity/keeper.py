@@ -74,7 +74,7 @@ class IdentityKeeper:
         try:
             await self._enrol(offer)
         except (grpc.aio.AioRpcError, ValueError, OSError) as error:
-            await self._be_patient("not enrolled, trying again", error)
+            await self._be_patient("not enrolled", error)
             return False
         _log.info("enrolled")
         return True
@@ -100,7 +100,11 @@ class IdentityKeeper:
             key = self._files.pending_key()
             self._take(key, await door.renew(request_for(key), _CALL_SECONDS))
         except (grpc.aio.AioRpcError, ValueError, OSError) as error:
-            await self._be_patient("certificate not renewed, trying again", error)
+            expired = time.time() >= self._known().not_after
+            words = (
+                "the certificate has expired: a new token is needed" if expired else "certificate not renewed"
+            )
+            await self._be_patient(words, error)
             return False
         _log.info("certificate renewed", not_after=self._known().not_after)
         return True
@@ -113,6 +117,7 @@ class IdentityKeeper:
         self._pair = pair
 
     async def _be_patient(self, words: str, error: Exception) -> None:
+        """Says what went wrong and waits, so that the caller may try again."""
         delay = next(self._waits)
         reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
         _log.warning(words, error=reason, seconds=delay)

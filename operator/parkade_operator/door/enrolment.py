@@ -59,7 +59,9 @@ class EnrolmentService(rpc.EnrolmentServicer):
         except (TicketRefused, NotTheUser) as error:
             await refuse(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
         except KubeError as error:
-            await refuse(context, grpc.StatusCode.UNAVAILABLE, f"the API server did not answer: {error}")
+            # Its words are for us: whoever asks here is not known yet.
+            _log.warning("not enrolled: the API server did not answer", error=str(error))
+            await refuse(context, grpc.StatusCode.UNAVAILABLE, "the cluster does not answer: try again")
         metrics.count_enrolment(request.WhichOneof("credential"))
         _log.info("enrolled", vehicle=identity.vehicle, by=request.WhichOneof("credential"))
         return pb.EnrolReply(

@@ -43,8 +43,9 @@ STORE_SECONDS: Final = 120.0
 LEAST_BYTES_PER_SECOND: Final = 8 * 1024
 """A store may take STORE_SECONDS, and as long as the bytes that came needed at this pace."""
 
-VEHICLE: Final = Limit(rate=100.0, burst=1000.0)
-SESSION_COST: Final = 50.0
+VEHICLE: Final = Limit(rate=300.0, burst=2000.0)
+"""Messages and calls of one vehicle: a shard of one record needs one of each, and a vehicle does a hundred a second."""
+SESSION_COST: Final = 150.0
 """Of a vehicle's bucket: two that share one key replace each other twice a second at most."""
 ENROLMENTS: Final = Limit(rate=20.0, burst=100.0)
 MOST_TRANSFERS: Final = 8

@@ -45,4 +45,6 @@ class Notices:
             vehicle, reason, message = await self._waiting.get()
             node = self._node_of(vehicle)
             if node is not None:
-                await self._events.record(node, "Warning", reason, message)
+                # An object of a list does not say what it is.
+                about = {"apiVersion": "v1", "kind": "Node", "metadata": node["metadata"]}
+                await self._events.record(about, "Warning", reason, message)
