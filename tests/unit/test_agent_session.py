@@ -1,0 +1,65 @@
+"""The agent's session outlives whatever happens to its channel."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+
+from parkade_agent.door import Door, Keys, open_channel
+from parkade_agent.identity.keys import new_key, request_for
+from parkade_agent.session import Session, Voice
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_operator.door.authority import Authority
+from parkade_operator.door.certificates import new_authority, requested_key
+from parkade_operator.door.tls import Identity
+from support.doors import Context, EchoDoor, open_port
+
+AUTHORITY = Authority(new_authority(dt.datetime.now(dt.UTC)), ["127.0.0.1"])
+
+
+class CountingDoor(EchoDoor):
+    """Welcomes every session and knows how each came to its end."""
+
+    def __init__(self) -> None:
+        self.opened: asyncio.Queue[int] = asyncio.Queue()
+        self.goodbyes = 0
+
+    async def Session(  # type: ignore[override] # noqa: N802
+        self, request_iterator: AsyncIterator[pb.VehicleMessage], context: Context
+    ) -> AsyncIterator[pb.GatewayMessage]:
+        """Serves one session until the vehicle ends it."""
+        del context
+        self.opened.put_nowait(1)
+        yield pb.GatewayMessage(welcome=pb.Welcome(beat_seconds=1))
+        async for _ in request_iterator:
+            continue
+        self.goodbyes += 1
+
+
+def identity(port: int) -> Keys:
+    """A key and certificate for the door at *port*."""
+    key = new_key()
+    certificate = AUTHORITY.sign(requested_key(request_for(key)), Identity("ada"))
+    return Keys(f"127.0.0.1:{port}", AUTHORITY.certificate, key, certificate)
+
+
+async def test_another_certificate_is_another_session() -> None:
+    """With new keys it says good-bye and dials again; a channel that is closed under it makes it dial, not die."""
+    counting = CountingDoor()
+    credentials = AUTHORITY.port_credentials(vehicles_only=True)
+    async with open_port(counting, credentials) as port, asyncio.timeout(30):
+        door = Door(open_channel(identity(port)))
+        session = Session(door, Voice(pb.Hello, pb.Telemetry, lambda _: None), 1.0)
+        running = asyncio.create_task(session.run())
+        await counting.opened.get()
+        await door.change(identity(port))
+        session.reopen()
+        await counting.opened.get()
+        assert counting.goodbyes == 1
+        for _ in range(2):
+            await door.change(identity(port))
+        await counting.opened.get()
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert running.cancelled()
+        await door.close()
