@@ -3,9 +3,11 @@
 import logging
 import os
 import random
+import re
 import secrets
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +16,13 @@ from support.batches import Garage
 from support.controlplane import leaving_nothing
 from support.crash_cluster import CrashingCluster
 from support.crash_waves import Waves
-from support.crashing import Point
+from support.crashing import GATEWAY_OF_WORKER, WORKER, Point
 
 SIDES = ("before", "after")
 MOST_WAVES = 12
 # So few at a time that each kill can be seen to be over within its limit.
 KILLS_OF_A_WAVE = {"gateway": 6, "gateway of worker": 4, "worker": 3, "operator": 3, "agent": 2}
-CONVERGED_SECONDS = 60.0
+_ROW = re.compile(r"^\| (operator|gateway|worker|agent) \| `([^`]+)` \|", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +36,9 @@ def cluster(
 
 
 @pytest.mark.timeout(900)
-def test_every_write_survives_a_kill_before_and_after_it(garage: Garage, cluster: CrashingCluster) -> None:
+def test_every_write_survives_a_kill_before_and_after_it(
+    garage: Garage, cluster: CrashingCluster, root: Path
+) -> None:
     """Operator, gateway, its workers and agents are killed at 100 % of their writes; all is well within 60 s."""
     seed = int(os.environ.get("PARKADE_SEED", secrets.randbelow(1_000_000)))
     _log.warning("PARKADE_SEED=%d repeats this order", seed)
@@ -42,12 +46,21 @@ def test_every_write_survives_a_kill_before_and_after_it(garage: Garage, cluster
     garage.open(2)
     waves = Waves(garage, cluster)
     waves.run(())
+    assert cluster.points.seen() == documented(root), "docs/crashes.md has a row for each write that there is"
     while (left := _left(waves)) and waves.count < MOST_WAVES:
         dice.shuffle(left)
         waves.run(_some(left))
     for point, seconds in waves.kills.items():
-        _log.warning("%s: %.0f s", point, seconds)
+        _log.info("%s: %.0f s", point.line(), seconds)
     assert not left
+    assert not waves.late
+    assert cluster.points.seen() == documented(root)
+
+
+def documented(root: Path) -> set[tuple[str, str]]:
+    """Process and kind of every row in docs/crashes.md; what a worker writes, its gateway can die of as well."""
+    rows = {(process, kind) for process, kind in _ROW.findall((root / "docs" / "crashes.md").read_text())}
+    return rows | {(GATEWAY_OF_WORKER, kind) for process, kind in rows if process == WORKER}
 
 
 def _left(waves: Waves) -> list[Point]:

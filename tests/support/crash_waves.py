@@ -22,6 +22,8 @@ RECORDS_PER_SHARD = 4
 SHARDS = 5
 WAVE_SECONDS = 240.0
 LOOK_SECONDS = 1.0
+CONVERGED_SECONDS = 60.0
+LATER_KILL_SECONDS = 5.0
 
 
 def commits_of(cluster: LocalCluster, uid: str) -> list[ShardCommit]:
@@ -78,6 +80,7 @@ class Waves:
     cluster: CrashingCluster
     expected: tuple[bytes, bytes] | None = None
     kills: dict[Point, float] = field(default_factory=dict)  # point -> seconds until all was well again
+    late: list[Point] = field(default_factory=list)  # points after which that took too long
     count: int = 0
     looks_at: float = 0.0
 
@@ -136,11 +139,13 @@ class Waves:
         return is_idle and visitor.is_gone and all(phases[name] == "Completed" for name in names)
 
     def _measure(self, known: set[Point]) -> None:
-        """Notes how long each kill of this wave, and all later ones with it, took to be over."""
+        """Notes how long each kill of this wave took to be over, the later ones with it."""
         now = time.time()
-        for point, at in self.cluster.points.hits().items():
-            if point not in known:
-                self.kills[point] = now - at
+        kills = [(at, point) for point, at in self.cluster.points.hits().items() if point not in known]
+        for later, (at, point) in enumerate(sorted(kills, reverse=True)):
+            self.kills[point] = now - at
+            if now - at > CONVERGED_SECONDS + later * LATER_KILL_SECONDS:
+                self.late.append(point)
 
     def _check_ends(self, known: set[Point]) -> None:
         """No process has ended but those that were killed."""

@@ -188,6 +188,12 @@ def test_a_replica_set_is_made_and_then_left_alone() -> None:
     assert planned(stands, dataclasses.replace(RUNNING, slots_running=4)).replicas == 4 + 2 + SPARE
 
 
+def test_a_slot_that_starts_keeps_its_place() -> None:
+    """A vehicle whose slot starts is neither free nor running yet; it counts, or starting would undo itself."""
+    starting = dataclasses.replace(RUNNING, slots_running=0, slots_starting=9)
+    assert planned(None, starting).replicas == 9 + 2 + SPARE
+
+
 def test_a_batch_whose_pools_change_gets_another_template() -> None:
     """New slots are bound to the pools as they are now; also when a pool has gone."""
     stands = planned(None, pools=("home", "depot")).body

@@ -36,6 +36,7 @@ class Progress:
     shards_leased: int = 0
     records_per_second: float = 0.0
     slots_running: int = 0
+    slots_starting: int = 0
     slots_silent: int = 0
     slots_idle: int = 0
     output_uri: str = ""

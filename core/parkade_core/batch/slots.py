@@ -25,7 +25,7 @@ class SlotView:
     stopped: bool  # suspended or finished
     shards_left: int
     parallelism: int | None
-    eligible_vehicles: int
+    eligible_vehicles: int  # those that have a slot of this batch already, too
     running: int  # slots on connected vehicles, idle ones too
     idle: int  # of those, the ones that were told "no shard for you" and are NotReady
     silent: int  # slots on silent vehicles
@@ -99,7 +99,7 @@ def _view(batch: InferenceBatch, progress: Progress, free: int, *, stopped: bool
         stopped=stopped,
         shards_left=progress.shards_total - progress.shards_committed,
         parallelism=batch.spec.parallelism,
-        eligible_vehicles=free + progress.slots_running,
+        eligible_vehicles=free + progress.slots_starting + progress.slots_running,
         running=progress.slots_running,
         idle=progress.slots_idle,
         silent=progress.slots_silent,

@@ -31,12 +31,14 @@ def take_snapshot(
 
 def _with_slots(batch: Progress, slots: Sequence[tuple[Object, PodView]], vehicles: Vehicles) -> Progress:
     ours = [(pod, view) for pod, view in slots if batch_of(pod) == batch.uid and not view.ended]
-    running = [view for pod, view in ours if not _is_silent(pod, vehicles) and _runner_runs(view)]
+    connected = [view for pod, view in ours if not _is_silent(pod, vehicles)]
+    running = [view for view in connected if _runner_runs(view)]
     return replace(
         batch,
         records_per_second=round(batch.records_per_second, 1),
         slots_running=len(running),
-        slots_silent=sum(_is_silent(pod, vehicles) for pod, _ in ours),
+        slots_starting=len(connected) - len(running),
+        slots_silent=len(ours) - len(connected),
         slots_idle=sum(not view.containers[CONTAINER_RUNNER].ready for view in running),
     )
 
