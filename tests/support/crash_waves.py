@@ -21,7 +21,7 @@ LINES = [*documents(18), b"{broken\n", request_line("empty", "   ")]
 RECORDS_PER_SHARD = 4
 SHARDS = 5
 WAVE_SECONDS = 240.0
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 1.5
 CONVERGED_SECONDS = 60.0
 LATER_KILL_SECONDS = 5.0
 
@@ -49,6 +49,8 @@ class Visitor:
 
     def step(self) -> None:
         """Brings its visit forward as far as it goes now."""
+        if self.is_gone:
+            return
         labels = self._labels()
         if not self._has_pool:
             if labels is not None:
@@ -108,7 +110,7 @@ class Waves:
         names = [f"w{self.count}-{number}" for number in range(BATCHES)]
         sharding = {"recordsPerShard": RECORDS_PER_SHARD}
         for name in names:
-            batch = self.garage.batch(name, LINES, sharding=sharding, shardTimeout="5s")
+            batch = self.garage.batch(name, LINES, sharding=sharding, shardTimeout="5s", parallelism=1)
             batch["spec"]["model"] = model
             self.garage.kubectl.apply(batch)
         return names
