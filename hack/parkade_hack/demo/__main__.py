@@ -10,20 +10,21 @@ from parkade_hack.demo.background_build import BackgroundBuild
 from parkade_hack.demo.batch import apply_batch, await_completion
 from parkade_hack.demo.driver_returns import await_reopening, driver_leaves, driver_returns
 from parkade_hack.demo.first_answer import answer_a_question
-from parkade_hack.demo.look_around import look_around
+from parkade_hack.demo.install import install, uninstall
+from parkade_hack.demo.look_around import look_around, stay
 from parkade_hack.demo.model import Material, make_material
 from parkade_hack.demo.play import Play
 from parkade_hack.demo.proof import prove
+from parkade_hack.demo.sensors import is_unplugged, overheats
 from parkade_hack.demo.stage import DemoError, Stage, open_stage
 from parkade_hack.demo.vehicle_dies import await_silence, vehicle_dies
 from parkade_hack.demo.vehicles import park_vehicles
-from parkade_hack.local import LocalCluster
-from parkade_hack.preparation import PreparationError, prepare
 from parkade_hack.processes import ProcessError, Supervisor
+from parkade_hack.release import Fleet, FleetError, HelmError, Release
 from parkade_hack.tools import Tools, ToolsError
 
 INTERRUPTED = 130
-FAILURES = (DemoError, ProcessError, ToolsError, PreparationError, KubectlError, ClusterError)
+FAILURES = (DemoError, ProcessError, ToolsError, HelmError, FleetError, KubectlError, ClusterError)
 
 
 def main() -> int:
@@ -55,21 +56,32 @@ def _play(stage: Stage) -> int:
 
 
 def _play_on_cluster(stage: Stage, tools: Tools, material: Material) -> None:
-    stage.title("A real Kubernetes control plane, the CRDs, the operator and the gateway")
+    stage.title("A real Kubernetes control plane, and: helm install parkade charts/parkade")
     with ControlPlane(stage.folder / "control-plane", tools) as control_plane:
-        prepare(control_plane)
-        with LocalCluster(stage.folder / "cluster", control_plane) as cluster:
-            play = Play(stage, cluster, ApiServer(str(control_plane.kubectl.kubeconfig)), material)
-            park_vehicles(play)
-            apply_batch(play)
-            returned = driver_returns(play)
-            killed = vehicle_dies(play, spared=returned)
-            driver_leaves(play, returned)
-            await_silence(play, killed)
-            await_completion(play)
-            await_reopening(play, returned)
-            prove(play)
-            look_around(play, keep=os.environ.get("KEEP") == "1")
+        folder = stage.folder / "cluster"
+        with Release(folder, control_plane) as release, Fleet(folder / "vehicles", release) as fleet:
+            for line in install(release):
+                stage.say(line)
+            play = Play(stage, release, fleet, ApiServer(str(control_plane.kubectl.kubeconfig)), material)
+            _play_scenes(play)
+            if os.environ.get("KEEP") == "1":
+                stay(play)
+            uninstall(play)
+
+
+def _play_scenes(play: Play) -> None:
+    park_vehicles(play)
+    apply_batch(play)
+    driver_returns(play, driven := play.working_vehicle())
+    vehicle_dies(play, killed := play.working_vehicle(driven))
+    overheats(play, hot := play.working_vehicle(driven, killed))
+    is_unplugged(play, play.working_vehicle(driven, killed, hot))
+    driver_leaves(play, driven)
+    await_silence(play, killed)
+    await_completion(play)
+    await_reopening(play, driven)
+    prove(play)
+    look_around(play)
 
 
 if __name__ == "__main__":

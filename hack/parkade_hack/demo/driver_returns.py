@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from parkade_hack import proc
-from parkade_hack.demo.play import Play, vehicle_row, working
+from parkade_hack.demo.play import Play, vehicle_row
 from parkade_hack.demo.stage import DemoError
 from parkade_hack.local import AWAY, PARKED
 
@@ -16,11 +16,10 @@ REOPEN_SECONDS = 120.0
 TICK_SECONDS = 0.001
 
 
-def driver_returns(play: Play) -> str:
-    """Reclaims one working vehicle and returns its name; every promise about it is checked."""
-    name = working(play.api.snapshot())[0]
+def driver_returns(play: Play, name: str) -> None:
+    """Reclaims a working vehicle; every promise about it is checked."""
     play.stage.title(f"The driver of {name} gets in")
-    vehicle = play.cluster.vehicles[name]
+    vehicle = play.fleet.vehicles[name]
     sidecar = _busy_sidecar(play, name)
     seconds = reclaim_seconds(sidecar, lambda: vehicle.say(AWAY))
     play.stage.say(f"the sidecar's CPU clock (schedstat) last moved {seconds * 1000:.0f} ms after the signal")
@@ -30,7 +29,6 @@ def driver_returns(play: Play) -> str:
         TAINT_SECONDS,
         f"{name} is closed to new work",
     )
-    return name
 
 
 def driver_leaves(play: Play, name: str) -> None:
@@ -38,7 +36,7 @@ def driver_leaves(play: Play, name: str) -> None:
     play.stage.title(
         f"The driver of {name} parks and plugs in again; the vehicle opens after its minimum hold"
     )
-    play.cluster.vehicles[name].say(PARKED)
+    play.fleet.vehicles[name].say(PARKED)
 
 
 def await_reopening(play: Play, name: str) -> None:

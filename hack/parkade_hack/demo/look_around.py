@@ -1,4 +1,4 @@
-"""The end: what kubectl shows, and with KEEP=1 the cluster stays up for people to look around."""
+"""What kubectl shows, and with KEEP=1 the cluster stays up for people to look around."""
 
 import sys
 import threading
@@ -8,15 +8,23 @@ from pathlib import Path
 from parkade_hack.demo.play import BATCH, Play
 
 
-def look_around(play: Play, *, keep: bool) -> None:
-    """Prints what users see; with *keep* waits for Ctrl-C."""
-    play.stage.title("kubectl get nodes,vp,ib")
-    for line in play.kubectl("get", "nodes,vp,ib", "--all-namespaces").splitlines():
+def look_around(play: Play) -> None:
+    """Prints what users see."""
+    _show(play, "get", "nodes,vp,ib", "--all-namespaces")
+    _show(play, "describe", "ib", BATCH)
+
+
+def stay(play: Play) -> None:
+    """Says how to look around and waits for Ctrl-C."""
+    _invite(play)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _show(play: Play, *command: str) -> None:
+    play.stage.title(f"kubectl {' '.join(command)}")
+    for line in play.kubectl(*command).splitlines():
         play.stage.say(line)
-    if keep:
-        _invite(play)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
 
 
 def _invite(play: Play) -> None:

@@ -1,4 +1,4 @@
-"""What the scenes on the cluster share: the cluster, the batch's material, and the live view."""
+"""What the scenes on the cluster share: the release, the vehicles, the batch's material, and the live view."""
 
 import time
 from collections.abc import Callable
@@ -11,11 +11,12 @@ from parkade_hack import proc
 from parkade_hack.controlplane import Kubectl
 from parkade_hack.demo.model import Material
 from parkade_hack.demo.stage import DemoError, Stage
-from parkade_hack.local import LocalCluster
+from parkade_hack.release import Fleet, Release
 
 NAMESPACE = "default"
 BATCH = "stdlib-docs"
 SIDECAR = "parkade_agent.sidecar"
+WORK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +24,15 @@ class Play:
     """Everything that a scene needs."""
 
     stage: Stage
-    cluster: LocalCluster
+    release: Release
+    fleet: Fleet
     api: ApiServer
     material: Material
 
     @property
     def kubectl(self) -> Kubectl:
         """An administrator's kubectl."""
-        return self.cluster.kubectl
+        return self.release.kubectl
 
     def until(self, is_so: Callable[[Snapshot], bool], seconds: float, what: str) -> Snapshot:
         """Shows the live view until *is_so*. Raises DemoError after *seconds*, or if the batch fails."""
@@ -46,9 +48,15 @@ class Play:
                     raise DemoError(f"not within {seconds:.0f} s: {what}")
                 time.sleep(LOOK_SECONDS)
 
+    def working_vehicle(self, *apart_from: str) -> str:
+        """An enrolled vehicle that works, once there is one. Raises DemoError."""
+        enrolled = set(self.fleet.vehicles).difference(apart_from)
+        seen = self.until(lambda seen: bool(enrolled & set(working(seen))), WORK_SECONDS, "a vehicle works")
+        return min(enrolled & set(working(seen)))
+
     def sidecar_of(self, vehicle: str) -> int | None:
         """The pid of the sidecar that runs in *vehicle* now."""
-        return proc.running_module(self.cluster.pid(vehicle), SIDECAR)
+        return proc.running_module(self.fleet.pid(vehicle), SIDECAR)
 
 
 def vehicle_row(snapshot: Snapshot, name: str) -> VehicleRow | None:
@@ -64,6 +72,12 @@ def batch_row(snapshot: Snapshot) -> BatchRow | None:
 def working(snapshot: Snapshot) -> list[str]:
     """The names of the vehicles that work."""
     return [row.name for row in snapshot.vehicles if row.state == "Working"]
+
+
+def is_closed(snapshot: Snapshot, name: str) -> bool:
+    """Whether Kubernetes gives the vehicle no new work."""
+    row = vehicle_row(snapshot, name)
+    return row is not None and bool(row.taints)
 
 
 def shards_done(snapshot: Snapshot) -> int:

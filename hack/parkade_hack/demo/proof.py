@@ -19,7 +19,7 @@ LOGGED = re.compile(r"shard \d+ done: (\d+) records.* ([\d.]+) CPU ms a record")
 def prove(play: Play) -> None:
     """Checks every promise about the results."""
     play.stage.title("The proof: plain onnxruntime embeds every record alone and compares bytes")
-    results = play.cluster.namespace_folder(NAMESPACE) / "results" / BATCH
+    results = play.release.namespace_folder(NAMESPACE) / "results" / BATCH
     figures = _independent_proof(play, results)
     _commits_equal_shards(play)
     _quality(play, results / "output.jsonl")
@@ -46,7 +46,7 @@ def _independent_proof(play: Play, results: Path) -> dict[str, Any]:
 def _commits_equal_shards(play: Play) -> None:
     """Folds the commit log by hand: each line of a segment after its header is one commit."""
     batch = play.kubectl.read("inferencebatch", BATCH, "--namespace", NAMESPACE)
-    log = play.cluster.platform_store / "batches" / batch["metadata"]["uid"] / "log"
+    log = play.release.platform_store / "batches" / batch["metadata"]["uid"] / "log"
     lines = [line for segment in sorted(log.iterdir()) for line in segment.read_bytes().splitlines()[1:]]
     committed = {json.loads(line)["shard"] for line in lines}
     shards = batch["status"]["shards"]["total"]
@@ -66,7 +66,7 @@ def _quality(play: Play, output: Path) -> None:
 
 
 def _cost(play: Play, raw: float) -> None:
-    logs = (log for log in (play.cluster.folder / "vehicles").rglob("*runner*") if log.is_file())
+    logs = (log for log in play.fleet.folder.rglob("*runner*") if log.is_file())
     mean = milliseconds_a_record(log.read_text(errors="replace") for log in logs)
     play.stage.say(
         f"CPU a record: {mean:.2f} ms in sidecars, {raw:.2f} ms in the raw loop ({raw / mean:.2f})"

@@ -1,22 +1,20 @@
 """Scene: one vehicle is SIGKILLed. Its shards are somebody else's after the lease, and nothing is lost."""
 
 from parkade_hack import proc
-from parkade_hack.demo.play import Play, vehicle_row, working
+from parkade_hack.demo.play import Play, vehicle_row
 from parkade_hack.demo.stage import wait_for
 
 GONE_SECONDS = 5.0
 SILENT_SECONDS = 60.0
 
 
-def vehicle_dies(play: Play, spared: str) -> str:
-    """Kills the agent of a working vehicle other than *spared* and returns its name."""
-    name = next(name for name in working(play.api.snapshot()) if name != spared)
+def vehicle_dies(play: Play, name: str) -> None:
+    """Kills the agent of a working vehicle."""
     play.stage.title(f"{name} loses its power: SIGKILL")
-    below = proc.descendants(play.cluster.pid(name))
-    play.cluster.kill(name)
+    below = proc.descendants(play.fleet.pid(name))
+    play.fleet.kill(name)
     wait_for(lambda: not any(map(proc.is_alive, below)), GONE_SECONDS, "no process of the vehicle is left")
     play.stage.check(f"all {len(below)} processes below the agent died with it", holds=bool(below))
-    return name
 
 
 def await_silence(play: Play, name: str) -> None:

@@ -1,25 +1,29 @@
-"""Scene: three parked vehicles become Nodes that may work."""
+"""Scene: four vehicles enrol from outside, two simulated ones are pods of the release, and all may work."""
+
+from typing import Final
 
 from parkade_cli.snapshot import Snapshot
-from parkade_hack.demo.play import Play, vehicle_row
+from parkade_hack.demo.play import Play
 from parkade_hack.local import VehicleSpec
 from parkade_hack.paths import EXAMPLES
 
-VEHICLES = ("ada", "grace", "katherine")
 # Little, so that on two cores the batch lasts as long as a driver who comes and goes.
-CPU_SHARE = 0.15
-READY_SECONDS = 60.0
+CPU_SHARE: Final = 0.12
+SIMULATED: Final = 2
+ENROLLED: Final = ("ada", "dorothy", "grace", "katherine")
+READY_SECONDS: Final = 60.0
 
 
 def park_vehicles(play: Play) -> None:
-    """Applies the pool, starts three agents, waits until stock Kubernetes may schedule to each."""
-    play.stage.title(f"Three parked vehicles, each lending {CPU_SHARE} of a core")
+    """Applies the pool and enrols four vehicles; returns when stock Kubernetes may schedule to all six."""
+    play.stage.title(f"kubectl parkade enroll: four parked vehicles, each lending {CPU_SHARE} of a core")
     play.stage.say(play.kubectl("apply", "-f", str(EXAMPLES / "vehiclepool.yaml")).strip())
-    for name in VEHICLES:
-        play.cluster.add_vehicle(VehicleSpec(name, cpu_share=CPU_SHARE))
-    play.until(_all_free, READY_SECONDS, "three vehicles are free")
+    for name in ENROLLED:
+        play.fleet.add(VehicleSpec(name, cpu_share=CPU_SHARE))
+        play.stage.say(f"{name} has a one-time token and makes its own key")
+    play.until(_all_free, READY_SECONDS, "six vehicles are free")
 
 
 def _all_free(snapshot: Snapshot) -> bool:
-    rows = [vehicle_row(snapshot, f"vehicle-{name}") for name in VEHICLES]
-    return all(row is not None and row.state in {"Free", "Working"} for row in rows)
+    free = [row.name for row in snapshot.vehicles if row.state in {"Free", "Working"}]
+    return len(free) == len(ENROLLED) + SIMULATED

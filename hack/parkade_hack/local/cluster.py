@@ -8,7 +8,7 @@ from typing import Self
 
 from parkade_api import wellknown as wk
 from parkade_hack.controlplane import ControlPlane, Kubectl
-from parkade_hack.local.service import Forwarder
+from parkade_hack.local.service import Forwarder, Looked
 from parkade_hack.local.settings import (
     GATEWAY,
     OPERATOR,
@@ -82,11 +82,15 @@ class LocalCluster:
         return folder
 
     def add_vehicle(self, spec: VehicleSpec) -> Vehicle:
-        """Mints the vehicle's certificate, writes its first signals and starts its agent."""
-        vehicle = Vehicle(spec, self.folder / "vehicles" / spec.vehicle_id, self._authority)
+        """Starts the agent of a vehicle, whose certificate is minted here unless it has a token to enrol with."""
+        authority = None if spec.token else self._authority
+        vehicle = Vehicle(spec, self.folder / "vehicles" / spec.vehicle_id, authority)
         self.vehicles[vehicle.name] = vehicle
-        door = f"localhost:{self._reached_at.door}"
-        self._programs[vehicle.name] = vehicle.program(door, self._authority.files.cert)
+        door = {
+            "PARKADE_DOOR_ADDRESS": f"localhost:{self._reached_at.door}",
+            "PARKADE_DOOR_CA_FILE": str(self._authority.files.cert),
+        }
+        self._programs[vehicle.name] = vehicle.program(door if authority else {})
         self.start(vehicle.name)
         return vehicle
 
@@ -129,15 +133,16 @@ class LocalCluster:
         return str(found.get("spec", {}).get("holderIdentity") or "")
 
     def _forwarders(self) -> list[Forwarder]:
-        at = self._reached_at
-        return [
-            Forwarder(at.door, lambda: self._leaders().door),
-            Forwarder(at.enrolment, lambda: self._leaders().enrolment),
-            Forwarder(at.internal, lambda: self._leaders().internal),
-        ]
+        at, holder = self._reached_at, Looked(lambda: self.leader(wk.GATEWAY))
 
-    def _leaders(self) -> Ports:
-        return self._gateways.get(self.leader(wk.GATEWAY), self._gateways[GATEWAY])
+        def leaders() -> Ports:
+            return self._gateways.get(holder(), self._gateways[GATEWAY])
+
+        return [
+            Forwarder(at.door, lambda: leaders().door),
+            Forwarder(at.enrolment, lambda: leaders().enrolment),
+            Forwarder(at.internal, lambda: leaders().internal),
+        ]
 
     def _release_programs(self) -> dict[str, Program]:
         places, at = self._places, self._reached_at

@@ -42,8 +42,7 @@ CLAIMS: Final[Mapping[str, str]] = {"region": "eu", "hardware": "hw4"}
 class VehicleSpec:
     """What a vehicle is and lends: verified claims, its first signals, cores of CPU and concurrent runs.
 
-    With a *token* of `kubectl parkade enroll` it enrols by itself, and the token's claims count; without one its
-    certificate is minted here.
+    With a *token* of `kubectl parkade enroll` it enrols by itself, and the token's claims count.
     """
 
     vehicle_id: str
@@ -55,16 +54,19 @@ class VehicleSpec:
 
 
 class Vehicle:
-    """A vehicle whose bus is a file: `say` is what its sensors report next."""
+    """A vehicle whose bus is a file: `say` is what its sensors report next.
 
-    def __init__(self, spec: VehicleSpec, folder: Path, door_authority: Authority) -> None:
+    With *door_authority* its certificate is minted here; without, it enrols with the token that it is given.
+    """
+
+    def __init__(self, spec: VehicleSpec, folder: Path, door_authority: Authority | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.spec = spec
         self.name = f"{NODE_PREFIX}{spec.vehicle_id}"
         self.folder = folder
         self.signals_file = folder / "signals.jsonl"
         self.token_file = folder / "token"
-        self._certificate = None if spec.token else _certificate(spec, door_authority)
+        self._certificate = _certificate(spec, door_authority) if door_authority else None
         if spec.token:
             self.give(spec.token)
         self.say(spec.signals)
@@ -81,13 +83,11 @@ class Vehicle:
         with self.signals_file.open("a") as script:
             script.write(json.dumps({"signals": dict(signals)}) + "\n")
 
-    def program(self, door: str, door_ca: Path) -> Program:
-        """The agent of this vehicle, which dials *door* (host:port) and trusts *door_ca*."""
+    def program(self, surroundings: Mapping[str, str]) -> Program:
+        """The agent of this vehicle; *surroundings* are the settings by which it finds its gateway."""
         identity = {"PARKADE_ENROLMENT_TOKEN_FILE": str(self.token_file)}
         if self._certificate is not None:
             identity = {
-                "PARKADE_DOOR_ADDRESS": door,
-                "PARKADE_DOOR_CA_FILE": str(door_ca),
                 "PARKADE_CERT_FILE": str(self._certificate.cert),
                 "PARKADE_KEY_FILE": str(self._certificate.key),
             }
@@ -97,7 +97,8 @@ class Vehicle:
             "PARKADE_CPU_SHARE": str(self.spec.cpu_share),
             "PARKADE_LANES": str(self.spec.lanes),
         }
-        return Program(self.name, python_module("parkade_agent"), plain_environment() | identity | settings)
+        environment = plain_environment() | dict(surroundings) | identity | settings
+        return Program(self.name, python_module("parkade_agent"), environment)
 
 
 def _certificate(spec: VehicleSpec, authority: Authority) -> KeyPair:
