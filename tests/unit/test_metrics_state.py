@@ -49,7 +49,7 @@ def test_batches_are_added_up() -> None:
             slots_running=3,
             slots_idle=1,
         ),
-        running(records_total=10, shards_total=1, shards_leased=2, slots_silent=2),
+        running(records_total=10, shards_total=1, shards_leased=2, slots_silent=2, slots_starting=1),
         pb.BatchProgress(state=pb.COMPLETE, records_total=50, records_succeeded=49, shards_total=5),
     ]
     seen = by_name(read_snapshot(pb.Snapshot(batches=batches), strays=0, sessions=7))
@@ -59,7 +59,12 @@ def test_batches_are_added_up() -> None:
     assert seen["parkade_records_left",] == 65 + 10
     assert seen["parkade_shards_leased",] == 6
     assert seen["parkade_shards_open",] == 2
-    assert [seen["parkade_slots", state] for state in ("working", "idle", "silent")] == [2, 1, 2]
+    assert [seen["parkade_slots", state] for state in ("starting", "working", "idle", "silent")] == [
+        1,
+        2,
+        1,
+        2,
+    ]
     assert seen["parkade_sessions",] == 7
 
 

@@ -90,7 +90,7 @@ _VEHICLES: Final = (
     ),
     Panel(
         "Slots",
-        "Slots that work, that find no shard, and that are on vehicles that are not heard.",
+        "Slots that start, that work, that find no shard, and that are on vehicles that are not heard.",
         "short",
         (Query("sum by (state) (parkade_slots)", "{{state}}"),),
         is_stacked=True,

@@ -43,8 +43,8 @@ SESSIONS: Final = Figure(
 )
 SLOTS: Final = Figure(
     "parkade_slots",
-    "Slots on vehicles by state: working, idle (no shard to be had) or silent (the vehicle is not heard). Many silent"
-    " ones hold shards back until their leases end.",
+    "Slots on vehicles by state: starting (bundle and programs), working, idle (no shard to be had) or"
+    " silent (the vehicle is not heard). Many silent ones hold shards back until their leases end.",
     ("state",),
 )
 BATCHES: Final = Figure(
@@ -105,6 +105,7 @@ def _read_batches(batches: Iterable[pb.BatchProgress]) -> Iterator[Reading]:
         number = pb.BatchState.Value(state.name)
         yield BATCHES.read(sum(batch.state == number for batch in known), state)
     idle = sum(batch.slots_idle for batch in known)
+    yield SLOTS.read(sum(batch.slots_starting for batch in known), "starting")
     yield SLOTS.read(sum(batch.slots_running for batch in known) - idle, "working")
     yield SLOTS.read(idle, "idle")
     yield SLOTS.read(sum(batch.slots_silent for batch in known), "silent")
