@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def test_generated_files_are_current(root: Path, tmp_path: Path) -> None:
-    """Generating the protos' stubs and the CRDs anew gives the committed bytes."""
+    """Generating stubs, CRDs, the dashboard and the page of metrics anew gives the committed bytes."""
     subprocess.run([root / "hack" / "generate.sh", tmp_path], check=True, capture_output=True)
     made = [path for path in tmp_path.rglob("*") if path.is_file()]
     stale = [
