@@ -72,11 +72,11 @@ def slot(cluster: LocalCluster, control_plane: ControlPlane, int8_bundle: Bundle
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     control_plane.kubectl("create", "namespace", namespace)
     garage = Garage(cluster, namespace, int8_bundle.folder)
-    (vehicle,) = garage.open(share=0.5)
-    spec = {"sharding": {"recordsPerShard": 1}, "parallelism": 1}
-    garage.kubectl.apply(garage.batch("long", long_documents(300), **spec))
+    (vehicle,) = garage.open(share=0.3)
+    spec = {"sharding": {"recordsPerShard": 10}, "parallelism": 1}
+    garage.kubectl.apply(garage.batch("long", long_documents(1500), **spec))
     slot = Slot(garage, vehicle)
-    eventually(lambda: any("nodeName" in pod["spec"] for pod in garage.slots("long")), 60, "a slot")
+    eventually(lambda: any("nodeName" in pod["spec"] for pod in garage.slots("long")), 120, "a slot")
     yield slot
     garage.close()
     control_plane.kubectl("delete", "namespace", namespace, "--wait=false")
