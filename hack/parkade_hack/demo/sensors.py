@@ -13,7 +13,7 @@ def overheats(play: Play, name: str) -> None:
     play.stage.title(f"The computer of {name} gets {HOT_CELSIUS:.0f} degrees hot")
     play.fleet.vehicles[name].say({vss.COMPUTE_CELSIUS: HOT_CELSIUS})
     seen = play.until(
-        lambda seen: is_closed(seen, name) and name not in working(seen),
+        lambda seen: bool(_why(seen, name)) and name not in working(seen),
         TAINT_SECONDS,
         f"{name} is closed and has no work",
     )
@@ -24,7 +24,11 @@ def is_unplugged(play: Play, name: str) -> None:
     """The cable is pulled: no new work, but what runs may end."""
     play.stage.title(f"Somebody unplugs {name}")
     play.fleet.vehicles[name].say({vss.PLUGGED_IN: False, vss.IS_CHARGING: False})
-    seen = play.until(lambda seen: is_closed(seen, name), TAINT_SECONDS, f"{name} gets no new slot")
+    seen = play.until(
+        lambda seen: is_closed(seen, name) and bool(_why(seen, name)),
+        TAINT_SECONDS,
+        f"{name} gets no new slot",
+    )
     play.stage.check(f"{name}: {_why(seen, name)}", holds="NotCharging" in _why(seen, name))
     play.stage.check(f"{name} goes on with the slot that it has", holds=name in working(seen))
 
