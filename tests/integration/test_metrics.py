@@ -25,7 +25,7 @@ from parkade_models.bundle import Bundle
 from support.batches import Garage, long_documents, pool
 from support.controlplane import eventually
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.prometheus]
+pytestmark = [pytest.mark.controlplane, pytest.mark.prometheus, pytest.mark.timeout(600)]
 
 PANELS: Final = {panel.title: panel for row in ROWS for panel in row.panels}
 SIMULATED: Final = 2
@@ -73,7 +73,7 @@ def _play(release: Release, fleet: Fleet, bundle: Path) -> None:
     everything["spec"]["selector"] = hardware
     garage.kubectl.apply(everything)
     eventually(lambda: garage.pool_status("vehicles").get("eligible") == SIMULATED + 1, 60, "all eligible")
-    garage.kubectl.apply(garage.batch("watched", long_documents(240)))
+    garage.kubectl.apply(garage.batch("watched", long_documents(160)))
     garage.wait_for_commits("watched", 2)
     ada = fleet.vehicles["vehicle-ada"]
     eventually(lambda: _works(release.kubectl, "vehicle-ada"), 60, "ada works")
