@@ -49,7 +49,7 @@ SIMULATION: Final = "parkade-simulation"  # ServiceAccount, Deployment
 SECRET_CA: Final = "parkade-gateway-ca"  # noqa: S105 - tls.crt and tls.key of the door's CA; the gateway, once
 CONFIG_MAP_CA: Final = "parkade-gateway-ca"  # ca.crt, the public part; the gateway
 SECRET_TOKENS: Final = "parkade-enrolment-tokens"  # noqa: S105 - hashes of enrolment tokens; the CLI, the gateway
-CONFIG_MAP_REVOKED: Final = "parkade-revoked"  # vehicle id -> RFC 3339: certificates up to then are void; the CLI
+CONFIG_MAP_REVOKED: Final = "parkade-revoked"  # vehicle id -> RFC 3339: enrolled up to then is void; the CLI
 
 LABEL_LEADER: Final = f"{GROUP}/leader"  # "true" on the one gateway pod that the Service shall reach
 LABEL_SIMULATED: Final = f"{GROUP}/simulated"

@@ -4,7 +4,8 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -23,6 +24,7 @@ from support.controlplane import eventually, leaving_nothing
 from support.enrolment import CommandLine, Identity, ShortLivedCluster, crowd, enrol, fleet, refusal, renew
 
 REFUSED = grpc.StatusCode.PERMISSION_DENIED
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 UNKNOWN = grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -49,6 +51,12 @@ def sessions(cluster: ShortLivedCluster, vehicle: Vehicle) -> int:
     return len(cluster.lines(vehicle.name, "session open"))
 
 
+def labels_of(cluster: ShortLivedCluster, vehicle: Vehicle) -> dict[str, str]:
+    """The labels of the vehicle's Node."""
+    labels: dict[str, str] = cluster.kubectl.read("node", vehicle.name)["metadata"]["labels"]
+    return labels
+
+
 def stolen(vehicle: Vehicle) -> Identity:
     """A copy of what the vehicle keeps to itself."""
     folder = vehicle.folder / "state" / "identity"
@@ -69,7 +77,7 @@ def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
     token = command.token("ada", "--claim", "region=eu", "--claim", "hardware=hw4")
     ada = cluster.add_vehicle(VehicleSpec("ada", token=token))
     eventually(lambda: cluster.kubectl.run("get", "node", ada.name).returncode == 0, 20, "the Node")
-    labels = cluster.kubectl.read("node", ada.name)["metadata"]["labels"]
+    labels = labels_of(cluster, ada)
     assert (labels["parkade.dev/region"], labels["parkade.dev/hardware"]) == ("eu", "hw4")
     assert (ada.folder / "state" / "identity" / "key.pem").stat().st_mode & 0o777 == 0o600
     first = identity_of(stolen(ada).certificate)
@@ -97,11 +105,7 @@ def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
     ada.give(command.token("ada", "--claim", "region=us"))
     eventually(lambda: sessions(cluster, ada) > before, 30, "a session of the new enrolment")
     assert identity_of(stolen(ada).certificate).enrolled_at > first.enrolled_at
-    eventually(
-        lambda: cluster.kubectl.read("node", ada.name)["metadata"]["labels"]["parkade.dev/region"] == "us",
-        10,
-        "the new claims",
-    )
+    eventually(lambda: labels_of(cluster, ada)["parkade.dev/region"] == "us", 10, "the new claims")
     assert refusal(lambda: renew(read_token(token), copy))[0] in (UNKNOWN, grpc.StatusCode.UNAVAILABLE)
 
 
@@ -117,54 +121,68 @@ def test_a_token_is_good_for_one_key(cluster: ShortLivedCluster, command: Comman
     assert refusal(lambda: enrol(token, token="guess"))[1].startswith("this token is not known here")  # noqa: S106
 
 
+HELLO = pb.VehicleMessage(hello=pb.Hello())
+TELEMETRY = pb.VehicleMessage(telemetry=pb.Telemetry())
+
+
+@dataclass
+class Callers:
+    """Sessions of callers that are no agents, open until they are let go."""
+
+    shown: EnrolmentToken
+    over: threading.Event = field(default_factory=threading.Event)
+    calls: list[Iterator[pb.GatewayMessage]] = field(default_factory=list)
+
+    def say(self, stub: rpc.FleetStub, *messages: pb.VehicleMessage) -> Iterator[pb.GatewayMessage]:
+        """Opens a session that says *messages* and then nothing."""
+
+        def talk() -> Iterator[pb.VehicleMessage]:
+            yield from messages
+            self.over.wait(60)
+
+        self.calls.append(stub.Session(talk(), timeout=60))
+        return self.calls[-1]
+
+    def fight(self, *rivals: rpc.FleetStub) -> None:
+        """Opens session after session, of one after the other."""
+        while True:
+            for rival in rivals:
+                next(self.say(rival, HELLO))
+
+
 def test_who_asks_too_much_is_told_and_nobody_else_suffers(
     cluster: ShortLivedCluster, command: CommandLine
 ) -> None:
-    """Floods of messages, two vehicles with one key, a stream without hello, and a crowd at the enrolment port."""
-    shown = read_token(command.token("nobody"))
-    dora, emil, finn = cluster.mint("dora"), cluster.mint("emil"), cluster.mint("finn")
-    silent, release = pb.VehicleMessage(hello=pb.Hello()), threading.Event()
-
-    def session(stub: rpc.FleetStub, messages: Iterable[pb.VehicleMessage]) -> Iterator[pb.GatewayMessage]:
-        return stub.Session(iter(messages), timeout=30)
-
-    def hold() -> Iterator[pb.VehicleMessage]:
-        yield silent
-        release.wait(60)
-
+    """A flood of messages, two vehicles with one key, and a stream without hello, beside a vehicle that behaves."""
+    callers = Callers(read_token(command.token("nobody")))
     with (
-        fleet(shown, dora) as stub,
-        fleet(shown, dora) as twin,
-        fleet(shown, emil) as quiet,
-        fleet(shown, finn) as loud,
+        fleet(callers.shown, cluster.mint("dora")) as stub,
+        fleet(callers.shown, cluster.mint("emil")) as quiet,
+        fleet(callers.shown, cluster.mint("finn")) as loud,
     ):
-        steady = session(quiet, hold())
+        steady, mute = callers.say(quiet, HELLO), callers.say(quiet)
         assert next(steady).HasField("welcome")
-        mute = session(quiet, iter(release.wait, True))
-        flood = [silent, *[pb.VehicleMessage(telemetry=pb.Telemetry())] * 10_000]
-        code, words = refusal(lambda: list(session(loud, flood)))
-        assert (code, "more than 300 a second" in words) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
-
-        calls = [session(twin, hold())]
-
-        def fight() -> None:
-            while True:
-                for rival in (stub, twin):
-                    calls.append(session(rival, hold()))
-                    next(calls[-1])
-
-        next(calls[0])
+        code, words = refusal(lambda: list(callers.say(loud, HELLO, *[TELEMETRY] * 10_000)))
+        assert (code, "more than 300 a second" in words) == (EXHAUSTED, True)
+        next(callers.say(stub, HELLO))
         eventually(lambda: cluster.kubectl.run("get", "node", "vehicle-dora").returncode == 0, 20, "the Node")
-        assert refusal(fight)[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with fleet(callers.shown, cluster.mint("dora")) as twin:
+            assert refusal(lambda: callers.fight(twin, stub))[0] is EXHAUSTED
         assert refusal(lambda: list(mute)) == (grpc.StatusCode.DEADLINE_EXCEEDED, "no hello came")
         assert not steady.done()  # type: ignore[attr-defined]
-        release.set()
+        callers.over.set()
     eventually(lambda: events(cluster, "dora", "SessionReplaced"), 10, "an Event")
     (warning,) = events(cluster, "dora", "SessionReplaced")
     assert "kubectl parkade revoke" in warning
 
-    codes = crowd(shown, 1000)
-    assert {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED} <= set(codes)
+
+def test_a_crowd_at_the_enrolment_port_is_slowed_down(
+    cluster: ShortLivedCluster, command: CommandLine
+) -> None:
+    """Whoever asks without a proper request is told so up to a rate, and then to come back later."""
+    codes = crowd(read_token(command.token("nobody")), 1000)
+    assert {grpc.StatusCode.INVALID_ARGUMENT, EXHAUSTED} <= set(codes)
+    assert cluster.is_running("gateway")
 
 
 def test_enroll_prints_the_token_alone(command: CommandLine) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from parkade_agent.simulation.script import PARKED
 from parkade_api import vss
 from parkade_api.wellknown import NODE_PREFIX, SAN_CLAIM, SAN_VEHICLE
 from parkade_hack.pki import Authority, KeyPair, Subject
@@ -13,18 +14,6 @@ from parkade_hack.processes import Program, plain_environment, python_module
 
 Signals = Mapping[str, float | bool | str]
 
-PARKED: Final[Signals] = {
-    vss.SPEED: 0.0,
-    vss.IS_MOVING: False,
-    vss.PARKING_BRAKE: True,
-    vss.PARK_LOCK: True,
-    vss.LOW_VOLTAGE_STATE: "OFF",
-    vss.STATE_OF_CHARGE: 82.0,
-    vss.IS_CHARGING: True,
-    vss.PLUGGED_IN: True,
-    vss.BATTERY_CELSIUS: 24.0,
-    vss.COMPUTE_CELSIUS: 45.0,
-}
 # A driver has got in and drives off; the cable is out.
 AWAY: Final[Signals] = {
     vss.LOW_VOLTAGE_STATE: "ON",
