@@ -174,13 +174,13 @@ _CONTROL_PLANE: Final = (
     ),
     Panel(
         "Memory",
-        "Resident memory of operator and gateway, replicas that stand by included.",
+        "Resident memory of operator and gateway; of several replicas the largest.",
         "bytes",
         (
             Query(
-                "sum by (lease, instance) (process_resident_memory_bytes * on (job, instance)"
-                " group_left (lease) (parkade_leader >= bool 0))",
-                "{{lease}} {{instance}}",
+                "max by (lease) (process_resident_memory_bytes * on (job, instance) group_left (lease)"
+                " (parkade_leader >= bool 0))",
+                "{{lease}}",
             ),
         ),
     ),
