@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
@@ -10,15 +11,33 @@ from typing_extensions import override
 
 CONNECT_SECONDS = 5.0
 CHUNK_BYTES = 64 * 1024
+FRESH_SECONDS = 0.5
+
+
+class Looked:
+    """What *look* says, asked at most twice a second however often it is wanted."""
+
+    def __init__(self, look: Callable[[], str]) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._found = ""
+        self._until = 0.0
+
+    def __call__(self) -> str:
+        """The answer, half a second old at most."""
+        with self._lock:
+            if time.monotonic() > self._until:
+                self._found, self._until = self._look(), time.monotonic() + FRESH_SECONDS
+            return self._found
 
 
 class Forwarder:
     """Hands every connection to *port* of 127.0.0.1 on to the port that *target* names then.
 
-    None is nobody: the connection is closed. As with a Service, a connection stays with whom it reached.
+    As with a Service, a connection stays with whom it reached.
     """
 
-    def __init__(self, port: int, target: Callable[[], int | None]) -> None:
+    def __init__(self, port: int, target: Callable[[], int]) -> None:
         self._server = _Server(port, target)
         self._thread = threading.Thread(
             target=self._server.serve_forever, name=f"service-{port}", daemon=True
@@ -39,7 +58,7 @@ class _Server(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, port: int, target: Callable[[], int | None]) -> None:
+    def __init__(self, port: int, target: Callable[[], int]) -> None:
         self.target = target
         super().__init__(("127.0.0.1", port), _Connection)
 
@@ -50,8 +69,6 @@ class _Connection(BaseRequestHandler):
     @override
     def handle(self) -> None:
         port = self.server.target()
-        if port is None:
-            return
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), CONNECT_SECONDS) as behind:
             behind.settimeout(None)
             back = threading.Thread(target=_pump, args=(behind, self.request), daemon=True)
