@@ -95,9 +95,10 @@ def revoke(release: Release, vehicle: str) -> datetime:
 def _after(earlier: str) -> datetime:
     """The first moment that is surely after an earlier revocation and what was enrolled since."""
     try:
-        return datetime.fromisoformat(earlier) + timedelta(seconds=1)
+        moment = datetime.fromisoformat(earlier) + timedelta(seconds=1)
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+        moment = datetime.min
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def claims_of(pairs: Sequence[str]) -> dict[str, str]:
