@@ -97,7 +97,7 @@ def _after(earlier: str) -> datetime:
     try:
         moment = datetime.fromisoformat(earlier) + timedelta(seconds=1)
     except ValueError:
-        moment = datetime.min
+        moment = datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
