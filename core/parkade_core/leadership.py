@@ -23,8 +23,7 @@ Object = dict[str, Any]
 class Standing(StrEnum):
     """How a Lease stands to one candidate."""
 
-    VANISHED = "Vanished"  # deleted just now, and its leader may not know yet
-    MISSING = "Missing"
+    MISSING = "Missing"  # only an installation or an upgrade of the release makes it
     FREE = "Free"
     OURS = "Ours"
     EXPIRED = "Expired"
@@ -73,31 +72,30 @@ def standing(sighting: Sighting, me: str, now: float) -> Standing:
     One that is already ours is that of our predecessor in the same pod, which has ended.
     """
     lease = sighting.lease
-    unchanged = now - sighting.since
     if lease is None:
-        return Standing.MISSING if unchanged >= DURATION_SECONDS else Standing.VANISHED
+        return Standing.MISSING
     if not lease.holder:
         return Standing.FREE
     if lease.holder == me:
         return Standing.OURS
-    return Standing.EXPIRED if unchanged >= lease.duration else Standing.HELD
+    return Standing.EXPIRED if now - sighting.since >= lease.duration else Standing.HELD
 
 
 def may_take(how: Standing) -> bool:
     """Whether a candidate may take a Lease that stands so to it."""
-    return how not in (Standing.HELD, Standing.VANISHED)
+    return how in (Standing.FREE, Standing.OURS, Standing.EXPIRED)
 
 
-def acquisition(lease: LeaseView | None, me: str, now_micro: str) -> Object:
-    """What makes *me* the leader: a merge patch guarded by the version that was judged, or a new Lease's parts."""
+def acquisition(lease: LeaseView, me: str, now_micro: str) -> Object:
+    """The merge patch that makes *me* the leader, guarded by the version that was judged."""
     return {
-        "metadata": {"resourceVersion": lease.version} if lease else {},
+        "metadata": {"resourceVersion": lease.version},
         "spec": {
             "holderIdentity": me,
             "leaseDurationSeconds": DURATION_SECONDS,
             "acquireTime": now_micro,
             "renewTime": now_micro,
-            "leaseTransitions": (lease.transitions if lease else 0) + 1,
+            "leaseTransitions": lease.transitions + 1,
         },
     }
 

@@ -21,8 +21,6 @@ from support.apiserver import ApiServer, serving
 from support.controlplane import eventually
 from support.objects import Object
 
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/parkade-system/leases"
-LEASE = f"{LEASES}/parkade-gateway"
 ME = "gateway-a"
 
 
@@ -123,6 +121,16 @@ async def test_another_ones_lease_is_only_looked_at(ground: Ground) -> None:
     await stopper
     assert ground.api.requests("PATCH") == []
     assert ground.watchman.set_to == []
+
+
+async def test_a_lease_that_is_not_there_is_waited_for(ground: Ground) -> None:
+    """An uninstalled release is not brought back: nobody leads and nothing is created, until somebody installs it."""
+    ground.api.refuse(404, "NotFound", "no such lease")
+    ground.api.refuse(404, "NotFound", "no such lease")
+    ground.api.answer(lease(), *[lease(ME, "2", 1)] * 50)
+    async with ground.election.term(ground.stopping) as leads:
+        assert leads
+    assert {verb for verb, *_ in ground.api.asked} == {"GET", "PATCH"}
 
 
 async def test_a_lost_race_and_a_refusal_are_looked_at_again(ground: Ground) -> None:

@@ -126,8 +126,8 @@ class Election:
     ) -> None:
         self._client = client
         self._me = candidate.holder
-        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{candidate.namespace}/leases"
         self._name = name
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{candidate.namespace}/leases/{name}"
         self._watchman = watchman
         self._clock = clock
         self._sighting: Sighting | None = None
@@ -174,14 +174,14 @@ class Election:
         now = self._clock()
         self._sighting = sight(self._sighting, lease, now)
         how = standing(self._sighting, self._me, now)
-        if may_take(how):
+        if lease is not None and may_take(how):
             await self._take(lease, how)
         return how, lease.holder if lease else ""
 
-    async def _take(self, lease: LeaseView | None, how: Standing) -> None:
-        body, sent_at = acquisition(lease, self._me, _now_micro()), self._clock()
+    async def _take(self, lease: LeaseView, how: Standing) -> None:
+        sent_at = self._clock()
         try:
-            taken = await self._write(body) if lease else await self._create(body)
+            taken = await self._write(acquisition(lease, self._me, _now_micro()))
         except Conflict:
             return
         if self._clock() - sent_at < DEADLINE_SECONDS:
@@ -230,17 +230,12 @@ class Election:
 
     async def _read(self) -> LeaseView | None:
         try:
-            return lease_view(await _answered(self._client.get(f"{self._collection}/{self._name}")))
+            return lease_view(await _answered(self._client.get(self._path)))
         except NotFound:
             return None
 
     async def _write(self, body: Object) -> LeaseView:
-        path = f"{self._collection}/{self._name}"
-        return lease_view(await _answered(self._client.patch(path, body, MERGE)))
-
-    async def _create(self, body: Object) -> LeaseView:
-        meta = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}}
-        return lease_view(await _answered(self._client.create(self._collection, body | meta)))
+        return lease_view(await _answered(self._client.patch(self._path, body, MERGE)))
 
 
 async def _answered(request: Awaitable[_T]) -> _T:
