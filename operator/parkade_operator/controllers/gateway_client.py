@@ -16,7 +16,7 @@ from parkade_operator.kube.errors import KubeError
 
 _CALL_SECONDS = 10.0
 _FIRST_WAIT = 0.5
-_LONGEST_WAIT = 5.0
+_LONGEST_WAIT = 1.0
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
