@@ -18,8 +18,8 @@ from support.crashing import WORKER, Point
 
 BATCHES = 2
 LINES = [*documents(18), b"{broken\n", request_line("empty", "   ")]
-RECORDS_PER_SHARD = 4
-SHARDS = 5
+RECORDS_PER_SHARD = 10
+SHARDS = 2
 WAVE_SECONDS = 240.0
 LOOK_SECONDS = 1.5
 CONVERGED_SECONDS = 60.0
