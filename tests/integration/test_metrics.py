@@ -28,7 +28,7 @@ from support.controlplane import eventually
 pytestmark = [pytest.mark.controlplane, pytest.mark.prometheus, pytest.mark.timeout(600)]
 
 PANELS: Final = {panel.title: panel for row in ROWS for panel in row.panels}
-SIMULATED: Final = 2
+SIMULATED: Final = 1
 NAMESPACE: Final = "default"
 # What has no series before its first event, and what no scenario of health can show.
 ONLY_AFTER_AN_EVENT: Final = {"parkade_calls_refused_total", "parkade_sessions_ended_total"}
@@ -62,6 +62,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory, int8_bundle: Bundle) -> It
             _play(release, fleet, int8_bundle.folder)
             eventually(lambda: _has_seen_the_end(prometheus), 30, "the end was scraped")
             yield Watched(prometheus, time.monotonic() - begun)
+        # Its control plane goes, too: nobody has to be told good-bye.
+        release.node.kill()
 
 
 def _play(release: Release, fleet: Fleet, bundle: Path) -> None:
