@@ -12,6 +12,7 @@ from parkade_core.batch.commit import Kind, Segment, decode_segment
 from parkade_hack.controlplane import ControlPlane
 from parkade_hack.local import LocalCluster
 from parkade_hack.preparation import prepare
+from parkade_hack.processes import accepts_connections
 from parkade_operator.shards import layout
 from parkade_operator.shards.errors import AlreadyExists
 from parkade_operator.shards.store import BlockingStore
@@ -31,6 +32,14 @@ def cluster(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
         yield running
 
 
+@pytest.fixture(autouse=True)
+def everybody(cluster: LocalCluster) -> None:
+    """Whatever a test before this one left behind: all four processes run and may lead."""
+    for name in cluster.metrics_ports:
+        if not cluster.is_running(name):
+            stand_by(cluster, name)
+
+
 def follow(cluster: LocalCluster, leases: tuple[str, ...], end: Callable[[str], object]) -> list[str]:
     """Who led before *end* was done to them; returns when others hold all *leases*."""
     before = [
@@ -45,6 +54,12 @@ def follow(cluster: LocalCluster, leases: tuple[str, ...], end: Callable[[str], 
             f"another one holds {lease}",
         )
     return before
+
+
+def stand_by(cluster: LocalCluster, name: str) -> None:
+    """Starts a process anew; returns when it can take over."""
+    cluster.start(name)
+    eventually(lambda: accepts_connections(cluster.metrics_ports[name]), 30, f"{name} has started")
 
 
 def segments(cluster: LocalCluster, uid: str) -> list[Segment]:
@@ -70,7 +85,7 @@ def test_a_batch_survives_the_death_and_the_departure_of_its_leaders(
     killed = follow(cluster, (GATEWAY, OPERATOR), cluster.kill)
     assert time.monotonic() - began <= FOLLOWS_SECONDS
     for name in killed:
-        cluster.start(name)
+        stand_by(cluster, name)
     garage.wait_for_commits("docs", 6)
     for lease in (GATEWAY, OPERATOR):
         codes: list[int | None] = []
@@ -78,7 +93,7 @@ def test_a_batch_survives_the_death_and_the_departure_of_its_leaders(
         (told,) = follow(cluster, (lease,), lambda name, codes=codes: codes.append(cluster.stop(name)))  # type: ignore[misc]
         assert time.monotonic() - began <= HANDS_OVER_SECONDS
         assert codes == [0]
-        cluster.start(told)
+        stand_by(cluster, told)
     garage.wait_for("docs", "Completed", 150)
     assert garage.prove("docs").returncode == 0
 
@@ -96,7 +111,7 @@ def test_a_gateway_that_sleeps_past_its_lease_ends_and_its_next_segment_is_refus
     os.kill(cluster.pid(stopped), signal.SIGCONT)
     assert cluster.wait(stopped, 2) == 1
     assert "the Lease was not renewed for 10 seconds" in cluster.log(stopped).read_text().splitlines()[-1]
-    cluster.start(stopped)
+    stand_by(cluster, stopped)
     old, new = claims(cluster, uid)
     with pytest.raises(AlreadyExists):
         BlockingStore(cluster.platform_store).create(
