@@ -178,7 +178,9 @@ def fill_authority(kubectl: Kubectl, authority: Authority) -> None:
     ):
         meta = {"name": name, "namespace": wk.SYSTEM_NAMESPACE}
         manifest = {"apiVersion": "v1", "kind": kind, "metadata": meta, "data": data}
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(manifest))
+        # A manager of its own, because the chart is applied again by kubectl's and would take away what that one wrote.
+        ours = ("--server-side", "--force-conflicts", "--field-manager=parkade-local")
+        kubectl("apply", *ours, "-f", "-", stdin=json.dumps(manifest))
 
 
 def _names(process: str, replicas: int) -> list[str]:
