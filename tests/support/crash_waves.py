@@ -136,7 +136,9 @@ class Waves:
         visitor.step()
         found = self.garage.kubectl.read("inferencebatches,pods", "-n", self.garage.namespace)["items"]
         phases = {item["metadata"]["name"]: item.get("status", {}).get("phase") for item in found}
-        assert "Failed" not in {phases[name] for name in names}, found
+        statuses = [item.get("status", {}) for item in found if item["metadata"]["name"] in names]
+        failed = [status for status in statuses if status.get("phase") == "Failed"]
+        assert not failed, failed
         is_idle = not any(item["kind"] == "Pod" for item in found)
         return is_idle and visitor.is_gone and all(phases[name] == "Completed" for name in names)
 
