@@ -84,8 +84,10 @@ async def _lead(
     settings: Settings, client: KubeClient, store: PlatformStore, workers: WorkerPool, stopping: asyncio.Event
 ) -> int:
     """All that only one gateway may do; when it returns nothing of it is left."""
+    authority = await fetch_authority(client, settings, stopping)
+    if authority is None:
+        return 0
     changes = Changes()
-    authority = await fetch_authority(client, settings)
     batches = Batches(store, FileRoot(settings.file_root), workers, time.monotonic, new_id, changes.notify)
     gateway = wire(settings, client, authority, batches, changes)
     StateCollector(FIGURES, gateway.readings).register()

@@ -16,15 +16,21 @@ _GATEWAY_PODS = "app.kubernetes.io/component=gateway"
 _log = structlog.get_logger()
 
 
-async def fetch_authority(client: KubeClient, settings: Settings) -> Authority:
-    """The release's authority, made if there was none; waits for the API server. Raises ValueError: it is broken."""
-    while True:
+async def fetch_authority(
+    client: KubeClient, settings: Settings, stopping: asyncio.Event
+) -> Authority | None:
+    """The release's authority, made if there was none; waits for the API server, None when told to stop meanwhile.
+
+    Raises ValueError when it is broken.
+    """
+    while not stopping.is_set():
         try:
             pair = await fetch_pair(client, settings.namespace)
             return Authority(pair, settings.names, settings.certificate_seconds)
         except KubeError as error:
             _log.warning("the authority cannot be read", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
+    return None
 
 
 async def keep_visible(client: KubeClient, settings: Settings, authority: Authority) -> None:
