@@ -10,7 +10,7 @@ import pytest
 from parkade_api.wellknown import GATEWAY, OPERATOR
 from parkade_core.batch.commit import Kind, Segment, decode_segment
 from parkade_hack.controlplane import ControlPlane
-from parkade_hack.local import LocalCluster
+from parkade_hack.local import LocalCluster, Vehicle
 from parkade_hack.preparation import prepare
 from parkade_hack.processes import accepts_connections
 from parkade_operator.shards import layout
@@ -78,12 +78,14 @@ def test_a_batch_survives_the_death_and_the_departure_of_its_leaders(
     garage: Garage, cluster: LocalCluster
 ) -> None:
     """SIGKILL of both leaders: others lead within 20 s. SIGTERM: within 5 s, exit code 0. The files prove right."""
-    garage.open(2, share=0.3)
+    vehicle, _ = garage.open(2, share=0.3)
     garage.kubectl.apply(garage.batch("docs", long_documents(400)))
     garage.wait_for_commits("docs", 2)
     began = time.monotonic()
     killed = follow(cluster, (GATEWAY, OPERATOR), cluster.kill)
     assert time.monotonic() - began <= FOLLOWS_SECONDS
+    port = cluster._gateways[cluster.leader(GATEWAY)].kubelet
+    eventually(lambda: kubelet_port(garage, vehicle) == port, 20, "the Node names the new leader's port")
     for name in killed:
         stand_by(cluster, name)
     garage.wait_for_commits("docs", 6)
@@ -123,6 +125,12 @@ def test_a_gateway_that_sleeps_past_its_lease_ends_and_its_next_segment_is_refus
     assert {segment.nonce for segment in log[: new.seq]} == {old.nonce}
     assert {segment.nonce for segment in log[new.seq :]} == {new.nonce}
     assert garage.prove("docs").returncode == 0
+
+
+def kubelet_port(garage: Garage, vehicle: Vehicle) -> int:
+    """Where the API server asks for logs of the vehicle."""
+    endpoints = garage.kubectl.read("node", vehicle.name)["status"]["daemonEndpoints"]
+    return int(endpoints["kubeletEndpoint"]["Port"])
 
 
 def claims(cluster: LocalCluster, uid: str) -> list[Segment]:
