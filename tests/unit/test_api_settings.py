@@ -12,11 +12,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from parkade_api.settings import load
 
 PROCESSES = {
-    "parkade_agent": ("parkade-agent", "PARKADE_DOOR_ADDRESS"),
+    "parkade_agent": ("parkade-agent", "PARKADE_STATE_DIR"),
     "parkade_agent.runner": ("parkade-runner", "PARKADE_AGENT_SOCKET"),
     "parkade_agent.sidecar": ("parkade-sidecar", "PARKADE_SLOT_DIR"),
-    "parkade_operator.controllers": ("parkade-operator", "PARKADE_GATEWAY_CA_FILE"),
-    "parkade_operator.gateway": ("parkade-gateway", "PARKADE_DOOR_CERT_FILE"),
+    "parkade_operator.controllers": ("parkade-operator", "PARKADE_GATEWAY_TOKEN_FILE"),
+    "parkade_operator.gateway": ("parkade-gateway", "PARKADE_PLATFORM_STORE"),
 }
 
 
