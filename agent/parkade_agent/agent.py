@@ -152,8 +152,16 @@ class Agent:
         """A vehicle runs one slot: the next one starts when no process of the last is left."""
         for other in before:
             await other.has_ended.wait()
-        await slot.run()
-        status = slot.status()
+        try:
+            await slot.run()
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            # Nobody would hear of it: the gateway would wait for this slot for as long as the vehicle is there.
+            _log.exception("slot broken", pod=slot.assignment.pod_name)
+            slot.has_ended.set()
+            status = _ended(slot.assignment.pod_uid, "Error", f"the slot broke: {error!r}")
+            self._report(status)
+        else:
+            status = slot.status()
         del self._slots[status.pod_uid]
         self._folders.keep(slot.folder)
         self._remember(status)

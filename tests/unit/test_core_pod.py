@@ -167,6 +167,18 @@ def test_the_run_before_is_shown_as_last_state() -> None:
     assert "lastState" not in sidecar
 
 
+def test_another_gateway_replaces_the_address_of_the_last() -> None:
+    """The list of addresses merges by address, and two of one family are refused: it is replaced whole, once."""
+    pod, view = slot_pod(), PodView({"sidecar": UP, "runner": UP})
+    first = pod_status(pod, view, "10.0.0.1", LATER)["status"]
+    assert first["hostIPs"] == [{"ip": "10.0.0.1"}]
+    pod["status"] = first
+    assert pod_status(pod, view, "10.0.0.1", LATER)["status"]["hostIPs"] == [{"ip": "10.0.0.1"}]
+    second = pod_status(pod, view, "10.0.0.2", LATER)["status"]
+    assert second["hostIP"] == "10.0.0.2"
+    assert second["hostIPs"] == [{"$patch": "replace"}, {"ip": "10.0.0.2"}]
+
+
 def test_the_status_is_for_this_pod_only() -> None:
     """The uid in the patch keeps it off a later pod of the same name."""
     assert pod_status(slot_pod(), NOT_STARTED, "127.0.0.1", LATER)["metadata"] == {"uid": "pod-1"}

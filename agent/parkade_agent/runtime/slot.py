@@ -197,7 +197,8 @@ class Slot:
         if ending.grace > 0:
             exit_codes |= await self._stopped_within(ending.grace)
         life.cancel()
-        with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup, BundleRefused):
+        # Whatever went wrong in it has been told by now: the slot's end must not fail of it.
+        with contextlib.suppress(asyncio.CancelledError, Exception, BaseExceptionGroup):
             await life
         for container in (self._sidecar, self._runner):
             reason = ending.reason or ("Completed" if exit_codes[container.name] == 0 else "Error")

@@ -97,12 +97,19 @@ def status_patch(
         "phase": phase,
         "observedGeneration": pod["metadata"].get("generation", 1),
         "hostIP": host,
-        "hostIPs": [{"ip": host}],
+        "hostIPs": _host_ips(pod, host),
         "startTime": pod.get("status", {}).get("startTime") or now,
         "conditions": [_condition(kind, holds=holds, had=had, now=now) for kind, holds in truths],
         **containers,
     }
     return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
+
+
+def _host_ips(pod: Object, host: str) -> list[Object]:
+    """The list merges by address, and the API server takes one address a family: another one replaces it whole."""
+    ours = [{"ip": host}]
+    had = pod.get("status", {}).get("hostIPs") or ours
+    return ours if had == ours else [{"$patch": "replace"}, *ours]
 
 
 def container_status(container: Object, seen: ContainerView) -> Object:

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from parkade_hack.controlplane.commands import (
+    AUDIT_LOG,
     api_server_arguments,
+    audit_arguments,
     choose_ports,
     controller_manager_arguments,
     etcd_arguments,
@@ -27,11 +29,14 @@ PROBE_SECONDS = 2.0
 class ControlPlane:
     """A context manager: inside it a control plane is ready on 127.0.0.1, after it nothing of it is left.
 
-    `server` is the API server's URL, `ca_file` its authority, `files` every credential, `kubectl` an administrator's.
+    `server` is the API server's URL, `ca_file` its authority, `files` every credential, `kubectl` an administrator's;
+    `audit_log` has a JSON line a request if it is *audited*.
     """
 
-    def __init__(self, folder: Path, tools: Tools) -> None:
+    def __init__(self, folder: Path, tools: Tools, *, audited: bool = False) -> None:
         self.folder = folder.resolve()
+        self.audit_log = self.folder / AUDIT_LOG
+        self._audited = audited
         self.tools = tools
         self._supervisor = Supervisor(self.folder / "logs")
         self.files = make_credentials(self.folder / "pki")
@@ -75,7 +80,8 @@ class ControlPlane:
         self._wait("etcd", f"http://127.0.0.1:{self._ports.etcd_client}/readyz")
 
     def _start_api_server(self) -> None:
-        self._run("kube-apiserver", api_server_arguments(self._ports, self.files))
+        audit = audit_arguments(self.folder) if self._audited else []
+        self._run("kube-apiserver", [*api_server_arguments(self._ports, self.files), *audit])
         self._wait("kube-apiserver", f"{self.server}/readyz")
 
     def _start_controllers(self) -> None:

@@ -1,5 +1,6 @@
 """The command line of each program of the control plane."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from parkade_hack.processes import free_port
 
 SERVICE_RANGE = "10.0.0.0/24"
 ISSUER = "https://kubernetes.default.svc"
+AUDIT_LOG = "audit.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,14 @@ def etcd_arguments(ports: Ports, folder: Path) -> list[str]:
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=local={peer}",
     ]
+
+
+def audit_arguments(folder: Path) -> list[str]:
+    """Makes the API server note every request, with who asked and what was decided, in `folder/audit.log`."""
+    policy = folder / "audit-policy.json"
+    rules = {"rules": [{"level": "Metadata", "omitStages": ["RequestReceived"]}]}
+    policy.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy"} | rules))
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={folder / AUDIT_LOG}"]
 
 
 def api_server_arguments(ports: Ports, files: Credentials) -> list[str]:

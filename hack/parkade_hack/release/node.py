@@ -1,6 +1,8 @@
 """The process node of one run: started and ended with its control plane, and the pids of its pods."""
 
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +22,7 @@ from parkade_hack.processes import (
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
+PODS: Final = "pods"
 
 
 class ProcessNode:
@@ -36,12 +39,16 @@ class ProcessNode:
         self._proxy_port = free_port()
         self._kubelet_port = free_port()
         self.proxy = f"http://127.0.0.1:{self._proxy_port}"
+        # A short path: pods have unix sockets in their volumes, and a socket's address has 108 bytes.
+        self._pods = Path(tempfile.mkdtemp(prefix="pk-"))
 
     def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / PODS).symlink_to(self._pods)
         try:
             self.start()
         except BaseException:
-            self._supervisor.stop_all()
+            self._end()
             raise
         return self
 
@@ -52,7 +59,7 @@ class ProcessNode:
             if self._supervisor.is_running(PROCESS_NODE):
                 self._end_pods()
         finally:
-            self._supervisor.stop(PROCESS_NODE, STOP_SECONDS)
+            self._end()
         self._remove_objects()
 
     def start(self) -> None:
@@ -98,6 +105,12 @@ class ProcessNode:
         self._kubectl("cordon", PROCESS_NODE)
         self._kubectl("delete", "pods", "--all-namespaces", bound, "--timeout=60s", "--ignore-not-found")
 
+    def _end(self) -> None:
+        """Stops its process; what pods have left lies in the run folder afterwards."""
+        self._supervisor.stop(PROCESS_NODE, STOP_SECONDS)
+        (self.folder / PODS).unlink()
+        shutil.move(self._pods, self.folder / PODS)
+
     def _remove_objects(self) -> None:
         self._kubectl("delete", "node", PROCESS_NODE, "--ignore-not-found")
         self._kubectl("delete", "lease", PROCESS_NODE, "-n", NODE_LEASE_NAMESPACE, "--ignore-not-found")
@@ -109,7 +122,7 @@ class ProcessNode:
             "PARKADE_KUBE_CA_FILE": str(self._control_plane.ca_file),
             "PARKADE_KUBE_CERT_FILE": str(files.node.cert),
             "PARKADE_KUBE_KEY_FILE": str(files.node.key),
-            "PARKADE_NODE_FOLDER": str(self.folder / "pods"),
+            "PARKADE_NODE_FOLDER": str(self._pods),
             "PARKADE_NODE_PROXY_PORT": str(self._proxy_port),
             "PARKADE_NODE_KUBELET_PORT": str(self._kubelet_port),
             "PARKADE_NODE_CERT_FILE": str(files.node_serving.cert),
