@@ -214,6 +214,14 @@ def test_a_driver_who_left_again_waits_out_the_minimum_hold() -> None:
     assert look(parked, 65).eligible
 
 
+def test_a_warm_vehicle_without_a_thermometer_is_stopped() -> None:
+    """Its temperature may rise unseen; one that was cool only gets no new work."""
+    warm = look(None, 0, BATTERY_CELSIUS=43)
+    assert look(warm, 1, BATTERY_CELSIUS=None).taints[0][2] is Effect.NO_EXECUTE
+    cool = look(None, 0)
+    assert look(cool, 1, BATTERY_CELSIUS=None).taints[0][2] is Effect.NO_SCHEDULE
+
+
 SIGNALS = st.fixed_dictionaries(
     {},
     optional={

@@ -7,6 +7,7 @@ from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, earliest, settle
 
 DEAD_BAND = 5.0  # Celsius between stopping and starting again, and between warm and hot
+_WARM = (Effect.PREFER_NO_SCHEDULE, Effect.NO_EXECUTE)
 _PATHS = (vss.COMPUTE_CELSIUS, vss.BATTERY_CELSIUS)
 
 
@@ -18,7 +19,8 @@ def judge(readings: Readings, rules: PoolRules, previous: Verdict | None, now: f
     was_hot = previous is not None and previous.latched
     recheck_at = stale_at(readings, _PATHS, stale_after, now)
     if compute is None or battery is None:
-        judged = _unknown(compute, recheck_at, was_hot=was_hot)
+        was_warm = previous is not None and previous.effect in _WARM
+        judged = _unknown(compute, recheck_at, was_hot=was_hot, was_warm=was_warm)
     else:
         margin, message = _tightest(compute, battery, rules)
         if margin < 0 or was_hot:
@@ -41,9 +43,10 @@ def _tightest(compute: float, battery: float, rules: PoolRules) -> tuple[float, 
     )
 
 
-def _unknown(compute: float | None, recheck_at: float | None, *, was_hot: bool) -> Verdict:
+def _unknown(compute: float | None, recheck_at: float | None, *, was_hot: bool, was_warm: bool) -> Verdict:
+    """What was warm when it was last seen may be hot by now; stopping at once also spares a third change of taint."""
     what = "computer" if compute is None else "traction battery"
-    effect = Effect.NO_EXECUTE if was_hot else Effect.NO_SCHEDULE
+    effect = Effect.NO_EXECUTE if was_hot or was_warm else Effect.NO_SCHEDULE
     return Verdict(
         Condition.THERMAL_OK,
         False,
