@@ -8,7 +8,7 @@ DEV := .venv/.dev
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help init fmt lint typecheck imports unit integration test generate verify presubmit tools demo picture images kind-up kind-down deploy clean distclean
+.PHONY: help init fmt lint typecheck imports unit integration test generate verify presubmit tools demo cluster picture images kind-up kind-down deploy clean distclean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ tools: $(RUN) ## Build the programs of the control plane and Prometheus, once
 
 demo: $(RUN) ## Run a batch on a real control plane; KEEP=1 leaves it up to look around
 	@KEEP=$(KEEP) $(BIN)/python -m parkade_hack.demo
+
+cluster: $(RUN) ## Start a local cluster to type helm and kubectl on, until Ctrl-C
+	@$(BIN)/python -m parkade_hack.release
 
 picture: $(DEV) tools ## Play the demo under a real Prometheus and draw docs/pictures/dashboard.svg
 	@mkdir -p docs/pictures && $(BIN)/python -m parkade_hack.dashboard.film docs/pictures/dashboard.svg
