@@ -8,7 +8,7 @@ DEV := .venv/.dev
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help init fmt lint typecheck imports unit integration test generate verify presubmit tools demo cluster picture images kind-up kind-down deploy clean distclean
+.PHONY: help init fmt lint typecheck imports unit integration e2e test generate verify presubmit tools demo cluster picture images kind-up kind-down deploy clean distclean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ imports: $(DEV) ## Check the directions of imports
 unit: $(DEV) ## Run the tests that need no control plane
 	$(BIN)/pytest tests/unit tests/architecture
 
-integration: $(DEV) tools ## Run the tests on the real control plane
+integration: $(DEV) tools ## Run the tests of operator, gateway and vehicles on the real control plane
 	$(BIN)/pytest tests/integration
+
+e2e: $(DEV) tools ## Run the tests of the installed chart, README's lines included
+	$(BIN)/pytest tests/e2e
 
 test: lint typecheck imports tools ## Run every check and every test
 	$(BIN)/pytest
@@ -61,7 +64,7 @@ images: ## Build the two container images (Docker)
 	docker build -f docker/Dockerfile.agent -t parkade/agent:$(VERSION) .
 
 kind-up: ## Start a kind cluster whose volumes are folders of .run/kind
-	mkdir -p -m 0777 .run/kind/store .run/kind/files
+	mkdir -p .run/kind/store .run/kind/files/default && chmod 0777 .run/kind/store .run/kind/files .run/kind/files/default
 	kind create cluster --config kind-config.yaml
 
 kind-down: ## Delete the kind cluster; the folders stay

@@ -209,10 +209,10 @@ import time
 from parkade_operator.kube.leader import Alarm
 alarm = Alarm("gateway")
 for _ in range(4):
-    alarm.wake_in(0.4)
-    time.sleep(0.2)
+    alarm.wake_in(2.0)
+    time.sleep(0.7)
 alarm.dismiss()
-time.sleep(0.5)
+time.sleep(2.2)
 print("alive")
 """
     done = subprocess.run(

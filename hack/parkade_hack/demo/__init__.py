@@ -1,1 +1,1 @@
-"""`make demo`: one batch from `kubectl apply` to proved result files, while a driver returns and a vehicle dies."""
+"""`make demo`: `helm install`, a batch with a driver, a power cut, heat and a pulled cable, `helm uninstall`."""

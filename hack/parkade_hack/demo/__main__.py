@@ -21,10 +21,11 @@ from parkade_hack.demo.vehicle_dies import await_silence, vehicle_dies
 from parkade_hack.demo.vehicles import park_vehicles
 from parkade_hack.processes import ProcessError, Supervisor
 from parkade_hack.release import Fleet, FleetError, HelmError, Release
+from parkade_hack.runs import RunBusy
 from parkade_hack.tools import Tools, ToolsError
 
 INTERRUPTED = 130
-FAILURES = (DemoError, ProcessError, ToolsError, HelmError, FleetError, KubectlError, ClusterError)
+FAILURES = (DemoError, RunBusy, ProcessError, ToolsError, HelmError, FleetError, KubectlError, ClusterError)
 
 
 def main() -> int:

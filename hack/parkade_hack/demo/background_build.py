@@ -23,7 +23,7 @@ class BackgroundBuild:
         """Says the lines that the build has written since the last time."""
         lines = self._supervisor.log(NAME).read_text().splitlines()
         for line in lines[self._heard :]:
-            if line.startswith(("building", "another", "control plane", "error", "go could not")):
+            if line.startswith(("building", "another", "the control plane", "error")):
                 self._stage.say(line)
         self._heard = len(lines)
 

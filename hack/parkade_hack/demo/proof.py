@@ -69,7 +69,7 @@ def _cost(play: Play, raw: float) -> None:
     logs = (log for log in play.fleet.folder.rglob("*runner*") if log.is_file())
     mean = milliseconds_a_record(log.read_text(errors="replace") for log in logs)
     play.stage.say(
-        f"CPU a record: {mean:.2f} ms in sidecars, {raw:.2f} ms in the raw loop ({raw / mean:.2f})"
+        f"CPU a record: {mean:.2f} ms in enrolled vehicles, {raw:.2f} ms in the raw loop ({raw / mean:.2f})"
     )
 
 

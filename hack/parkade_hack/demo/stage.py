@@ -1,7 +1,5 @@
 """Where the demo plays: its run folder, what it says, and the promises that it checks."""
 
-import fcntl
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from parkade_hack.paths import RUNS
+from parkade_hack.runs import run_folder
 
 
 class DemoError(Exception):
@@ -45,16 +43,8 @@ class Stage:
 
 @contextmanager
 def open_stage() -> Iterator[Stage]:
-    """The one stage of this repository. Raises DemoError while another demo plays on it."""
-    RUNS.mkdir(exist_ok=True)
-    with (RUNS / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DemoError("another demo runs in this folder; stop it first") from None
-        folder = RUNS / "demo"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+    """The one stage of this repository. Raises RunBusy while another demo plays on it."""
+    with run_folder("demo") as folder:
         yield Stage(folder, Console())
 
 

@@ -1,7 +1,7 @@
 """The local network: an HTTP CONNECT proxy that knows the Services of the cluster, as DNS and kube-proxy would.
 
-gRPC and most HTTP clients take it from `https_proxy`. A name that is no Service is refused: pods of the local cluster
-have no other way out.
+gRPC and most HTTP clients take it from `https_proxy`. A name that is no Service is refused. It holds only programs that
+follow that variable: all processes share the host's network.
 """
 
 import asyncio

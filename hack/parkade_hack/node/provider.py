@@ -17,11 +17,12 @@ from parkade_operator.kubelet.pods import PodController
 from parkade_operator.kubelet.provider import PodProvider
 
 _MEMORY_SECONDS = 1.0
+_KEPT = 20
 _log = structlog.get_logger()
 
 
 class Processes(PodProvider, LogSource):
-    """Runs each pod once; what has ended stays known for its logs until its object is gone."""
+    """Runs each pod once; what has ended stays known for its logs, the last few also when their objects are gone."""
 
     def __init__(self, pods: PodController, folder: Path, shared: Surroundings) -> None:
         self._pods = pods
@@ -36,11 +37,17 @@ class Processes(PodProvider, LogSource):
         uid = pod["metadata"]["uid"]
         if uid in self._running:
             return
+        self._forget_old()
         _log.info("pod", pod=pod["metadata"]["name"], namespace=pod["metadata"]["namespace"], uid=uid)
         running = RunningPod(pod, self._folder / uid, self._shared, lambda view: self._pods.tell(uid, view))
         self._running[uid] = running
         self._tasks[uid] = asyncio.create_task(running.run())
         self._tasks[uid].add_done_callback(_tell_defect)
+
+    def _forget_old(self) -> None:
+        ended = [uid for uid, task in self._tasks.items() if task.done() and self._pods.get(uid) is None]
+        for uid in ended[:-_KEPT]:
+            del self._running[uid], self._tasks[uid]
 
     @override
     async def stop(self, pod: Object, grace_seconds: float, reason: str) -> None:

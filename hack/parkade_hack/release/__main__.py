@@ -5,38 +5,43 @@ installed. `.run/cluster/env` makes a shell use it.
 """
 
 import shlex
-import shutil
 import signal
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
-from parkade_hack.controlplane import ControlPlane
-from parkade_hack.paths import RUNS
+from parkade_hack.controlplane import ControlPlane, KubectlError
+from parkade_hack.paths import ROOT
+from parkade_hack.processes import ProcessError
 from parkade_hack.release.release import Release
-from parkade_hack.tools import ensure_tools
-
-FOLDER: Final = RUNS / "cluster"
+from parkade_hack.runs import RunBusy, run_folder
+from parkade_hack.tools import Tools, ToolsError, ensure_tools
 
 
 def main() -> int:
-    """Runs it, says how to use it, and waits."""
+    """Runs it until it is told to stop. 1 with one sentence when it cannot."""
+    try:
+        tools = ensure_tools()
+        with run_folder("cluster") as folder:
+            _run(folder, tools)
+    except (ToolsError, RunBusy, ProcessError, KubectlError) as error:
+        print(f"no cluster: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(folder: Path, tools: Tools) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    tools = ensure_tools()
-    shutil.rmtree(FOLDER, ignore_errors=True)
     with (
-        ControlPlane(FOLDER / "control-plane", tools) as control_plane,
-        Release(FOLDER / "release", control_plane) as release,
+        ControlPlane(folder / "control-plane", tools) as control_plane,
+        Release(folder / "release", control_plane) as release,
     ):
-        write_environment(FOLDER / "env", release)
-        print(f"The cluster is up. In another terminal: source {FOLDER.relative_to(RUNS.parent)}/env")
+        write_environment(folder / "env", release)
+        print(f"The cluster is up. In another terminal: source {folder.relative_to(ROOT)}/env")
         print("Ctrl-C ends it.", flush=True)
         stopping.wait()
-    return 0
 
 
 def write_environment(path: Path, release: Release) -> None:
@@ -55,5 +60,4 @@ def write_environment(path: Path, release: Release) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        sys.exit(main())
+    sys.exit(main())

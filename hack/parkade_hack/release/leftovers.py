@@ -5,7 +5,9 @@ from typing import Final
 from parkade_api.wellknown import LABEL_VEHICLE, NODE_LEASE_NAMESPACE, NODE_PREFIX, SYSTEM_NAMESPACE
 from parkade_hack.controlplane import Kubectl
 
-_KINDS: Final = "pods,services,deployments,leases,roles,rolebindings,serviceaccounts,networkpolicies"
+_KINDS: Final = (
+    "pods,services,deployments,leases,roles,rolebindings,serviceaccounts,networkpolicies,poddisruptionbudgets"
+)
 _CLUSTER_KINDS: Final = (
     "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
 )
