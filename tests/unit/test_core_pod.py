@@ -102,6 +102,15 @@ def test_a_slot_of_a_batch_is_not_refused() -> None:
     assert refusal(pod) == "a slot has exactly one runner and one sidecar"
 
 
+@pytest.mark.parametrize("labels", [{}, {"labels": {}}, {"labels": {"app": "mine"}}])
+def test_a_slot_of_no_batch_is_refused(labels: Object) -> None:
+    """Whoever makes a pod by hand may leave its labels out."""
+    pod = slot_pod()
+    del pod["metadata"]["labels"]
+    pod["metadata"] |= labels
+    assert "parkade.dev/batch-uid does not say which batch" in (refusal(pod) or "")
+
+
 def test_a_refused_pod_stays_pending() -> None:
     """A ReplicaSet would replace a failed pod at once and for ever."""
     assert slot_rules("127.0.0.1").refused_status("why")["status"] == {

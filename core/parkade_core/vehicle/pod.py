@@ -7,6 +7,7 @@ from parkade_api.wellknown import (
     CONTAINER_SIDECAR,
     IMAGE_RUNNER,
     IMAGE_SIDECAR,
+    LABEL_BATCH_UID,
     NOT_FOR_VEHICLES,
 )
 from parkade_core.kubelet.pod import (
@@ -41,6 +42,8 @@ def refusal(pod: Object) -> str | None:
             )
     if sorted(container["name"] for container in containers) != sorted(_IMAGES):
         return "a slot has exactly one runner and one sidecar"
+    if not (pod["metadata"].get("labels") or {}).get(LABEL_BATCH_UID):
+        return f"the label {LABEL_BATCH_UID} does not say which batch the slot works for"
     return None
 
 

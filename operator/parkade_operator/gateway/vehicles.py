@@ -176,7 +176,7 @@ class Vehicles:
             online=not self.is_silent(name),
             eligible=bool(assessment and assessment.eligible),
             reason=assessment.reasons[0] if assessment and assessment.reasons else None,
-            busy_with=slots[0]["metadata"]["labels"].get(LABEL_BATCH_UID) if slots else None,
+            busy_with=next((uid for pod in slots if (uid := _batch_uid(pod))), None),
         )
 
     def _look_again(self, name: str, at: float, now: float) -> None:
@@ -232,6 +232,11 @@ def _desire(vehicle: Vehicle, pool: str | None, now: float) -> NodeDesire:
         taints=tuple((str(key), value, str(effect)) for key, value, effect in assessment.taints),
         allocatable=slots_allocatable(is_open=assessment.eligible and now >= vehicle.closed_until),
     )
+
+
+def _batch_uid(pod: Object) -> str | None:
+    # Anybody may bind a pod to a vehicle's Node, also one without labels.
+    return (pod["metadata"].get("labels") or {}).get(LABEL_BATCH_UID)
 
 
 def _claims(node: Object) -> dict[str, str]:
