@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 RUN := .venv/.run
+JOBS ?= 2
 DEV := .venv/.dev
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
@@ -36,8 +37,8 @@ integration: $(DEV) tools ## Run the tests of operator, gateway and vehicles on 
 e2e: $(DEV) tools ## Run the tests of the installed chart, README's lines included
 	$(BIN)/pytest tests/e2e
 
-test: lint typecheck imports tools ## Run every check and every test
-	$(BIN)/pytest
+test: lint typecheck imports tools ## Run every check and every test, JOBS=2 modules at a time
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 generate: $(DEV) ## Write every generated file anew: stubs, CRDs, the chart's copies, dashboard, page of metrics
 	hack/generate.sh

@@ -15,7 +15,7 @@ from parkade_hack.release.__main__ import write_environment
 from parkade_hack.tools import ensure_tools
 from support.controlplane import eventually
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long(50), pytest.mark.controlplane, pytest.mark.timeout(600)]
 
 SOURCE = "source .run/cluster/env"
 TYPING_SECONDS = 400

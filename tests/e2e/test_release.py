@@ -15,7 +15,7 @@ from support.batches import Garage, long_documents
 from support.controlplane import eventually
 from support.releases import SIMULATED, VALUES, commits, holder, programs_of, refused, requests
 
-pytestmark = [pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long(145), pytest.mark.timeout(600)]
 
 TAKEOVER_SECONDS = 20.0
 UNINSTALLED_SECONDS = 90.0

@@ -3,10 +3,14 @@
 import json
 import re
 
+import pytest
+
 from parkade_hack.local import AWAY, PARKED, LocalCluster
 from support.batches import Garage, documents, long_documents, request_line
 from support.controlplane import eventually
 from support.corpus import content, corpus
+
+pytestmark = pytest.mark.long(290)
 
 
 def test_a_batch_of_every_odd_line_gives_proved_files(garage: Garage) -> None:

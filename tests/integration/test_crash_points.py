@@ -18,6 +18,8 @@ from support.crash_cluster import CrashingCluster
 from support.crash_waves import Waves
 from support.crashing import GATEWAY_OF_WORKER, WORKER, Point
 
+pytestmark = pytest.mark.long(280)
+
 SIDES = ("before", "after")
 MOST_WAVES = 12
 # So few at a time that each kill can be seen to be over within its limit.

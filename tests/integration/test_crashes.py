@@ -18,6 +18,8 @@ from support.controlplane import eventually, leaving_nothing
 from support.crash_cluster import RevivingCluster
 from support.crash_waves import assert_committed_once, commits_of
 
+pytestmark = pytest.mark.long(75)
+
 RECORDS = 320
 RECORDS_PER_SHARD = 8
 SHARDS = RECORDS // RECORDS_PER_SHARD

@@ -23,6 +23,8 @@ from parkade_operator.door.tls import identity_of
 from support.controlplane import eventually, leaving_nothing
 from support.enrolment import CommandLine, Identity, ShortLivedCluster, crowd, enrol, fleet, refusal, renew
 
+pytestmark = pytest.mark.long(50)
+
 REFUSED = grpc.StatusCode.PERMISSION_DENIED
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 UNKNOWN = grpc.StatusCode.UNAUTHENTICATED

@@ -19,6 +19,8 @@ from parkade_operator.shards.store import BlockingStore
 from support.batches import Garage, long_documents
 from support.controlplane import eventually, leaving_nothing
 
+pytestmark = pytest.mark.long(125)
+
 FOLLOWS_SECONDS = 20.0
 HANDS_OVER_SECONDS = 5.0
 

@@ -26,6 +26,8 @@ from support.batches import Garage, Object, long_documents
 from support.controlplane import eventually
 from support.signing import client_certificate, serving_request
 
+pytestmark = pytest.mark.long(60)
+
 GATEWAY_USER = "system:serviceaccount:parkade-system:parkade-gateway"
 AS_GATEWAY = ("--as", GATEWAY_USER, "--as-group", "system:authenticated")
 
@@ -38,9 +40,12 @@ class Slot:
     vehicle: Vehicle
 
     def pod(self) -> Object:
-        """The slot's pod as it is now."""
+        """The slot's pod as it is now; one that has ended is replaced in a moment."""
+        return eventually(self._bound, 30, "a slot is bound") or {}
+
+    def _bound(self) -> Object | None:
         bound = [pod for pod in self.garage.slots("long") if "nodeName" in pod["spec"]]
-        return next(pod for pod in bound if "deletionTimestamp" not in pod["metadata"])
+        return next((pod for pod in bound if "deletionTimestamp" not in pod["metadata"]), None)
 
     def logs(self, *flags: str, container: str = "runner") -> subprocess.CompletedProcess[str]:
         """What `kubectl logs` of a container says."""

@@ -25,7 +25,12 @@ from parkade_models.bundle import Bundle
 from support.batches import Garage, long_documents, pool
 from support.controlplane import eventually
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.prometheus, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.long(90),
+    pytest.mark.controlplane,
+    pytest.mark.prometheus,
+    pytest.mark.timeout(600),
+]
 
 PANELS: Final = {panel.title: panel for row in ROWS for panel in row.panels}
 SIMULATED: Final = 1

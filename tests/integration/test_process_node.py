@@ -34,7 +34,7 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(200 if there else 503); self.end_headers(); self.wfile.write(b"hello")
 HTTPServer((os.environ["IP"], 8080), Answer).serve_forever()
 """
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = [pytest.mark.long(60), pytest.mark.usefixtures("node")]
 IP = {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 
 
