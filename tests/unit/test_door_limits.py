@@ -13,7 +13,7 @@ from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_core.bucket import Limit
 from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import new_authority
-from parkade_operator.door.limits import DOOR_OPTIONS, Exhausted, Meter, Transfers
+from parkade_operator.door.limits import DOOR_OPTIONS, Exhausted, Meter, Transfers, cost_of_message
 from parkade_operator.door.sessions import NOT_READ, Session
 from parkade_operator.door.tls import Identity
 from support.doors import Context, EchoDoor, open_port, silence
@@ -131,6 +131,12 @@ def test_each_caller_has_a_share_of_its_own() -> None:
     now = 120.0
     meter.charge("bob")
     assert set(meter._buckets) == {"bob"}
+
+
+@pytest.mark.parametrize(("size", "cost"), [(0, 1), (16 * 1024, 1), (32 * 1024, 2), (1024 * 1024, 64)])
+def test_a_message_costs_by_its_bytes(size: int, cost: float) -> None:
+    """Small talk is counted by message, giants by what it takes to read them."""
+    assert cost_of_message(size) == cost
 
 
 def test_transfers_are_counted_while_they_run() -> None:

@@ -48,10 +48,17 @@ LEAST_BYTES_PER_SECOND: Final = 8 * 1024
 VEHICLE: Final = Limit(rate=300.0, burst=2000.0)
 """Messages and calls of one vehicle: a shard of one record needs one of each, and a vehicle does a hundred a second."""
 SESSION_COST: Final = 150.0
-"""Of a vehicle's bucket: two that share one key replace each other twice a second at most."""
+"""Of a vehicle's bucket, for a session or a certificate: two that share one key replace each other twice a second at
+most."""
+_BYTES_A_TOKEN: Final = 16 * 1024
 ENROLMENTS: Final = Limit(rate=20.0, burst=100.0)
 MOST_TRANSFERS: Final = 8
 _SWEEP_SECONDS: Final = 60.0
+
+
+def cost_of_message(size: int) -> float:
+    """What a session's message of *size* bytes takes from the vehicle's bucket."""
+    return max(1.0, size / _BYTES_A_TOKEN)
 
 
 class Exhausted(Exception):

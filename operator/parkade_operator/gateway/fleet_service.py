@@ -135,7 +135,7 @@ class FleetService(rpc.FleetServicer):
     @override
     async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.EnrolReply:
         """A new certificate of the same enrolment, for another key if the vehicle made one."""
-        identity = await self._entrance.admit(context)
+        identity = await self._entrance.admit(context, limits.SESSION_COST)
         try:
             certificate = self._authority.sign(requested_key(request.csr), identity)
         except BadRequest as error:
@@ -186,7 +186,7 @@ class FleetService(rpc.FleetServicer):
             self._sessions.send(vehicle, pb.GatewayMessage(policy=policy))
 
     def _receive(self, session: VehicleSession, message: pb.VehicleMessage) -> None:
-        if (ending := self._ending(session.identity)) is not None:
+        if (ending := self._ending(session.identity, message.ByteSize())) is not None:
             session.end(ending)
             return
         vehicle = session.identity.vehicle
@@ -211,12 +211,12 @@ class FleetService(rpc.FleetServicer):
             case other:
                 _log.warning("message ignored", vehicle=vehicle, kind=other)
 
-    def _ending(self, identity: Identity) -> Ending | None:
+    def _ending(self, identity: Identity, size: int) -> Ending | None:
         """Why a session that has just said something may not go on."""
         if (problem := self._entrance.problem(identity)) is not None:
             return Ending(grpc.StatusCode.UNAUTHENTICATED, problem)
         try:
-            self._entrance.charge(identity)
+            self._entrance.charge(identity, limits.cost_of_message(size))
         except limits.Exhausted as error:
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         return None

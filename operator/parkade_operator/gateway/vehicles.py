@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from parkade_api import vss
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import GROUP, LABEL_BATCH_UID, LABEL_POOL, LABEL_VEHICLE, REFUSAL_PREFIX, Reason
 from parkade_core.kubelet.node import NodeDesire
@@ -24,6 +25,7 @@ from parkade_operator.kubelet.pods import PodController
 # The defaults of VehiclePool, for vehicles that are in none.
 _STALE_WITHOUT_POOL = 30.0
 _AUTONOMY_WITHOUT_POOL = 3600.0
+_LONGEST_TEXT = 64
 _log = structlog.get_logger()
 
 
@@ -82,14 +84,16 @@ class Vehicles:
         self.judge(identity.vehicle)
 
     def hear(self, identity: Identity, telemetry: pb.Telemetry) -> None:
-        """Takes the readings of one message; a vehicle that was forgotten while it was silent is known again."""
+        """Takes the readings of one message; a vehicle that was forgotten while it was silent is known again.
+
+        Only what Parkade reads is kept: whatever a vehicle sends, it costs a few values.
+        """
         vehicle = self._vehicles.setdefault(identity.vehicle, Vehicle(identity, self._clock()))
         name, now = identity.vehicle, self._clock()
         vehicle.heard_at = now
         for signal in telemetry.signals:
-            kind = signal.WhichOneof("value")
-            if kind is not None:
-                vehicle.received[signal.path] = (getattr(signal, kind), now - signal.age_milliseconds / 1000)
+            if (value := _value(signal)) is not None:
+                vehicle.received[signal.path] = (value, now - signal.age_milliseconds / 1000)
         self.judge(name)
 
     def committed(self, name: str) -> None:
@@ -134,7 +138,8 @@ class Vehicles:
         readings = {path: Reading(value, now - at) for path, (value, at) in vehicle.received.items()}
         rules = pool.rules if pool else None
         vehicle.assessment = assess(readings, rules, vehicle.assessment, now, connected=connected)
-        self._nodes.desire(name, _desire(vehicle, pool.rules.pool if pool else None, now))
+        node = self._nodes.get(name)
+        self._nodes.desire(name, _desire(vehicle, pool.rules.pool if pool else None, _claims(node), now))
         held = (vehicle.closed_until, *vehicle.refused.values())
         times = (vehicle.assessment.recheck_at, silent_at, gone_at, *held)
         self._look_again(name, min(at for at in times if at is not None and at > now), now)
@@ -212,14 +217,23 @@ def _limits(vehicle: Vehicle, pool: AppliedPool | None) -> tuple[float, float]:
     return vehicle.heard_at + stale_after, vehicle.heard_at + max(autonomy, stale_after)
 
 
-def _desire(vehicle: Vehicle, pool: str | None, now: float) -> NodeDesire:
+def _value(signal: pb.Signal) -> Value | None:
+    kind = signal.WhichOneof("value")
+    if kind is None or signal.path not in vss.PATHS:
+        return None
+    value: Value = getattr(signal, kind)
+    return None if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
+
+
+def _desire(vehicle: Vehicle, pool: str | None, standing: Iterable[str], now: float) -> NodeDesire:
+    """*standing* are the claims that the Node has: those that the vehicle has no more shall go."""
     assessment = vehicle.assessment
     if assessment is None:
         raise AssertionError("a desire follows an assessment")
     identity = vehicle.identity
     refused = {label: "true" if now < until else "" for label, until in vehicle.refused.items()}
     return NodeDesire(
-        labels=node_labels(identity.vehicle, identity.claims, pool) | refused,
+        labels=dict.fromkeys(standing, "") | node_labels(identity.vehicle, identity.claims, pool) | refused,
         verdicts=tuple(
             (
                 verdict.condition.value,
@@ -239,8 +253,8 @@ def _batch_uid(pod: Object) -> str | None:
     return (pod["metadata"].get("labels") or {}).get(LABEL_BATCH_UID)
 
 
-def _claims(node: Object) -> dict[str, str]:
-    labels: dict[str, str] = node["metadata"].get("labels") or {}
+def _claims(node: Object | None) -> dict[str, str]:
+    labels: dict[str, str] = (node["metadata"].get("labels") or {}) if node else {}
     return {
         key: value
         for key, value in labels.items()
