@@ -21,6 +21,8 @@ from parkade_core.enrolment import (
 from parkade_core.enrolment_token import EnrolmentToken, write_token
 
 LONGEST_SECONDS: Final = 30 * 24 * 3600
+# A gateway whose clock is ahead of the API server's dates enrolments late: so much of that a revocation reaches over.
+SKEW_SECONDS: Final = 5
 _SECRET_BYTES: Final = 32
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,6})([smhd])")
@@ -85,8 +87,8 @@ def revoke(release: Release, vehicle: str) -> datetime:
     tickets = {key: read_ticket(text) for key, text in release.secret(SECRET_TOKENS).items()}
     if old := tickets_of(tickets, vehicle):
         release.write_secret(SECRET_TOKENS, dict.fromkeys(old))
-    # The clock tells whole seconds: the next one is after everything that was signed until now.
-    moment = datetime.fromtimestamp(math.floor(release.now().timestamp()) + 1, UTC)
+    # The clock tells whole seconds, hence one more. An enrolment from now on is dated after the moment all the same.
+    moment = datetime.fromtimestamp(math.floor(release.now().timestamp()) + 1 + SKEW_SECONDS, UTC)
     moment = max(moment, _after(release.config_map(CONFIG_MAP_REVOKED).get(vehicle, "")))
     release.write_config_map(CONFIG_MAP_REVOKED, {vehicle: moment.strftime("%Y-%m-%dT%H:%M:%SZ")})
     return moment

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from parkade_cli.enrolment import EnrolmentError, claims_of, enroll, revoke, seconds_of
+from parkade_cli.enrolment import SKEW_SECONDS, EnrolmentError, claims_of, enroll, revoke, seconds_of
 from parkade_core.enrolment import enrolment_moment, is_void, read_ticket, ticket_key
 from parkade_core.enrolment_token import read_token
 
@@ -88,8 +88,19 @@ def test_revoking_voids_what_was_given_and_nothing_that_comes() -> None:
     assert not is_void("bob", release.clock.timestamp(), release.revoked())
 
 
+@pytest.mark.parametrize("ahead", [0, 0.7, SKEW_SECONDS])
+def test_a_gateway_whose_clock_is_ahead_keeps_nobody_in(ahead: float) -> None:
+    """Who enrolled right before the revocation goes; who enrols right after it, by the same clock, is in."""
+    release = Objects()
+    gateway_now = release.clock.timestamp() + ahead
+    enrolled_at = enrolment_moment("ada", gateway_now, release.revoked())
+    revoke(release, "ada")
+    assert is_void("ada", enrolled_at, release.revoked())
+    assert not is_void("ada", enrolment_moment("ada", gateway_now, release.revoked()), release.revoked())
+
+
 @pytest.mark.parametrize(
-    ("written", "later"), [("yesterday", 1), ("2026-11-22T08:00:00", 1), ("2026-11-22T09:00:30", 31)]
+    ("written", "later"), [("yesterday", 6), ("2026-11-22T08:00:00", 6), ("2026-11-22T09:00:30", 31)]
 )
 def test_a_moment_that_a_person_wrote_is_followed_by_a_later_one(written: str, later: int) -> None:
     """Whatever stood there, afterwards there is a moment that is not before it."""
