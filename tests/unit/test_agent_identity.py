@@ -30,7 +30,9 @@ from parkade_operator.door.certificates import key_digest, new_authority, reques
 from parkade_operator.door.tls import Identity
 from support.doors import Context
 
-AUTHORITY = Authority(new_authority(dt.datetime.now(dt.UTC)), ["127.0.0.1"], vehicle_seconds=3)
+CA = new_authority(dt.datetime.now(dt.UTC))
+AUTHORITY = Authority(CA, ["127.0.0.1"], vehicle_seconds=3)
+LASTING = Authority(CA, ["127.0.0.1"], vehicle_seconds=600)
 
 
 def pair(vehicle: str = "ada") -> KeyPair:
@@ -64,7 +66,7 @@ def power_cuts_after(monkeypatch: pytest.MonkeyPatch, renames: int) -> None:
     monkeypatch.setattr(identity_files, "_rename", rename_or_die)
 
 
-@pytest.mark.parametrize(("renames", "survivor"), [(0, "old"), (1, "new"), (2, "new")])
+@pytest.mark.parametrize(("renames", "survivor"), [(0, "old"), (1, "old"), (2, "new"), (3, "new")])
 def test_a_power_cut_leaves_a_key_with_its_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int, survivor: str
 ) -> None:
@@ -77,7 +79,7 @@ def test_a_power_cut_leaves_a_key_with_its_certificate(
         try:
             files.save(pairs["new"])
         except PowerCut:
-            assert renames < 2
+            assert renames < 3
     assert files_in(tmp_path).load() == pairs[survivor]
     assert files_in(tmp_path).load() == pairs[survivor]
     assert files.key.stat().st_mode & 0o777 == 0o600
@@ -106,13 +108,24 @@ def test_a_key_is_asked_with_until_it_has_a_certificate(tmp_path: Path) -> None:
     assert files_in(tmp_path).pending_key() != key
 
 
+@pytest.mark.parametrize("left", [b"", b"hello", b"-----BEGIN PRIVATE KEY-----\nMIGH"])
+def test_a_key_that_cannot_be_read_is_replaced(tmp_path: Path, left: bytes) -> None:
+    """A damaged one is of no use for ever; the one in its place is kept like any other."""
+    (tmp_path / "key.pem.new").write_bytes(left)
+    key = files_in(tmp_path).pending_key()
+    assert request_for(key)
+    assert files_in(tmp_path).pending_key() == key
+
+
 @dataclass
 class Gate(rpc.EnrolmentServicer, rpc.FleetServicer):  # type: ignore[misc] # two calls are all that is served
-    """Enrols and renews anybody, and loses some of its answers."""
+    """Enrols anybody, each secret with one key alone, renews anybody, and loses some of its answers."""
 
     lose: int = 0
+    authority: Authority = AUTHORITY
     keys: list[str] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
+    used: dict[str, str] = field(default_factory=dict)
     renewals: int = 0
 
     async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolReply:  # noqa: N802
@@ -122,7 +135,9 @@ class Gate(rpc.EnrolmentServicer, rpc.FleetServicer):  # type: ignore[misc] # tw
         self.shown.append(request.token or request.service_account_token)
         if len(self.keys) <= self.lose:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "lost")
-        return pb.EnrolReply(certificate=AUTHORITY.sign(key, Identity("ada")))
+        if self.used.setdefault(self.shown[-1], self.keys[-1]) != self.keys[-1]:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "the token was used already")
+        return pb.EnrolReply(certificate=self.authority.sign(key, Identity("ada")))
 
     async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.EnrolReply:  # noqa: N802, ARG002
         """Another certificate."""
@@ -173,6 +188,49 @@ async def test_a_vehicle_enrols_with_one_key_and_renews(tmp_path: Path) -> None:
         keeping.cancel()
         await door.close()
     assert gate.keys[-1] != gate.keys[0]
+
+
+@pytest.mark.parametrize("renames", range(5))
+async def test_a_power_cut_within_the_first_enrolment_is_survived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """Whenever it comes, the vehicle finds its certificate and its door, and a used token is not shown for ever."""
+    gate, token_file = Gate(authority=LASTING), tmp_path / "token"
+    async with opened(gate) as address, asyncio.timeout(30):
+        token = EnrolmentToken(address, address, AUTHORITY.certificate.decode(), "ada", "one")
+        token_file.write_text(write_token(token))
+        keeper = IdentityKeeper(settings_of(tmp_path), TokenFile(token_file))
+        with monkeypatch.context() as patch:
+            power_cuts_after(patch, renames)
+            with pytest.raises(PowerCut):
+                await keeper.first()
+        keeper = IdentityKeeper(settings_of(tmp_path), TokenFile(token_file))
+        keys = await keeper.first()
+        assert (keys.address, keys.ca) == (address, AUTHORITY.certificate)
+        assert not await keeper._enrol_anew()
+        shown = len(gate.shown)
+        assert not await keeper._enrol_anew()
+        assert len(gate.shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\xff\xfe\x00p", "no UTF-8 text"),
+        ("parkade1.x".encode("utf-16"), "no UTF-8 text"),
+        (b"hello", "begins with"),
+        (b"parkade1.hello", "copy it whole"),
+    ],
+)
+def test_a_file_without_a_token_is_said_so_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes, words: str
+) -> None:
+    """Whatever bytes somebody puts there, the vehicle goes on, and its log says what is wrong with them."""
+    token_file = TokenFile(tmp_path / "token")
+    for said in (1, 1, 2):
+        (tmp_path / "token").write_bytes(data + b"\n" * said)
+        assert token_file.offer({}, needed=True) is None
+    assert capsys.readouterr().out.count(words) == 2
 
 
 async def test_a_simulated_vehicle_waits_for_the_door_and_enrols_when_it_must(tmp_path: Path) -> None:

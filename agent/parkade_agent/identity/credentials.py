@@ -47,22 +47,30 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._refused = ""
+        self._refused = b""
 
     def offer(self, record: Mapping[str, str], *, needed: bool) -> Offer | None:  # noqa: ARG002 - a new token counts
         """The token, unless it is the one that was used already."""
         try:
-            text = self._path.read_text()
-            token = read_token(text)
+            data = self._path.read_bytes()
         except OSError:
             return None
-        except (BadToken, UnicodeDecodeError) as error:
-            if text != self._refused:
-                self._refused = text
+        try:
+            token = read_token(_text_of(data))
+        except BadToken as error:
+            if data != self._refused:
+                self._refused = data
                 _log.warning("no enrolment token", file=str(self._path), error=str(error))
             return None
         offer = Offer(token.enrolment, token.ca.encode(), token.door, token=token.secret)
         return None if record.get("token") == offer.digest else offer
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise BadToken("the file is no UTF-8 text: save the token as plain text in UTF-8") from None
 
 
 class ServiceAccount:

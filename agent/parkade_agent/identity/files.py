@@ -4,6 +4,7 @@ The new key is written beside the old one before the new certificate takes the o
 does not fit its key belongs to the key beside it.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Final
 import orjson
 
 from parkade_agent.errors import IdentityDamaged
-from parkade_agent.identity.keys import KeyPair, new_key, pair_of
+from parkade_agent.identity.keys import KeyPair, is_key, new_key, pair_of
 
 _PRIVATE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
@@ -43,18 +44,20 @@ class IdentityFiles:
     def pending_key(self) -> bytes:
         """The key to ask a certificate for: the same until there is one, also after a restart. Raises OSError.
 
-        A token is good for one key alone, and an answer may have been lost.
+        A token is good for one key alone, and an answer may have been lost. A key that cannot be read is replaced.
         """
-        if not self._new_key.exists():
-            _write(self._new_key, new_key())
-        return self._new_key.read_bytes()
+        with contextlib.suppress(FileNotFoundError):
+            if is_key(key := self._new_key.read_bytes()):
+                return key
+        key = new_key()
+        _write(self._new_key, key)
+        return key
 
     def save(self, pair: KeyPair) -> None:
         """Replaces both, for good when it returns. Raises OSError."""
-        new_certificate = self.certificate.with_name(f"{self.certificate.name}.new")
-        _write(self._new_key, pair.key)
-        _write(new_certificate, pair.certificate)
-        _rename(new_certificate, self.certificate)
+        if not self._new_key.exists() or self._new_key.read_bytes() != pair.key:
+            _write(self._new_key, pair.key)
+        _write(self.certificate, pair.certificate)
         _rename(self._new_key, self.key)
 
     def read_record(self) -> Mapping[str, str]:
@@ -67,9 +70,7 @@ class IdentityFiles:
 
     def write_record(self, record: Mapping[str, str]) -> None:
         """Notes an enrolment, for good when it returns. Raises OSError."""
-        new = self.record.with_name(f"{self.record.name}.new")
-        _write(new, orjson.dumps(dict(record)))
-        _rename(new, self.record)
+        _write(self.record, orjson.dumps(dict(record)))
 
 
 def _pair(key: Path, certificate: bytes) -> KeyPair | None:
@@ -80,13 +81,16 @@ def _pair(key: Path, certificate: bytes) -> KeyPair | None:
 
 
 def _write(path: Path, data: bytes) -> None:
+    """Whenever the power fails, the file is as it was or has all of *data*."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    _rename(part, path)
 
 
 def _rename(new: Path, old: Path) -> None:

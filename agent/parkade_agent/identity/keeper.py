@@ -1,6 +1,7 @@
 """Keeps the vehicle's certificate: asks for the first one, renews it in time, takes a new token at any time."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -74,6 +75,7 @@ class IdentityKeeper:
         try:
             await self._enrol(offer)
         except (grpc.aio.AioRpcError, ValueError, OSError) as error:
+            self._forget_refused(offer, error)
             await self._be_patient("not enrolled", error)
             return False
         _log.info("enrolled")
@@ -90,8 +92,21 @@ class IdentityKeeper:
         async with grpc.aio.secure_channel(offer.address, credentials) as channel:
             stub: fleet_pb2_grpc.EnrolmentAsyncStub = fleet_pb2_grpc.EnrolmentStub(channel)
             reply = await stub.Enrol(request, timeout=_CALL_SECONDS)
+        # A certificate is of no use without its door, so the door goes first; until the token is noted as used, the
+        # vehicle shows it again.
+        place = {"door": offer.door, "ca": offer.ca.decode()}
+        self._files.write_record({**self._files.read_record(), **place})
         self._take(key, reply)
-        self._files.write_record({"door": offer.door, "ca": offer.ca.decode(), "token": offer.digest})
+        self._files.write_record({**place, "token": offer.digest})
+
+    def _forget_refused(self, offer: Offer, error: Exception) -> None:
+        """Notes a token that the gateway refuses, when the vehicle can do without it: it may be used up."""
+        is_refused = (
+            isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.PERMISSION_DENIED
+        )
+        if is_refused and self._pair is not None and time.time() < self._pair.not_after:
+            with contextlib.suppress(OSError):
+                self._files.write_record({**self._files.read_record(), "token": offer.digest})
 
     async def _renew(self, door: Door) -> bool:
         if self._seconds_left() > 0:
