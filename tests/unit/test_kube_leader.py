@@ -156,6 +156,24 @@ async def test_a_renewal_whose_answer_was_lost_is_our_own(ground: Ground) -> Non
 
 
 @pytest.mark.parametrize(
+    ("seen", "versions"), [(lease(ME, "9", 1), ["1", "2", "9"]), (lease("gateway-b", "9", 2), ["1", "2"])]
+)
+async def test_a_renewal_that_landed_late_does_not_keep_the_lease(
+    tmp_path: Path, seen: Object, versions: list[str]
+) -> None:
+    """Whoever steps down and meets its own last renewal releases once more; another's Lease is left alone."""
+    async with serving(tmp_path) as (api, client):
+        election, watchman = candidate(client)
+        api.answer(lease(), lease(ME, "2", 1))
+        async with election.term(asyncio.Event()):
+            api.refuse(409, "Conflict", "the object has been modified")
+            api.answer(seen, lease("", "10", 1))
+        assert [patch["version"] for patch in patches(api)] == versions
+        assert patches(api)[-1]["holderIdentity"] == ""
+        assert watchman.dismissed == 1
+
+
+@pytest.mark.parametrize(
     "taker", [lease("gateway-b", "9", 2), lease(ME, "9", 2)], ids=["another", "namesake"]
 )
 async def test_who_finds_the_lease_taken_ends(ground: Ground, taker: Object) -> None:

@@ -218,10 +218,19 @@ class Election:
         self._gauge.set(0)
         if held is not None:
             try:
-                await self._write(release(held, _now_micro()))
+                await self._release(held)
             except KubeError as error:
                 _log.warning("Lease not released", lease=self._name, error=str(error))
         self._watchman.dismiss()
+
+    async def _release(self, held: LeaseView) -> None:
+        try:
+            await self._write(release(held, _now_micro()))
+        except Conflict:
+            # The renewal that was on its way when the term ended may have landed.
+            seen = await self._read()
+            if seen is not None and is_still_ours(held, seen):
+                await self._write(release(seen, _now_micro()))
 
     def _hold(self, lease: LeaseView, sent_at: float) -> None:
         self._held = lease
