@@ -199,13 +199,13 @@ def test_the_gateway_may_do_nothing_else(
     assert (answer.code, words in answer.message) == (403, True), answer
 
 
-@pytest.mark.parametrize("name", ["nodes", "pods", "leases"])
+@pytest.mark.parametrize("name", ["gateway-nodes", "gateway-pods", "gateway-leases", "operator-replicasets"])
 def test_the_policies_are_well_typed(kubectl: Kubectl, gateway: Asker, name: str) -> None:
     """The API server finds no field in a policy's expressions that its kinds do not have."""
     assert gateway
 
     def status() -> Object:
-        found: Object = kubectl.read("validatingadmissionpolicy", f"parkade-gateway-{name}").get("status", {})
+        found: Object = kubectl.read("validatingadmissionpolicy", f"parkade-{name}").get("status", {})
         return found
 
     eventually(lambda: "typeChecking" in status(), 30, "the API server has checked the policy's types")

@@ -9,7 +9,7 @@ from typing import Any
 
 from parkade_hack.controlplane import ControlPlane
 
-MERGE = "application/merge-patch+json"
+TYPES = {"PATCH": "application/merge-patch+json", "APPLY": "application/apply-patch+yaml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,16 @@ class Asker:
         self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), direct)
 
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
-        """What the API server says to *method* on *path*; a PATCH is a merge patch."""
+        """What the API server says to *method* on *path*; a PATCH is a merge patch, an APPLY a server-side apply."""
         query = ("&" if "?" in path else "?") + "dryRun=All" if method != "GET" else ""
+        query += "&fieldManager=asker" if method == "APPLY" else ""
         headers = {
             "Authorization": f"Bearer {self._token}",
-            "Content-Type": MERGE if method == "PATCH" else "application/json",
+            "Content-Type": TYPES.get(method, "application/json"),
         }
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._server + path + query, data, headers, method=method)  # noqa: S310
+        verb = "PATCH" if method == "APPLY" else method
+        request = urllib.request.Request(self._server + path + query, data, headers, method=verb)  # noqa: S310
         try:
             with self._opener.open(request, timeout=10) as reply:
                 return Answer(reply.status)
