@@ -180,6 +180,11 @@ async def _until_heard(patience: float, call: Callable[[], Awaitable[_T]]) -> _T
             if error.code() in _FINAL or (denied_at is not None and now - denied_at >= patience):
                 raise DoorRefused(error.code().name, error.details() or "") from None
             code = error.code().name
+        except asyncio.CancelledError:
+            # A channel that is closed cancels its calls; only who cancels this task ends it.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            denied_at, code = None, "CANCELLED"
         delay = next(waits)
         metrics.DOOR_RETRIES.inc()
         _log.info("the door did not answer, trying again", code=code, seconds=delay)

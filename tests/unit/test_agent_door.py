@@ -11,9 +11,10 @@ import pytest
 from typing_extensions import override
 
 from parkade_agent import door as agent_door
+from parkade_agent.runtime.slot import _failure
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
-from support.vehicles import Context, Door
+from support.vehicles import Context, Door, certificates, open_door
 
 SHARD = pb.FetchRequest(shard=pb.ShardRef(shard=0))
 
@@ -24,10 +25,12 @@ class TimedDoor(Door):
 
     silences: int = 0
     seconds: list[float | None] = field(default_factory=list)
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     @override
     async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:  # type: ignore[override]
         self.seconds.append(context.time_remaining())
+        self.is_asked.set()
         if len(self.seconds) <= self.silences:
             yield pb.Chunk(data=b"half a")
             await asyncio.Event().wait()
@@ -71,6 +74,29 @@ async def test_a_silent_fetch_is_tried_again(tmp_path: Path, monkeypatch: pytest
     async with reached(door) as reach:
         assert await reach.fetch(SHARD, 100) == b"a shard"
     assert len(door.seconds) == 2
+
+
+async def test_a_fetch_survives_the_end_of_its_channel(tmp_path: Path) -> None:
+    """The oldest channel is closed when the keys change often: its fetch begins anew, and ends with its own task."""
+    certs = certificates(tmp_path)
+    door = TimedDoor(tmp_path, [b"a shard"], silences=1)
+    async with open_door(door, certs) as port, asyncio.timeout(20):
+        key, certificate = certs.vehicle.key.read_bytes(), certs.vehicle.cert.read_bytes()
+        keys = agent_door.Keys(f"127.0.0.1:{port}", certs.ca.read_bytes(), key, certificate)
+        reach = agent_door.Door(agent_door.open_channel(keys))
+        fetch = asyncio.create_task(reach.fetch(SHARD, 100))
+        await door.is_asked.wait()
+        for _ in range(2):
+            await reach.change(keys)
+        assert await fetch == b"a shard"
+        door.silences, door.is_asked = 3, asyncio.Event()
+        fetch = asyncio.create_task(reach.fetch(SHARD, 100))
+        await door.is_asked.wait()
+        fetch.cancel()
+        await asyncio.wait([fetch])
+        assert fetch.cancelled()
+        assert _failure(fetch).reason == "Error"
+        await reach.close()
 
 
 async def test_a_store_has_time_for_its_bytes(tmp_path: Path) -> None:

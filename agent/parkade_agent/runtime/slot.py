@@ -239,7 +239,7 @@ def _program(name: str, **flags: object) -> list[str]:
 
 def _failure(task: asyncio.Task[None]) -> Ending:
     """Why the slot's life, or its storing, ended by itself."""
-    error = task.exception()
+    error = asyncio.CancelledError("cancelled") if task.cancelled() else task.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, BundleRefused):
