@@ -200,7 +200,7 @@ def test_a_services_name_leads_to_its_ready_pods(pods: Pods, node: ProcessNode) 
 
 
 def test_a_crash_is_counted_and_waited_for(pods: Pods) -> None:
-    """A process that ends with an error starts again after a growing wait; its code and its last words are kept."""
+    """A process that ends with an error starts again after a wait; its code and its last words are kept."""
     pods.apply(pod("crash", "", {"command": ["parkade-gateway"]}))
     eventually(lambda: pods.container("crash").get("restartCount"), SECONDS, "it was started twice")
     waiting = eventually(

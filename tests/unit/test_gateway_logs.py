@@ -27,10 +27,10 @@ AHEAD = 5  # chunks that may be on their way
 class Desk:
     """The logs of one gateway with one slot on vehicle v1, and what its session was told."""
 
-    def __init__(self, pods: PodController) -> None:
+    def __init__(self, pods: PodController, answer_seconds: float = 10.0) -> None:
         self.pods = pods
         self.sessions = Sessions()
-        self.logs = VehicleLogs(self.sessions, pods, lambda _: 60.0, iter("abc").__next__, answer_seconds=0.2)
+        self.logs = VehicleLogs(self.sessions, pods, lambda _: 60.0, iter("abc").__next__, answer_seconds)
 
     async def asked(self, session: Session) -> pb.ReadLogs:
         """What the vehicle hears."""
@@ -107,6 +107,7 @@ async def test_a_vehicle_without_a_session_is_offline_in_words(desk: Desk) -> No
 
 async def test_a_vehicle_that_says_nothing_is_waited_for_a_moment(desk: Desk) -> None:
     """The wait is bounded, and an answer that comes later is nobody's."""
+    desk = Desk(desk.pods, answer_seconds=0.2)
     desk.sessions.enter(Identity("v1"))
     with pytest.raises(NoLogs, match=r"did not answer within 0\.2 seconds; it has said nothing of this slot"):
         await read(desk)
@@ -170,16 +171,17 @@ async def test_an_answer_that_is_none_is_told(desk: Desk, answer: list[pb.LogChu
 async def test_a_session_that_breaks_ends_the_log(desk: Desk) -> None:
     """The vehicle's call is cancelled in the middle: the reader is told, and waits for nothing."""
     session = desk.sessions.enter(Identity("v1"))
-    reading = asyncio.create_task(read(desk, LogOptions(follow=True)))
+    log = desk.logs.logs(POD, "runner", LogOptions(follow=True))
+    begin = asyncio.create_task(anext(log))
     await desk.asked(session)
-    answering = asyncio.create_task(desk.logs.answer("v1", Vehicle(*chunks(2)[:-1], stays=True).stream()))
-    await asyncio.sleep(0.05)
+    answering = asyncio.create_task(desk.logs.answer("v1", Vehicle(*chunks(1)[:-1], stays=True).stream()))
+    assert (await begin, await anext(log)) == (b"", b"0\n")
     answering.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await answering
     with pytest.raises(NoLogs, match="was cut"):
         async with asyncio.timeout(5):
-            await reading
+            await anext(log)
 
 
 async def test_a_pod_is_found_by_its_name(desk: Desk) -> None:

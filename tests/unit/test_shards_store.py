@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import override
 
 from parkade_operator.shards.errors import AlreadyExists, NoSuchObject, StoreUnfit
-from parkade_operator.shards.store import BlockingStore, PlatformStore
+from parkade_operator.shards.store import CHUNK_BYTES, BlockingStore, PlatformStore
 
 
 @pytest.fixture
@@ -30,6 +30,21 @@ def test_a_key_is_created_once(store: BlockingStore) -> None:
     assert store.get_range("a/b/c", 4, 3) == b"two"
     store.create("a/b/empty", ())
     assert store.get("a/b/empty") == b""
+
+
+async def test_an_object_is_read_in_chunks(tmp_path: Path) -> None:
+    """A bundle of any size costs one chunk of memory for each reader; an empty file is one empty chunk."""
+    store = PlatformStore(tmp_path / "store")
+    data = os.urandom(2 * CHUNK_BYTES + 5)
+    await store.create("model", data)
+    await store.create("empty", b"")
+    chunks = [chunk async for chunk in store.stream("model")]
+    assert [len(chunk) for chunk in chunks] == [CHUNK_BYTES, CHUNK_BYTES, 5]
+    assert b"".join(chunks) == data
+    assert [chunk async for chunk in store.stream("empty")] == [b""]
+    with pytest.raises(NoSuchObject):
+        await anext(store.stream("nothing"))
+    store.close()
 
 
 def test_of_many_racers_one_wins(store: BlockingStore) -> None:
@@ -119,7 +134,7 @@ def test_the_probe_refuses_a_folder_without_unnamed_files(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("url", ["s3://bucket/x", "file:relative", "file://host/x", "/plain"])
 def test_other_stores_are_refused_clearly(url: str) -> None:
-    """Only file:///folder is known for now, and the message says so."""
+    """Only file:///folder is known, and the message says so."""
     with pytest.raises(StoreUnfit, match="use file:///folder"):
         PlatformStore.from_url(url)
 
