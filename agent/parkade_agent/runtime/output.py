@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -74,7 +74,8 @@ class Output:
         self._disconnect()
         if self._rest:
             self.write(b"\n")
-        self._file.close()
+        with suppress(OSError):  # A full disk again: the last words are lost.
+            self._file.close()
         self.is_over = True
         self._notify()
 
@@ -114,7 +115,8 @@ class Output:
         try:
             for line in lines:
                 self._append(begin + line)
-            self._file.flush()
+            if lines:
+                self._file.flush()
         except OSError as error:
             # The program is not held up by a full disk; its words are lost.
             if not self._is_lossy:
@@ -123,9 +125,11 @@ class Output:
         self._notify()
 
     def _append(self, line: bytes) -> None:
-        if self._size + len(line) > self._most_bytes:
+        # After a disk that was full, the file may be closed, and gone.
+        if self._file.closed or self._size + len(line) > self._most_bytes:
             self._file.close()
-            self.path.replace(self.older)
+            with suppress(FileNotFoundError):
+                self.path.replace(self.older)
             self._file, self._size, self.generation = self.path.open("wb"), 0, self.generation + 1
         self._file.write(line)
         self._size += len(line)
