@@ -149,7 +149,7 @@ def _problem_of_key(key: object) -> str | None:
             return None
         case rsa.RSAPublicKey(key_size=bits) if _LEAST_RSA_BITS <= bits <= _MOST_RSA_BITS:
             return None
-    return f"the key must be EC P-256 or P-384, Ed25519, or RSA of {_LEAST_RSA_BITS} to {_MOST_RSA_BITS} bits"
+    return f"the key must be EC P-256 or P-384, or RSA of {_LEAST_RSA_BITS} to {_MOST_RSA_BITS} bits"
 
 
 def _builder(
