@@ -73,8 +73,11 @@ class Bench:
 
     async def fetch(self, grant: Grant, vehicle: str = "v1") -> dict[int, bytes]:
         """The bytes of the shards of a grant."""
-        batches = self.batches
-        return {s.shard: await batches.fetch_shard(UID, vehicle, grant.lease, s.shard) for s in grant.shards}
+        found = {}
+        for granted in grant.shards:
+            chunks = self.batches.fetch_shard(UID, vehicle, grant.lease, granted.shard)
+            found[granted.shard] = b"".join([chunk async for chunk in chunks])
+        return found
 
     async def work(self, vehicle: str = "v1", want: int = 64) -> list[tuple[int, bool]]:
         """Lease, fetch, finish, send."""

@@ -150,3 +150,18 @@ def test_transfers_are_counted_while_they_run() -> None:
         with transfers.one("ada"):
             pass
     assert transfers._open == {}
+
+
+def test_the_bytes_of_all_transfers_together_are_bounded() -> None:
+    """However many vehicles send at once, the gateway has memory left; who does not fit is asked to try again."""
+    transfers = Transfers(most_held=10)
+    with transfers.memory() as hold:
+        hold(4)
+        hold(3)
+        with transfers.memory() as other:
+            other(2)
+            with pytest.raises(Exhausted, match="try again"):
+                other(2)
+        hold(3)
+    with transfers.memory() as hold:
+        hold(10)

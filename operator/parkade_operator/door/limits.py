@@ -53,6 +53,8 @@ most."""
 _BYTES_A_TOKEN: Final = 16 * 1024
 ENROLMENTS: Final = Limit(rate=20.0, burst=100.0)
 MOST_TRANSFERS: Final = 8
+MOST_HELD_BYTES: Final = 192 * 1024 * 1024
+"""Of pieces that are being taken, all vehicles together: the gateway's memory is a few times that."""
 _SWEEP_SECONDS: Final = 60.0
 
 
@@ -93,11 +95,30 @@ class Meter:
 
 
 class Transfers:
-    """How many byte streams each vehicle has open, because each one holds its bytes in memory."""
+    """How many byte streams each vehicle has open, and how many bytes all of them hold in memory."""
 
-    def __init__(self, most: int = MOST_TRANSFERS) -> None:
+    def __init__(self, most: int = MOST_TRANSFERS, most_held: int = MOST_HELD_BYTES) -> None:
         self._most = most
+        self._most_held = most_held
+        self._held = 0
         self._open: dict[str, int] = {}
+
+    @contextmanager
+    def memory(self) -> Iterator[Callable[[int], None]]:
+        """What is yielded takes room for so many bytes more, and raises Exhausted when there is none."""
+        mine = 0
+
+        def hold(size: int) -> None:
+            nonlocal mine
+            if self._held + size > self._most_held:
+                raise Exhausted("too many results are being taken just now: try again")
+            mine += size
+            self._held += size
+
+        try:
+            yield hold
+        finally:
+            self._held -= mine
 
     @contextmanager
     def one(self, vehicle: str) -> Iterator[None]:

@@ -26,7 +26,6 @@ from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.shards import errors
 from parkade_operator.shards.service import Batches
 
-_CHUNK = 1024 * 1024
 _REPLACED = (
     "A new connection of this vehicle replaced one that was open. After a cut that is as it should be; when it "
     "comes again and again, two vehicles have the same key: run `kubectl parkade revoke` and enrol it anew."
@@ -106,9 +105,9 @@ class FleetService(rpc.FleetServicer):
         identity = await self._entrance.admit(context)
         try:
             with self._entrance.transfers.one(identity.vehicle):
-                data = await self._read(identity.vehicle, request)
-                for start in range(0, max(1, len(data)), _CHUNK):
-                    yield pb.Chunk(data=data[start : start + _CHUNK])
+                async for data in self._read(identity.vehicle, request):
+                    await self._stay(identity, context)
+                    yield pb.Chunk(data=data)
         except (errors.ShardsError, limits.Exhausted) as error:
             await _refuse(context, error)
 
@@ -119,8 +118,9 @@ class FleetService(rpc.FleetServicer):
         """Takes one piece of results; answers when its verdicts are durable."""
         identity = await self._entrance.admit(context)
         try:
-            with self._entrance.transfers.one(identity.vehicle):
-                header, data = await collect(request_iterator)
+            transfers = self._entrance.transfers
+            with transfers.one(identity.vehicle), transfers.memory() as hold:
+                header, data = await collect(request_iterator, hold)
                 await self._stay(identity, context)
                 verdicts = await self._batches.store_piece(header.batch_uid, identity.vehicle, header, data)
         except (errors.ShardsError, limits.Exhausted, TimeoutError) as error:
@@ -155,7 +155,7 @@ class FleetService(rpc.FleetServicer):
         return pb.LogsReply()
 
     async def _stay(self, identity: Identity, context: Context) -> None:
-        """What was sent before a revocation and finished after it does not count."""
+        """What was begun before a revocation and goes on after it does not count."""
         if (problem := self._entrance.problem(identity)) is not None:
             await refuse(context, grpc.StatusCode.UNAUTHENTICATED, problem)
 
@@ -240,14 +240,14 @@ class FleetService(rpc.FleetServicer):
         ]
         return pb.LeaseGrant(pod_uid=request.pod_uid, lease=grant.lease, shards=shards)
 
-    async def _read(self, vehicle: str, request: pb.FetchRequest) -> bytes:
+    def _read(self, vehicle: str, request: pb.FetchRequest) -> AsyncIterator[bytes]:
         if request.HasField("shard"):
             ref = request.shard
-            return await self._batches.fetch_shard(ref.batch_uid, vehicle, ref.lease, ref.shard)
+            return self._batches.fetch_shard(ref.batch_uid, vehicle, ref.lease, ref.shard)
         batch_uid = request.bundle_file.batch_uid
         if self._slots.slot_of(vehicle, batch_uid) is None:
             raise errors.NotLeased("the vehicle has no slot of that batch")
-        return await self._batches.bundle_file(batch_uid, request.bundle_file.name)
+        return self._batches.bundle_file(batch_uid, request.bundle_file.name)
 
 
 async def _tell(context: Context, ending: Ending) -> NoReturn:

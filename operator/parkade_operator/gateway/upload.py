@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_core.batch.piece import problem_of_size
@@ -10,17 +10,23 @@ from parkade_operator.door.limits import LEAST_BYTES_PER_SECOND, STORE_SECONDS
 from parkade_operator.shards import errors
 
 
-async def collect(parts: AsyncIterator[pb.StoreRequest]) -> tuple[pb.PieceHeader, bytes]:
-    """The piece that *parts* carry. Raises BadPiece, and TimeoutError when they come too slowly."""
+async def collect(
+    parts: AsyncIterator[pb.StoreRequest], hold: Callable[[int], None]
+) -> tuple[pb.PieceHeader, bytes]:
+    """The piece that *parts* carry; *hold* hears of bytes before they are kept, and may raise.
+
+    Raises BadPiece, and TimeoutError when they come too slowly.
+    """
     header: pb.PieceHeader | None = None
     data = bytearray()
     incoming, started = aiter(parts), time.monotonic()
     while (part := await asyncio.wait_for(anext(incoming, None), _patience(started, len(data)))) is not None:
         if part.HasField("header"):
             header = part.header
-        data += part.data
-        if (problem := problem_of_size(len(data))) is not None:
+        if (problem := problem_of_size(len(data) + len(part.data))) is not None:
             raise errors.BadPiece(problem)
+        hold(len(part.data))
+        data += part.data
     if header is None:
         raise errors.BadPiece("the first message must be the header")
     return header, bytes(data)

@@ -4,7 +4,7 @@ Every decision is core's; this is the shell that asks it with the time at hand a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -178,11 +178,11 @@ class BatchLead:
         if expired:
             self._setting.on_change()
 
-    async def fetch_shard(self, vehicle: str, lease: str, shard: int) -> bytes:
+    def fetch_shard(self, vehicle: str, lease: str, shard: int) -> AsyncIterator[bytes]:
         """The bytes of a shard that the vehicle holds. Raises NotLeading, NotLeased."""
         if not self._leading().book.holds(vehicle, lease, shard):
             raise NotLeased(f"{vehicle} does not hold shard {shard} under lease {lease}")
-        return await self._setting.store.get(layout.shard(self.spec.uid, shard))
+        return self._setting.store.stream(layout.shard(self.spec.uid, shard))
 
     async def store_piece(
         self, vehicle: str, header: fleet_pb2.PieceHeader, data: bytes

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -84,6 +84,11 @@ class Batches:
         lead = self._leads.get(uid)
         return lead.plan.input_digest if lead is not None and lead.plan is not None else None
 
+    def namespace(self, uid: str) -> str | None:
+        """The namespace of a batch; None while the operator has not asked for it here."""
+        lead = self._leads.get(uid)
+        return lead.spec.namespace if lead is not None else None
+
     def lease(self, uid: str, vehicle: str, want: int) -> Grant | None:
         """Lease up to *want* shards to the vehicle; None when there is none to be had now."""
         lead = self._leads.get(uid)
@@ -122,16 +127,19 @@ class Batches:
         if lead is not None:
             lead.release(vehicle, keep)
 
-    async def fetch_shard(self, uid: str, vehicle: str, lease: str, shard: int) -> bytes:
-        """The bytes of a leased shard. Raises UnknownBatch, NotLeading, NotLeased, StoreError."""
-        return await self._lead(uid).fetch_shard(vehicle, lease, shard)
+    def fetch_shard(self, uid: str, vehicle: str, lease: str, shard: int) -> AsyncIterator[bytes]:
+        """The bytes of a leased shard, in chunks. Raises UnknownBatch, NotLeading, NotLeased, StoreError."""
+        return self._lead(uid).fetch_shard(vehicle, lease, shard)
 
-    async def bundle_file(self, uid: str, name: str) -> bytes:
-        """`bundle.json` of the batch's bundle, or a file that it names. Raises UnknownBatch, NoSuchObject."""
+    def bundle_file(self, uid: str, name: str) -> AsyncIterator[bytes]:
+        """`bundle.json` of the batch's bundle, or a file that it names, in chunks.
+
+        Raises UnknownBatch, NoSuchObject, StoreError.
+        """
         lead = self._lead(uid)
         if not _BUNDLE_FILE.fullmatch(name):
             raise NoSuchObject(f"{name!r} is no file of a bundle")
-        return await self._setting.store.get(layout.bundle_file(lead.spec.model_digest, name))
+        return self._setting.store.stream(layout.bundle_file(lead.spec.model_digest, name))
 
     async def store_piece(
         self, uid: str, vehicle: str, header: fleet_pb2.PieceHeader, data: bytes

@@ -6,7 +6,7 @@ store with os._exit after a flush: obstore now and then aborts while the interpr
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -102,6 +102,11 @@ class BlockingStore:
             return b""
         with _errors_of(key):
             return bytes(obstore.get_range(self._objects, key, start=offset, length=size))
+
+    def size(self, key: str) -> int:
+        """How many bytes the object has. Raises NoSuchObject."""
+        with _errors_of(key):
+            return obstore.head(self._objects, key)["size"]
 
     def exists(self, key: str) -> bool:
         """Whether the object exists."""
@@ -204,6 +209,15 @@ class PlatformStore:
     async def get(self, key: str) -> bytes:
         """The object's bytes. Raises NoSuchObject."""
         return await self._run(self.blocking.get, key)
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes, CHUNK_BYTES at a time; an empty object is one empty chunk. Raises NoSuchObject.
+
+        Each chunk is read when it is asked for: a slow reader costs one chunk of memory.
+        """
+        size = await self._run(self.blocking.size, key)
+        for start in range(0, max(1, size), CHUNK_BYTES):
+            yield await self.get_range(key, start, min(CHUNK_BYTES, size - start))
 
     async def get_range(self, key: str, offset: int, size: int) -> bytes:
         """*size* bytes from *offset* of the object. Raises NoSuchObject."""
