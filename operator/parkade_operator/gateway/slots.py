@@ -34,11 +34,14 @@ class VehicleSlots(PodProvider):
         vehicles: Vehicles,
         pods: PodController,
         input_digest: Callable[[str], str | None],
+        namespace: Callable[[str], str | None],
     ) -> None:
+        """*input_digest* and *namespace* are those of a batch by its uid, None while they are not known."""
         self._sessions = sessions
         self._vehicles = vehicles
         self._pods = pods
         self._input_digest = input_digest
+        self._namespace = namespace
         self._assigned: dict[str, Session] = {}  # pod uid -> session that heard the assignment
         self._closed_for: dict[str, str] = {}  # vehicle -> uid of the pod whose end was counted last
 
@@ -49,6 +52,11 @@ class VehicleSlots(PodProvider):
         session = self._sessions.get(_vehicle(pod))
         digest = self._input_digest(batch_of(pod))
         if session is None or digest is None or self._assigned.get(meta["uid"]) is session:
+            return
+        if not self._works_for(pod, batch_of(pod)):
+            _log.warning(
+                "not assigned: the batch is another namespace's", pod=meta["name"], batch=batch_of(pod)
+            )
             return
         assignment = pb.Assignment(
             pod_uid=meta["uid"],
@@ -116,14 +124,19 @@ class VehicleSlots(PodProvider):
     def slot_of(self, vehicle: str, batch_uid: str) -> Object | None:
         """The pod by which *vehicle* has shards of a batch, also one that is being deleted; None without one."""
         for pod in self._pods.on_node(node_name(vehicle)):
-            if batch_of(pod) == batch_uid:
+            if self._works_for(pod, batch_uid):
                 return pod
         return None
+
+    def _works_for(self, pod: Object, batch_uid: str) -> bool:
+        # Whoever may make pods writes their labels: the batch of another namespace is none of theirs.
+        namespace = self._namespace(batch_uid)
+        return batch_of(pod) == batch_uid and namespace in (None, pod["metadata"]["namespace"])
 
 
 def batch_of(pod: Object) -> str:
     """The uid of the batch that a slot works for."""
-    return str(pod["metadata"].get("labels", {}).get(wk.LABEL_BATCH_UID, ""))
+    return str((pod["metadata"].get("labels") or {}).get(wk.LABEL_BATCH_UID, ""))
 
 
 def bundle_of(pod: Object) -> str:

@@ -78,7 +78,7 @@ def wire(
     rules = slot_rules(settings.node_address)
     pods = PodController(client, _is_vehicle_node, rules, events, changes.notify)
     vehicles = Vehicles(nodes, pods, pools, time.monotonic, changes.notify)
-    slots = VehicleSlots(sessions, vehicles, pods, batches.input_digest)
+    slots = VehicleSlots(sessions, vehicles, pods, batches.input_digest, batches.namespace)
     pods.serve(slots)
     reception = _reception(settings, client, authority, sessions, Notices(events, nodes.get))
     logs = VehicleLogs(sessions, pods, vehicles.silent_for, new_id)
