@@ -21,6 +21,11 @@ SIMULATED_PREFIX: Final = "sim-"
 _LONGEST_ID: Final = 50
 _DIGEST_DIGITS: Final = 8
 
+# How a Deployment's pods' names end, in the letters of k8s.io/apimachinery/pkg/util/rand; the ending is unique.
+_POD_OF_DEPLOYMENT: Final = re.compile(
+    r".*-(?P<ending>[bcdfghjklmnpqrstvwxz24-9]{7,10}-[bcdfghjklmnpqrstvwxz24-9]{5})"
+)
+
 # A vehicle's id is part of its Node's name and a label's value; a claim is a label of our group.
 _VEHICLE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 _CLAIM: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
@@ -162,7 +167,9 @@ def renewal_at(not_before: float, not_after: float, jitter: float) -> float:
 
 
 def simulated_vehicle(pod: str) -> str:
-    """The id of the vehicle that the pod of that name simulates."""
+    """The id of the vehicle that the pod of that name simulates; a Deployment's pod gives the end of its name."""
+    if found := _POD_OF_DEPLOYMENT.fullmatch(pod):
+        pod = found["ending"]
     vehicle = SIMULATED_PREFIX + pod.replace(".", "-")
     if len(vehicle) <= _LONGEST_ID:
         return vehicle

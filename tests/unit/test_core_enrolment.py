@@ -193,7 +193,20 @@ def test_pods_of_long_names_simulate_different_vehicles() -> None:
     """A shortened name keeps a digest of the whole one."""
     names = [f"{'parkade-simulation-' * 4}{n}" for n in range(100)]
     assert len({simulated_vehicle(name) for name in names}) == 100
-    assert simulated_vehicle("parkade-simulation-7f-x2") == "sim-parkade-simulation-7f-x2"
+
+
+@pytest.mark.parametrize(
+    ("pod", "vehicle"),
+    [
+        ("parkade-simulation-67c56bf58b-5rv95", "sim-67c56bf58b-5rv95"),
+        ("parkade-simulation-7f-x2", "sim-parkade-simulation-7f-x2"),
+        ("parkade-simulation-0", "sim-parkade-simulation-0"),
+        ("parkade-simulation-elsewhere-again", "sim-parkade-simulation-elsewhere-again"),
+    ],
+)
+def test_a_pod_of_a_deployment_simulates_a_vehicle_of_a_short_id(pod: str, vehicle: str) -> None:
+    """What only its own pod has is enough; a name of any other shape is taken whole."""
+    assert simulated_vehicle(pod) == vehicle
 
 
 TOKEN = EnrolmentToken("door:8443", "door:8444", "-----BEGIN", "ada", "secret")
