@@ -10,10 +10,11 @@ from parkade_hack.tools import ensure_tools
 from parkade_models.bundle import Bundle
 from support.batches import Garage
 from support.bundles import int8_bundle
+from support.collection import pytest_collection_finish, pytest_collection_modifyitems
 from support.controlplane import namespace
 from support.releases import VALUES, release_garage
 
-__all__ = ["int8_bundle", "namespace"]
+__all__ = ["int8_bundle", "namespace", "pytest_collection_finish", "pytest_collection_modifyitems"]
 
 
 @pytest.fixture(scope="session")
@@ -37,16 +38,3 @@ def garage(release: Release, namespace: str, int8_bundle: Bundle) -> Iterator[Ga
     """A namespace and a pool of this test alone, with the simulated vehicles in it."""
     with release_garage(release, namespace, int8_bundle.folder) as garage:
         yield garage
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks whatever needs the control plane."""
-    for item in items:
-        if "control_plane" in getattr(item, "fixturenames", ()):
-            item.add_marker("controlplane")
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Builds the programs outside of any test's time limit."""
-    if any(item.get_closest_marker("controlplane") for item in session.items):
-        ensure_tools()

@@ -14,9 +14,9 @@ from parkade_hack import proc
 from parkade_hack.controlplane import ControlPlane
 from parkade_hack.local import Vehicle
 from support.batches import Garage, long_documents
+from support.commit_log import assert_committed_once, commits
 from support.controlplane import eventually, leaving_nothing
 from support.crash_cluster import RevivingCluster
-from support.crash_waves import assert_committed_once, commits_of
 
 pytestmark = pytest.mark.long(75)
 
@@ -61,13 +61,14 @@ class Storm:
                 time.sleep(self._dice.uniform(0, 1))
                 self._strike(victims.pop())
         self._until(lambda: self._garage.status(name).get("phase") == "Completed", f"{name} is complete")
-        assert_committed_once(self._cluster, uid, SHARDS)
+        assert_committed_once(self._cluster.platform_store, uid, SHARDS)
         return self._garage.files(name)
 
     def _await_commits(self, uid: str, more: int) -> bool:
         """Returns when *more* shards are committed, which shows that the batch goes on; false when all are."""
-        goal = min(len(commits_of(self._cluster, uid)) + more, SHARDS)
-        self._until(lambda: len(commits_of(self._cluster, uid)) >= goal, f"{goal} shards of {uid} committed")
+        store = self._cluster.platform_store
+        goal = min(len(commits(store, uid)) + more, SHARDS)
+        self._until(lambda: len(commits(store, uid)) >= goal, f"{goal} shards of {uid} committed")
         return goal < SHARDS
 
     def _until(self, look: Callable[[], bool], what: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from parkade_api.wellknown import GATEWAY, OPERATOR
-from parkade_core.batch.commit import Kind, Segment, decode_segment
+from parkade_core.batch.commit import Kind, Segment
 from parkade_hack.controlplane import ControlPlane
 from parkade_hack.local import LocalCluster, Vehicle
 from parkade_hack.preparation import prepare
@@ -17,6 +17,7 @@ from parkade_operator.shards import layout
 from parkade_operator.shards.errors import AlreadyExists
 from parkade_operator.shards.store import BlockingStore
 from support.batches import Garage, long_documents
+from support.commit_log import segments
 from support.controlplane import eventually, leaving_nothing
 
 pytestmark = pytest.mark.long(125)
@@ -64,18 +65,6 @@ def stand_by(cluster: LocalCluster, name: str) -> None:
     eventually(lambda: accepts_connections(cluster.metrics_ports[name]), 30, f"{name} has started")
 
 
-def segments(cluster: LocalCluster, uid: str) -> list[Segment]:
-    """The commit log of a batch as it lies in the platform store."""
-    log = cluster.platform_store / "batches" / uid / "log"
-    return [decode_segment(path.read_bytes()) for path in sorted(log.iterdir())]
-
-
-def uid_of(garage: Garage, name: str) -> str:
-    """The uid of a batch."""
-    found: str = garage.kubectl.read("inferencebatch", name, "-n", garage.namespace)["metadata"]["uid"]
-    return found
-
-
 def test_a_batch_survives_the_death_and_the_departure_of_its_leaders(
     garage: Garage, cluster: LocalCluster
 ) -> None:
@@ -109,7 +98,7 @@ def test_a_gateway_that_sleeps_past_its_lease_ends_and_its_next_segment_is_refus
     garage.open(2, share=0.3)
     garage.kubectl.apply(garage.batch("docs", long_documents(300)))
     garage.wait_for_commits("docs", 2)
-    uid = uid_of(garage, "docs")
+    uid = garage.uid("docs")
     (stopped,) = follow(cluster, (GATEWAY,), lambda name: os.kill(cluster.pid(name), signal.SIGSTOP))
     eventually(lambda: len(claims(cluster, uid)) == 2, 60, "the other one has claimed the batch")
     os.kill(cluster.pid(stopped), signal.SIGCONT)
@@ -122,7 +111,7 @@ def test_a_gateway_that_sleeps_past_its_lease_ends_and_its_next_segment_is_refus
             layout.segment(uid, new.seq), [b"what the sleeper would say"]
         )
     garage.wait_for("docs", "Completed", 120)
-    log = segments(cluster, uid)
+    log = segments(cluster.platform_store, uid)
     assert (old.term, new.term) == (1, 2)
     assert {segment.nonce for segment in log[: new.seq]} == {old.nonce}
     assert {segment.nonce for segment in log[new.seq :]} == {new.nonce}
@@ -137,7 +126,7 @@ def kubelet_port(garage: Garage, vehicle: Vehicle) -> int:
 
 def claims(cluster: LocalCluster, uid: str) -> list[Segment]:
     """The segments by which gateways took the lead of a batch."""
-    return [segment for segment in segments(cluster, uid) if segment.kind is Kind.CLAIM]
+    return [segment for segment in segments(cluster.platform_store, uid) if segment.kind is Kind.CLAIM]
 
 
 def test_nodes_go_with_the_release_and_stay_away(

@@ -4,14 +4,13 @@ import hashlib
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from parkade_api.wellknown import CONFIG_MAP_CA, LABEL_POOL, SYSTEM_NAMESPACE
-from parkade_core.batch.commit import ShardCommit, decode_segment
-from parkade_hack.local import LocalCluster, Vehicle, VehicleSpec
+from parkade_hack.local import Vehicle, VehicleSpec
 from support.batches import Garage, Object, documents, pool, request_line
+from support.commit_log import assert_committed_once
 from support.controlplane import eventually
 from support.crash_cluster import CrashingCluster
 from support.crashing import WORKER, Point
@@ -24,17 +23,6 @@ WAVE_SECONDS = 240.0
 LOOK_SECONDS = 1.5
 CONVERGED_SECONDS = 60.0
 LATER_KILL_SECONDS = 5.0
-
-
-def commits_of(cluster: LocalCluster, uid: str) -> list[ShardCommit]:
-    """Every commit in the log of a batch so far, in the log's order."""
-    segments = sorted((cluster.platform_store / "batches" / uid).glob("log/*"))
-    return [commit for segment in segments for commit in decode_segment(segment.read_bytes()).commits]
-
-
-def assert_committed_once(cluster: LocalCluster, uid: str, shards: int) -> None:
-    """Every shard of a batch has exactly one commit in its log."""
-    assert Counter(commit.shard for commit in commits_of(cluster, uid)) == dict.fromkeys(range(shards), 1)
 
 
 class Visitor:
@@ -161,7 +149,7 @@ class Waves:
             files = self.garage.files(name)
             self.expected = self.expected or files
             assert files == self.expected, f"{name} has other bytes than the quiet wave"
-            assert_committed_once(self.cluster, self.garage.uid(name), SHARDS)
+            assert_committed_once(self.cluster.platform_store, self.garage.uid(name), SHARDS)
 
 
 def copy_bundle(garage: Garage, name: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from parkade_api.wellknown import LABEL_SIMULATED, SYSTEM_NAMESPACE
-from parkade_core.batch.commit import decode_segment
 from parkade_hack.controlplane import Kubectl
 from parkade_hack.release import Release
 from support.batches import Garage, pool
@@ -37,13 +36,6 @@ def holder(kubectl: Kubectl, lease: str) -> str:
     """The pod that holds a leader's Lease; empty when none does."""
     found = kubectl.read("lease", lease, "--namespace", SYSTEM_NAMESPACE)
     return str(found.get("spec", {}).get("holderIdentity") or "")
-
-
-def commits(release: Release, uid: str) -> list[int]:
-    """The shards of a batch in the order in which its log has them."""
-    log = release.platform_store / "batches" / uid / "log"
-    segments = [decode_segment(path.read_bytes()) for path in sorted(log.iterdir())]
-    return [commit.shard for segment in segments for commit in segment.commits]
 
 
 def requests(audit_log: Path) -> list[dict[str, Any]]:
