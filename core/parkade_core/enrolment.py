@@ -5,14 +5,16 @@ digest. It says which vehicle the token makes and until when. All moments are un
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
 
-from parkade_api.wellknown import GROUP, LABEL_SIMULATED
+from parkade_api.wellknown import CONFIG_MAP_REVOKED, GROUP, LABEL_SIMULATED
 
 MOST_CLAIMS: Final = 16
 SKEW_SECONDS: Final = 300
@@ -108,13 +110,20 @@ def read_ticket(text: str | bytes) -> Ticket | None:
     return None if problem else ticket
 
 
-def judge_ticket(ticket: Ticket | None, key_digest: str, now: float) -> Verdict:
+def judge_ticket(
+    ticket: Ticket | None, key_digest: str, now: float, revoked: Mapping[str, float] = MappingProxyType({})
+) -> Verdict:
     """Whether the holder of the key *key_digest* gets the certificate that *ticket* promises.
 
     The same key may ask again until the ticket expires, because the first answer may have been lost.
     """
     if ticket is None:
         return Verdict("this token is not known here: it has expired, was revoked, or is another cluster's")
+    if is_void(ticket.vehicle, math.inf, revoked):
+        return Verdict(
+            f"vehicle {ticket.vehicle} is revoked for good, because its moment is not RFC 3339: "
+            f"correct its line in the ConfigMap {CONFIG_MAP_REVOKED}"
+        )
     if now >= ticket.expires:
         return Verdict("the token has expired: ask for a new one with `kubectl parkade enroll`")
     if ticket.used_by and ticket.used_by != key_digest:

@@ -42,7 +42,7 @@ async def test_a_ticket_is_marked_before_it_is_honoured(tmp_path: Path) -> None:
     """The mark is guarded by the version that was judged, and names the key."""
     async with serving(tmp_path) as (server, client):
         server.answer(kept(fresh()), {})
-        assert (await Tickets(client, "ns").redeem(SECRET, "key-1")).vehicle == "ada"
+        assert (await Tickets(client, "ns").redeem(SECRET, "key-1", {})).vehicle == "ada"
         (body,) = written(server)
     assert body["metadata"] == {"resourceVersion": "7"}
     marked = read_ticket(base64.b64decode(body["data"][ticket_key(SECRET)]))
@@ -57,14 +57,23 @@ async def test_who_loses_the_race_for_a_token_is_refused(tmp_path: Path) -> None
         server.refuse(409, "Conflict", "the object has been modified")
         server.answer(kept(fresh(used_by="key-2"), version="8"))
         with pytest.raises(TicketRefused, match="already used by another key"):
-            await Tickets(client, "ns").redeem(SECRET, "key-1")
+            await Tickets(client, "ns").redeem(SECRET, "key-1", {})
 
 
 async def test_a_lost_answer_costs_nothing(tmp_path: Path) -> None:
     """The same key asks again and is served without another write."""
     async with serving(tmp_path) as (server, client):
         server.answer(kept(fresh(used_by="key-1")))
-        assert (await Tickets(client, "ns").redeem(SECRET, "key-1")).vehicle == "ada"
+        assert (await Tickets(client, "ns").redeem(SECRET, "key-1", {})).vehicle == "ada"
+        assert written(server) == []
+
+
+async def test_a_moment_that_nobody_can_read_uses_no_ticket_up(tmp_path: Path) -> None:
+    """Such a vehicle cannot be enrolled; whoever corrects the moment can use the same token then."""
+    async with serving(tmp_path) as (server, client):
+        server.answer(kept(fresh()))
+        with pytest.raises(TicketRefused, match=r"ada is revoked for good.*ConfigMap parkade-revoked"):
+            await Tickets(client, "ns").redeem(SECRET, "key-1", {"ada": math.inf})
         assert written(server) == []
 
 
@@ -74,7 +83,7 @@ async def test_nonsense_in_the_secret_enrols_nobody(tmp_path: Path, damaged: str
     async with serving(tmp_path) as (server, client):
         server.answer(kept(damaged))
         with pytest.raises(TicketRefused, match="not known here"):
-            await Tickets(client, "ns").redeem(SECRET, "key-1")
+            await Tickets(client, "ns").redeem(SECRET, "key-1", {})
         server.answer(kept(damaged), {})
         sweeping = asyncio.create_task(Tickets(client, "ns").sweep())
         while not written(server):

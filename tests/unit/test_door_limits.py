@@ -13,7 +13,14 @@ from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_core.bucket import Limit
 from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import new_authority
-from parkade_operator.door.limits import DOOR_OPTIONS, Exhausted, Meter, Transfers, cost_of_message
+from parkade_operator.door.limits import (
+    DOOR_OPTIONS,
+    Exhausted,
+    Meter,
+    Transfers,
+    address_of,
+    cost_of_message,
+)
 from parkade_operator.door.sessions import NOT_READ, Session
 from parkade_operator.door.tls import Identity
 from support.doors import Context, EchoDoor, open_port, silence
@@ -137,6 +144,16 @@ def test_each_caller_has_a_share_of_its_own() -> None:
 def test_a_message_costs_by_its_bytes(size: int, cost: float) -> None:
     """Small talk is counted by message, giants by what it takes to read them."""
     assert cost_of_message(size) == cost
+
+
+def test_the_quietest_of_too_many_callers_are_forgotten() -> None:
+    """Callers who change their address all the time cost bounded memory and free nobody who keeps his."""
+    meter = Meter(Limit(rate=1, burst=2), lambda: 0.0, most=2)
+    for peer in ("ipv4:192.0.2.1:1", "ipv4:192.0.2.2:1", "ipv4:192.0.2.1:2", "ipv6:%5B::1%5D:1"):
+        meter.charge(address_of(peer))
+    assert list(meter._buckets) == ["ipv4:192.0.2.1", "ipv6:%5B::1%5D"]
+    with pytest.raises(Exhausted):
+        meter.charge(address_of("ipv4:192.0.2.1:3"))
 
 
 def test_transfers_are_counted_while_they_run() -> None:

@@ -34,6 +34,7 @@ ERROR = b'{"error":{"line":%d}}\n'
         (b"", b"garbage\n" * 3, "does not say which input line"),
         (b"", b'{"error":{"line":true}}\n' * 3, "does not say which input line"),
         (b"", b'{"error":null}\n[]\n{"error":{}}\n', "does not say which input line"),
+        (b"", ERROR % 4 + ERROR % 5 + ERROR % (2**53 + 1), "does not say which input line"),
         (b"", ERROR % 4 + ERROR % 4 + ERROR % 5, "input line 4, not of its own in ascending"),
         (b"", ERROR % 3 + ERROR % 4 + ERROR % 5, "input line 3"),
         (b"", ERROR % 4 + ERROR % 5 + ERROR % 7, "input line 7"),

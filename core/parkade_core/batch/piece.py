@@ -17,6 +17,8 @@ from parkade_core.batch.plan import Plan
 
 MOST_PIECE_BYTES: Final = 16 * 1024 * 1024
 MOST_PIECES: Final = 1_000_000
+MOST_LINE: Final = 2**53
+"""The highest input line that a status can state: JSON readers hold integers exactly up to there."""
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 
@@ -110,7 +112,7 @@ def _is_output_line(line: bytes) -> bool:
 def _line_of_error(line: bytes) -> int | None:
     error = _object(line).get("error")
     number = error.get("line") if isinstance(error, dict) else None
-    return number if type(number) is int else None
+    return number if type(number) is int and number <= MOST_LINE else None
 
 
 def _object(line: bytes) -> dict[str, Any]:

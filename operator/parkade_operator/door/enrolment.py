@@ -16,7 +16,7 @@ from parkade_operator.door import metrics
 from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import BadRequest, VehicleKey, key_digest, requested_key
 from parkade_operator.door.entrance import Context, refuse
-from parkade_operator.door.limits import ENROLMENTS, Exhausted, Meter
+from parkade_operator.door.limits import ENROLMENTS, ENROLMENTS_OF_ADDRESS, Exhausted, Meter, address_of
 from parkade_operator.door.revocation import Revocations
 from parkade_operator.door.service_accounts import NotTheUser, PodReviewer
 from parkade_operator.door.tickets import TicketRefused, Tickets
@@ -24,6 +24,7 @@ from parkade_operator.door.tls import Identity
 from parkade_operator.kube.errors import KubeError
 
 _EVERYBODY: Final = "everybody"
+_MOST_ADDRESSES: Final = 10_000
 _log = structlog.get_logger()
 
 
@@ -44,13 +45,15 @@ class EnrolmentService(rpc.EnrolmentServicer):
         self._revocations = revocations
         self._simulated_claims = dict(simulated_claims)
         self._meter = Meter(ENROLMENTS)
+        self._addresses = Meter(ENROLMENTS_OF_ADDRESS, most=_MOST_ADDRESSES)
 
     @override
     async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolReply:
         """The vehicle's certificate, for a token or for the ServiceAccount token of a simulated vehicle's pod."""
         try:
-            self._meter.charge(_EVERYBODY)
+            self._addresses.charge(address_of(context.peer()))
             key = requested_key(request.csr)
+            self._meter.charge(_EVERYBODY)
             identity = await self._identity(request, key)
         except Exhausted as error:
             await refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
@@ -74,7 +77,7 @@ class EnrolmentService(rpc.EnrolmentServicer):
         revoked, now = await self._revocations.fetch(), time.time()
         match request.WhichOneof("credential"):
             case "token":
-                ticket = await self._tickets.redeem(request.token, key_digest(key))
+                ticket = await self._tickets.redeem(request.token, key_digest(key), revoked)
                 vehicle, claims = ticket.vehicle, ticket.claims
             case "service_account_token":
                 pod = await self._reviewer.pod_of(request.service_account_token)

@@ -52,9 +52,12 @@ SESSION_COST: Final = 150.0
 most."""
 _BYTES_A_TOKEN: Final = 16 * 1024
 ENROLMENTS: Final = Limit(rate=20.0, burst=100.0)
+ENROLMENTS_OF_ADDRESS: Final = Limit(rate=10.0, burst=60.0)
+"""Less than that of everybody, so that no single caller takes it all; a depot's vehicles may share one address."""
 MOST_TRANSFERS: Final = 8
 MOST_HELD_BYTES: Final = 192 * 1024 * 1024
 """Of pieces that are being taken, all vehicles together: the gateway's memory is a few times that."""
+MOST_CALLERS: Final = 100_000
 _SWEEP_SECONDS: Final = 60.0
 
 
@@ -63,15 +66,26 @@ def cost_of_message(size: int) -> float:
     return max(1.0, size / _BYTES_A_TOKEN)
 
 
+def address_of(peer: str) -> str:
+    """The address in a peer's name as gRPC writes it (`ipv4:192.0.2.1:40000`), without the port."""
+    return peer.rpartition(":")[0]
+
+
 class Exhausted(Exception):
     """The caller asks more than its share; the message says when to try again."""
 
 
 class Meter:
-    """One bucket for each caller's name. A caller that was quiet for long costs no memory."""
+    """One bucket for each caller's name. A caller that was quiet for long costs no memory.
 
-    def __init__(self, limit: Limit, clock: Callable[[], float] = time.monotonic) -> None:
+    Of more than *most* callers, those that have been quiet for longest are forgotten.
+    """
+
+    def __init__(
+        self, limit: Limit, clock: Callable[[], float] = time.monotonic, most: int = MOST_CALLERS
+    ) -> None:
         self._limit = limit
+        self._most = most
         self._clock = clock
         self._buckets: dict[str, Bucket] = {}
         self._swept_at = clock()
@@ -80,8 +94,10 @@ class Meter:
         """Takes *cost* from the caller's bucket. Raises Exhausted."""
         now = self._clock()
         self._sweep(now)
-        taken = take(self._buckets.get(caller), self._limit, now, cost)
+        taken = take(self._buckets.pop(caller, None), self._limit, now, cost)
         self._buckets[caller] = taken.bucket
+        if len(self._buckets) > self._most:
+            del self._buckets[next(iter(self._buckets))]
         if not taken.granted:
             wait = max(0.1, taken.wait_seconds)
             raise Exhausted(f"more than {self._limit.rate:g} a second: try again in {wait:.1f} s")

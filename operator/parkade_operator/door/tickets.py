@@ -28,13 +28,16 @@ class Tickets:
         self._client = client
         self._path = f"/api/v1/namespaces/{namespace}/secrets/{SECRET_TOKENS}"
 
-    async def redeem(self, secret: str, key_digest: str) -> Ticket:
-        """The ticket of a token, marked as used by that key. Raises TicketRefused, KubeError."""
+    async def redeem(self, secret: str, key_digest: str, revoked: Mapping[str, float]) -> Ticket:
+        """The ticket of a token, marked as used by that key; *revoked* are the moments of revoked vehicles.
+
+        Raises TicketRefused, KubeError.
+        """
         name = ticket_key(secret)
         while True:
             kept = await self._client.get(self._path)
             ticket = _tickets_in(kept).get(name)
-            verdict = judge_ticket(ticket, key_digest, time.time())
+            verdict = judge_ticket(ticket, key_digest, time.time(), revoked)
             if ticket is None or not verdict.accepted:
                 raise TicketRefused(verdict.reason)
             try:
