@@ -168,6 +168,22 @@ async def test_an_answer_that_is_none_is_told(desk: Desk, answer: list[pb.LogChu
         await reading
 
 
+async def test_a_vehicle_that_was_revoked_answers_no_more(desk: Desk) -> None:
+    """Its stream is over, though it would go on, and the reader is told; other vehicles' logs are not touched."""
+    session = desk.sessions.enter(Identity("v1"))
+    log = desk.logs.logs(POD, "runner", LogOptions(follow=True))
+    begin = asyncio.create_task(anext(log))
+    await desk.asked(session)
+    answering = asyncio.create_task(desk.logs.answer("v1", Vehicle(*chunks(1)[:-1], stays=True).stream()))
+    assert await begin == b""
+    desk.logs.end("v2")
+    assert await anext(log) == b"0\n"
+    desk.logs.end("v1")
+    await answering
+    with pytest.raises(NoLogs):
+        await anext(log)
+
+
 async def test_a_session_that_breaks_ends_the_log(desk: Desk) -> None:
     """The vehicle's call is cancelled in the middle: the reader is told, and waits for nothing."""
     session = desk.sessions.enter(Identity("v1"))

@@ -97,6 +97,8 @@ class FleetService(rpc.FleetServicer):
             self._sessions.leave(session)
             _log.info("session closed", vehicle=identity.vehicle)
         if session.ending is not None:
+            if session.ending.code is grpc.StatusCode.UNAUTHENTICATED:
+                self._logs.end(identity.vehicle)
             await _tell(context, session.ending)
 
     @override
@@ -149,7 +151,7 @@ class FleetService(rpc.FleetServicer):
         """Takes the log that somebody waits for; answers when it has ended or nobody reads it any more."""
         identity = await self._entrance.admit(context)
         try:
-            await self._logs.answer(identity.vehicle, request_iterator)
+            await self._logs.answer(identity.vehicle, self._while_welcome(identity, request_iterator))
         except (NotAsked, TimeoutError) as error:
             await _refuse(context, error)
         return pb.LogsReply()
@@ -158,6 +160,14 @@ class FleetService(rpc.FleetServicer):
         """What was begun before a revocation and goes on after it does not count."""
         if (problem := self._entrance.problem(identity)) is not None:
             await refuse(context, grpc.StatusCode.UNAUTHENTICATED, problem)
+
+    async def _while_welcome(
+        self, identity: Identity, chunks: AsyncIterator[pb.LogChunk]
+    ) -> AsyncIterator[pb.LogChunk]:
+        async for chunk in chunks:
+            if self._entrance.problem(identity) is not None:
+                return
+            yield chunk
 
     def _welcome(self, session: VehicleSession, hello: pb.Hello) -> None:
         vehicle = session.identity.vehicle

@@ -63,7 +63,7 @@ class VehicleLogs:
                 yield data
         finally:
             self._answers.pop(request.request, None)
-            answer.reader_left.set()
+            answer.is_unwanted.set()
 
     async def answer(self, vehicle: str, chunks: AsyncIterator[pb.LogChunk]) -> None:
         """Takes a vehicle's stream; returns when it has ended or its reader has left. Raises NotAsked, TimeoutError."""
@@ -72,6 +72,12 @@ class VehicleLogs:
         if first is None or answer is None or answer.vehicle != vehicle or answer.is_taken:
             raise NotAsked("nobody waits for this log")
         await answer.take(first, chunks)
+
+    def end(self, vehicle: str) -> None:
+        """Takes nothing more of what *vehicle* answers; its readers are told that the log was cut."""
+        for answer in self._answers.values():
+            if answer.vehicle == vehicle:
+                answer.is_unwanted.set()
 
     async def _first(self, answer: "_Answer", pod: Object) -> bytes:
         try:
@@ -95,7 +101,7 @@ class _Answer:
     def __init__(self, vehicle: str) -> None:
         self.vehicle = vehicle
         self.is_taken = False
-        self.reader_left = asyncio.Event()
+        self.is_unwanted = asyncio.Event()
         self._room = asyncio.Semaphore(_CHUNKS_AHEAD)
         self._chunks: asyncio.Queue[pb.LogChunk | None] = asyncio.Queue()
         self._is_over = False
@@ -104,7 +110,7 @@ class _Answer:
         """Hands on chunks as fast as they are read."""
         self.is_taken = True
         feeding = asyncio.create_task(self._feed(first, rest))
-        leaving = asyncio.create_task(self.reader_left.wait())
+        leaving = asyncio.create_task(self.is_unwanted.wait())
         try:
             await asyncio.wait({feeding, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
