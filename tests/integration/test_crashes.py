@@ -22,6 +22,7 @@ pytestmark = pytest.mark.long(75)
 
 RECORDS = 320
 RECORDS_PER_SHARD = 8
+MOST_STORMS = 8
 SHARDS = RECORDS // RECORDS_PER_SHARD
 CONTROL_PLANE = ("kube-apiserver", "etcd")
 CLUSTER = ("operator", "gateway")
@@ -112,7 +113,7 @@ def test_a_batch_survives_the_death_of_everything_it_needs(
     storm = Storm(garage, cluster, control_plane, dice)
     quiet = storm.run("quiet", [])
     victims = dice.sample([*CONTROL_PLANE, *CLUSTER, *VEHICLE], 7)
-    for number in range(3):
+    for number in range(MOST_STORMS):
         assert storm.run(f"storm-{number}", victims) == quiet
         if not victims:
             break
