@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import takewhile
 
 import pytest
 
@@ -174,6 +175,8 @@ def test_an_operator_that_restarts_goes_on(garage: Garage, cluster: LocalCluster
     cluster.start("operator")
     garage.wait_for_commits("docs", 8)
     told = cluster.log("operator").read_text().splitlines()
-    assert not [line for line in told if "batch released" in line and uid in line]
+    # A fast machine may be through by now; a batch that is complete is released by right.
+    running = takewhile(lambda line: garage.namespace not in line or '"Completed"' not in line, told)
+    assert not [line for line in running if "batch released" in line and uid in line]
     garage.wait_for("docs", "Completed")
     assert garage.prove("docs").returncode == 0
