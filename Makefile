@@ -38,7 +38,7 @@ e2e: $(DEV) tools ## Run the tests of the installed chart, README's lines includ
 	$(BIN)/pytest tests/e2e
 
 test: lint typecheck imports tools ## Run every check and every test, JOBS=2 modules at a time
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 generate: $(DEV) ## Write every generated file anew: stubs, CRDs, the chart's copies, dashboard, page of metrics
 	hack/generate.sh
