@@ -111,11 +111,6 @@ class Prometheus:
                 raise QueryRefused(f"{parameters}: {error.read().decode()}") from None
 
 
-def static_scrape(job: str, targets: Sequence[str]) -> Scrape:
-    """Scrapes processes that are no pods, at host:port each."""
-    return {"job_name": job, "static_configs": [{"targets": list(targets)}]}
-
-
 def pod_scrape(server: str, ca_file: Path, token_file: Path, namespace: str) -> Scrape:
     """Scrapes every pod of *namespace* that names a port `metrics`, found with a ServiceAccount's token."""
     return {

@@ -1,9 +1,8 @@
-"""Who is at the door: mTLS credentials, and the verified identity in a vehicle's certificate."""
+"""Who is at the door: the verified identity in a vehicle's certificate."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 from cryptography import x509
@@ -27,15 +26,6 @@ class Identity:
 
 class NoIdentity(Exception):
     """The peer's certificate names no vehicle."""
-
-
-def server_credentials(certificate: Path, key: Path, client_ca: Path | None = None) -> grpc.ServerCredentials:
-    """TLS for a port of the gateway; with *client_ca*, only clients with a certificate of that CA get in."""
-    return grpc.ssl_server_credentials(
-        [(key.read_bytes(), certificate.read_bytes())],
-        root_certificates=client_ca.read_bytes() if client_ca else None,
-        require_client_auth=client_ca is not None,
-    )
 
 
 def identity_of(pem: bytes) -> Identity:
