@@ -1,7 +1,6 @@
 """The life of one vehicle's agent, real or simulated: it finds out who it is, dials the door, and works until told."""
 
 import asyncio
-import signal
 
 from parkade_agent.agent import Agent
 from parkade_agent.door import Door, open_channel
@@ -14,11 +13,12 @@ from parkade_agent.settings import Settings
 from parkade_agent.signals.scripted import ScriptedSignals
 from parkade_api.exposition import Health, serve
 from parkade_api.figures import StateCollector
+from parkade_api.stopping import told_to_stop
 
 
 async def live(settings: Settings, credential: Credential | None) -> None:
     """Runs until SIGTERM. Raises NoIdentity when there is neither a certificate nor a way to one."""
-    stop = _told_to_stop()
+    stop = told_to_stop()
     health = Health("agent")
     exposition = serve(health, settings.listen_address, settings.metrics_port)
     beating = asyncio.create_task(health.keep_beating())
@@ -56,10 +56,3 @@ async def _either(task: "asyncio.Task[object]", stop: asyncio.Event) -> None:
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-
-
-def _told_to_stop() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop

@@ -1,7 +1,6 @@
 """`python -m parkade_hack.node`: one Node whose pods are local processes, until SIGTERM."""
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ import structlog
 
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
+from parkade_api.stopping import told_to_stop
 from parkade_hack.controlplane.credentials import PROCESS_NODE
 from parkade_hack.node.follow import ObjectCache
 from parkade_hack.node.network import Network
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 async def _run(settings: Settings, access: Access) -> None:
-    stopping = _until_told_to_stop()
+    stopping = told_to_stop()
     client = KubeClient(access)
     events = EventRecorder(client, PROCESS_NODE)
     node = NodeController(client, PROCESS_NODE, process_nodes(settings.kubelet_port), _nothing)
@@ -86,13 +86,6 @@ def _environment(settings: Settings, access: Access) -> dict[str, str]:
 
 def _nothing() -> None:
     """Nobody waits for changes."""
-
-
-def _until_told_to_stop() -> asyncio.Event:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    return stopping
 
 
 if __name__ == "__main__":

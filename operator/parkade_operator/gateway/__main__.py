@@ -6,7 +6,6 @@ Exit codes: 0 stopped as told; 1 lost the Lease, or cannot use its store or its 
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Coroutine
@@ -19,6 +18,7 @@ from parkade_api.exposition import Health, serve
 from parkade_api.figures import StateCollector
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
+from parkade_api.stopping import told_to_stop
 from parkade_api.wellknown import GATEWAY
 from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.follow import follow_batches, follow_pools
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 async def _run(settings: Settings) -> int:
-    stopping = _until_told_to_stop()
+    stopping = told_to_stop()
     health = Health("gateway")
     exposition = serve(health, settings.listen_address, settings.metrics_port)
     beating = asyncio.create_task(health.keep_beating())
@@ -132,13 +132,6 @@ async def _serve(gateway: Gateway, visible: Coroutine[Any, Any, None]) -> None:
     await gateway.door.start()
     _log.info("open", vehicles=len(gateway.nodes.known()))
     await visible
-
-
-def _until_told_to_stop() -> asyncio.Event:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    return stopping
 
 
 if __name__ == "__main__":
