@@ -1,6 +1,7 @@
 """A Prometheus of our own on loopback: what it scrapes, and what it answers."""
 
 import json
+import math
 import time
 import urllib.error
 import urllib.parse
@@ -81,9 +82,11 @@ class Prometheus:
         return [_series(item, [item["value"]]) for item in answer["result"]]
 
     def query_range(self, expr: str, seconds: float, step: float = 1.0) -> list[Series]:
-        """What *expr* was during the last *seconds*. Raises QueryRefused."""
+        """What *expr* was during the last *seconds*, up to and including now. Raises QueryRefused."""
         end = time.time()
-        answer = self._get("query_range", query=expr, start=f"{end - seconds}", end=f"{end}", step=f"{step}")
+        # Points are counted from the start: only whole steps bring the last one to the end.
+        start = end - step * math.ceil(seconds / step)
+        answer = self._get("query_range", query=expr, start=f"{start}", end=f"{end}", step=f"{step}")
         return [_series(item, item["values"]) for item in answer["result"]]
 
     def targets(self) -> dict[str, str]:

@@ -102,7 +102,8 @@ def _up(prometheus: Prometheus) -> int:
 
 def _has_seen_the_end(prometheus: Prometheus) -> bool:
     ended = prometheus.query('parkade_inferencebatches{phase="Completed"} == 1')
-    return bool(ended and prometheus.query("sum(parkade_reclaim_seconds_count) > 0"))
+    # The panels ask for an increase: it takes the scrape of the count and one before it.
+    return bool(ended and prometheus.query("sum(increase(parkade_reclaim_seconds_count[1h])) > 0"))
 
 
 def _numbers(line: Line) -> list[float]:
