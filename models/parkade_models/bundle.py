@@ -69,6 +69,8 @@ def describe_file(path: Path) -> BundleFile:
 
 def write_manifest(folder: Path, manifest: BundleManifest) -> str:
     """Writes bundle.json, the same bytes for the same manifest, and returns the bundle's digest."""
-    content = json.dumps(manifest.model_dump(by_alias=True), indent=2, ensure_ascii=False) + "\n"
+    content = (
+        json.dumps(manifest.model_dump(by_alias=True, exclude_none=True), indent=2, ensure_ascii=False) + "\n"
+    )
     (folder / MANIFEST_NAME).write_text(content, encoding="utf-8")
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"

@@ -5,10 +5,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from parkade_api import bundle
+
 NAME: Final = "paraphrase-minilm-l3"
 LOCK_FILE: Final = Path(__file__).parents[2] / "requirements" / "model.txt"
 
-_STEPS: Final = ("minilm.py", "quantize.py")
+_STEPS: Final = ("minilm.py", "quantize.py", "bundle.py")
 _TOOLS: Final = ("onnx", "onnxruntime")
 
 
@@ -17,7 +19,7 @@ def source_digest() -> str:
 
     Raises FileNotFoundError outside a clone of the repository.
     """
-    sources = (LOCK_FILE, *(Path(__file__).with_name(name) for name in _STEPS))
+    sources = (LOCK_FILE, Path(bundle.__file__), *(Path(__file__).with_name(name) for name in _STEPS))
     content = b"".join(path.read_bytes() for path in sources)
     tools = " ".join(version(name) for name in _TOOLS)
     return hashlib.sha256(content + tools.encode()).hexdigest()[:16]

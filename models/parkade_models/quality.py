@@ -17,7 +17,7 @@ from parkade_core.batch.lines import output_line
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.cache import cache_folder, file_lock
 from parkade_models.retrieval import mean_reciprocal_rank, pairs_of
-from parkade_models.tasks import open_task
+from parkade_models.tasks.embedding import EmbeddingTask
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def fp32_output(batch_input: bytes, bundle: Bundle) -> bytes:
 
 def embed_input(batch_input: bytes, bundle: Bundle) -> bytes:
     """The output lines of a well-formed batch input, embedded here on two threads."""
-    task = open_task(bundle)
+    task = EmbeddingTask(bundle)
     digest = f"sha256:{hashlib.sha256(batch_input).hexdigest()}"
     rows = [orjson.loads(line) for line in batch_input.splitlines()]
     with ThreadPoolExecutor(max_workers=2) as lanes:

@@ -1,11 +1,12 @@
-"""One onnxruntime session for all lanes: one thread a run, no spinning, and a stop that takes milliseconds.
+"""One ONNX graph in one onnxruntime session: one thread a run, no spinning, stoppable within milliseconds.
 
 Lanes call `run` at the same time; onnxruntime releases the GIL while a graph runs.
 """
 
 import threading
-from collections.abc import Mapping
-from pathlib import Path
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,56 +17,113 @@ from numpy.typing import NDArray
 from parkade_api.wellknown import RecordError
 from parkade_models.errors import BadRecordError, BundleError, StoppedError
 
+Arrays = Mapping[str, NDArray[Any]]
 _log = structlog.get_logger()
+
+_DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor as the Open Inference Protocol describes it; -1 in the shape means any size."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run under way, and the CPU clock of its thread."""
+
+    options: Any = field(default_factory=ort.RunOptions)
+    clock: int = field(default_factory=lambda: time.pthread_getcpuclockid(threading.get_ident()))
+    begun: float = field(default_factory=time.thread_time)
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the run's thread has used for it so far; a frozen thread uses none."""
+        return time.clock_gettime(self.clock) - self.begun
 
 
 class Session:
-    """A loaded ONNX graph. Raises BundleError when onnxruntime cannot load the file."""
+    """A loaded ONNX graph. *model* is the file's bytes. Raises BundleError when onnxruntime cannot load them.
 
-    def __init__(self, model: Path) -> None:
+    Bytes and not a path: what was checked is what is loaded, and nothing beside it can be named.
+    """
+
+    def __init__(self, model: bytes, name: str) -> None:
         try:
-            self._session = ort.InferenceSession(str(model), _options(), providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(model, _options(), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            raise BundleError(f"{model.name} cannot be loaded as an ONNX model: {error}") from error
+            raise BundleError(f"{name} cannot be loaded as an ONNX model: {error}") from error
+        self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
+        self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._lock = threading.Lock()
-        self._running: dict[int, Any] = {}
+        self._running = set[_Run]()
         self._is_stopped = False
 
-    def tensor_names(self) -> tuple[set[str], set[str]]:
-        """Names of the graph's inputs and outputs."""
-        inputs = {tensor.name for tensor in self._session.get_inputs()}
-        return inputs, {tensor.name for tensor in self._session.get_outputs()}
-
-    def run(self, output: str, feeds: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The tensor *output* for *feeds*. Raises BadRecordError, or StoppedError after `terminate`."""
-        options = ort.RunOptions()
+    def run(self, outputs: Sequence[str], feeds: Arrays) -> list[NDArray[Any]]:
+        """The tensors *outputs* for *feeds*. Raises BadRecordError, or StoppedError while stopped."""
+        run = _Run()
         with self._lock:
             if self._is_stopped:
-                raise StoppedError("the session is stopping")
-            self._running[id(options)] = options
+                raise StoppedError("the session is stopped")
+            self._running.add(run)
         try:
-            result: NDArray[np.float32] = self._session.run([output], dict(feeds), options)[0]
+            results: list[NDArray[np.generic]] = self._session.run(outputs, dict(feeds), run.options)
         except Exception as error:
-            raise self._failure(error) from error
+            raise self._failure(run, error) from error
         else:
-            return result
+            return results
         finally:
             with self._lock:
-                del self._running[id(options)]
+                self._running.discard(run)
 
-    def _failure(self, error: Exception) -> Exception:
-        if self._is_stopped:
-            return StoppedError("the session is stopping")
+    def _failure(self, run: _Run, error: Exception) -> Exception:
+        if run.options.terminate:
+            return StoppedError("the run was stopped")
         # Error files hold the same bytes whichever vehicle wrote them: onnxruntime's words go to the log.
         _log.warning("inference failed", error=str(error))
         return BadRecordError(RecordError.INFERENCE_FAILED, "The model could not be run on this record.")
 
-    def terminate(self) -> None:
-        """Ends every run under way within milliseconds; the session runs nothing more."""
+    def stop(self) -> int:
+        """Ends every run under way within milliseconds and takes no others until `resume`; how many were ended."""
         with self._lock:
             self._is_stopped = True
-            for options in self._running.values():
-                options.terminate = True
+            for run in self._running:
+                run.options.terminate = True
+            return len(self._running)
+
+    def resume(self) -> None:
+        """Takes runs again."""
+        with self._lock:
+            self._is_stopped = False
+
+    def longest_run(self) -> float:
+        """CPU seconds that the longest run under way has used so far; 0 when nothing runs."""
+        with self._lock:
+            return max((run.cpu_seconds() for run in self._running), default=0.0)
+
+
+def _spec(node: Any) -> TensorSpec:
+    if node.type not in _DATATYPES:
+        raise BundleError(f"tensor {node.name} has type {node.type}, which cannot be served")
+    shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+    return TensorSpec(node.name, _DATATYPES[node.type], shape)
 
 
 def _options() -> Any:

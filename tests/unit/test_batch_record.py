@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parkade_api.bundle import EMBEDDINGS
 from parkade_api.wellknown import RecordError
 from parkade_core.batch.record import (
     BYTE_ORDER_MARK,
@@ -27,7 +28,7 @@ def line(**changes: object) -> bytes:
 
 def test_a_good_line_becomes_a_record_with_its_line_number() -> None:
     """The shard line carries line number, custom_id and body, and nothing else."""
-    record = check_line(line() + b"\r\n", 7)
+    record = check_line(line() + b"\r\n", 7, EMBEDDINGS)
     assert isinstance(record, Record)
     assert orjson.loads(record.encoded) == {"line": 7, "custom_id": "a", "body": {"input": "text"}}
 
@@ -61,7 +62,7 @@ def test_a_bad_line_is_refused_with_what_would_be_right(
     raw: bytes, code: RecordError, custom_id: str | None, words: str
 ) -> None:
     """Code, custom_id where one is stated, and a sentence that names field and cure."""
-    reject = check_line(raw, 3)
+    reject = check_line(raw, 3, EMBEDDINGS)
     assert isinstance(reject, Reject)
     assert (reject.code, reject.custom_id, reject.line) == (code, custom_id, 3)
     assert words in reject.message
@@ -70,7 +71,7 @@ def test_a_bad_line_is_refused_with_what_would_be_right(
 def test_a_body_nested_too_deeply_is_refused() -> None:
     """What could be read but not written again is a bad request, not a crash."""
     deep = b'{"input":' + b"[" * 400 + b"]" * 400 + b"}"
-    reject = check_line(line(body="BODY").replace(b'"BODY"', deep), 1)
+    reject = check_line(line(body="BODY").replace(b'"BODY"', deep), 1, EMBEDDINGS)
     assert isinstance(reject, Reject)
     assert reject.code is RecordError.BAD_REQUEST
     assert "nested" in reject.message
@@ -78,8 +79,8 @@ def test_a_body_nested_too_deeply_is_refused() -> None:
 
 def test_a_byte_order_mark_is_tolerated_at_the_start_only() -> None:
     """Files of some editors begin with one; in the middle of a file it is an error."""
-    assert isinstance(check_line(BYTE_ORDER_MARK + line(), 1), Record)
-    assert isinstance(check_line(BYTE_ORDER_MARK + line(), 2), Reject)
+    assert isinstance(check_line(BYTE_ORDER_MARK + line(), 1, EMBEDDINGS), Record)
+    assert isinstance(check_line(BYTE_ORDER_MARK + line(), 2, EMBEDDINGS), Reject)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +103,14 @@ def test_blank_lines_are_no_records(raw: bytes, number: int, blank: bool) -> Non
 def test_the_first_line_with_a_custom_id_stands() -> None:
     """Later ones are refused and told of the first, even when the first was refused for something else."""
     repeats = Repeats()
-    first = repeats.check(check_line(line(url="/other"), 1))
+    first = repeats.check(check_line(line(url="/other"), 1, EMBEDDINGS))
     assert isinstance(first, Reject)
     assert first.code is RecordError.BAD_REQUEST
-    later = [repeats.check(check_line(line(), number)) for number in (2, 5)]
+    later = [repeats.check(check_line(line(), number, EMBEDDINGS)) for number in (2, 5)]
     assert [getattr(reject, "code", None) for reject in later] == [RecordError.REPEATED_CUSTOM_ID] * 2
     assert "line 1 has the same custom_id" in later[1].message  # type: ignore[union-attr]
-    assert isinstance(repeats.check(check_line(line(custom_id="b"), 6)), Record)
-    nameless = [repeats.check(check_line(line(custom_id=...), number)) for number in (7, 8)]
+    assert isinstance(repeats.check(check_line(line(custom_id="b"), 6, EMBEDDINGS)), Record)
+    nameless = [repeats.check(check_line(line(custom_id=...), number, EMBEDDINGS)) for number in (7, 8)]
     assert {getattr(reject, "code", None) for reject in nameless} == {RecordError.MISSING_CUSTOM_ID}
 
 
@@ -122,7 +123,7 @@ def test_no_line_makes_the_check_raise(value: object) -> None:
         raw = value if isinstance(value, bytes) else orjson.dumps(GOOD | {"custom_id": value, "body": value})
     except TypeError:
         return
-    checked = check_line(raw, 1)
+    checked = check_line(raw, 1, EMBEDDINGS)
     if isinstance(checked, Reject):
         assert reject_line("sha256:0", checked).count(b"\n") == 1
     else:

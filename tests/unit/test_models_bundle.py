@@ -73,9 +73,9 @@ def test_missing_file_is_refused(copy: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"task": "translation"}, "task"),
+        ({"task": "Translation"}, "task"),
         ({"surprise": 1}, "surprise"),
-        ({"rowsPerRun": 8}, "rowsPerRun"),
+        ({"rowsPerRun": 65}, "rowsPerRun"),
         ({"files": []}, "files"),
         ({"variants": [{"precision": "INT8", "file": "x.onnx", "requires": "", "recipe": ""}]}, r"x\.onnx"),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import orjson
 import pytest
 
+from parkade_api.bundle import EMBEDDINGS
 from parkade_core.batch.record import Record, check_line
 from parkade_models.docstrings import Document, batch_lines, find_documents, sample
 from parkade_models.quality import embed_input, fp32_output
@@ -52,7 +53,7 @@ def test_the_library_gives_two_thousand_good_records() -> None:
     """The standard library gives 2,000 records that planning accepts, the same ones each time."""
     documents = sample(list(find_documents(Path(sysconfig.get_path("stdlib")))), 1_000)
     lines = list(batch_lines(documents))
-    checked = [check_line(line, number) for number, line in enumerate(lines, start=1)]
+    checked = [check_line(line, number, EMBEDDINGS) for number, line in enumerate(lines, start=1)]
     assert len(lines) == 2_000
     assert all(isinstance(record, Record) for record in checked)
     assert len({record.custom_id for record in checked}) == 2_000

@@ -110,7 +110,7 @@ def test_terminate_ends_a_run_under_way(int8_bundle: Bundle) -> None:
     threading.Thread(target=lane, daemon=True).start()
     assert began.wait(20)
     started = time.monotonic()
-    task.terminate()
+    task.session.stop()
     assert ended.wait(5)
     assert time.monotonic() - started < 5
     with pytest.raises(StoppedError):

@@ -16,6 +16,7 @@ import pytest
 
 from parkade_agent.sidecar.shard import Record as ShardRecord
 from parkade_agent.sidecar.shard import ShardRun
+from parkade_api.bundle import EMBEDDINGS
 from parkade_core.batch.lines import error_line, line_of_error
 from parkade_core.batch.record import Record, Repeats, check_line
 from parkade_models.bundle import Bundle
@@ -79,7 +80,9 @@ def batch(root: Path, tmp_path: Path, int8_bundle: Bundle, embedding_task: Embed
 
 def _answer(content: bytes, task: EmbeddingTask) -> tuple[bytes, bytes]:
     digest, repeats = f"sha256:{hashlib.sha256(content).hexdigest()}", Repeats()
-    checked = [repeats.check(check_line(raw, n)) for n, raw in enumerate(LINES, start=1) if raw.strip()]
+    checked = [
+        repeats.check(check_line(raw, n, EMBEDDINGS)) for n, raw in enumerate(LINES, start=1) if raw.strip()
+    ]
     good = [ShardRecord(**orjson.loads(one.encoded)) for one in checked if isinstance(one, Record)]
     rejects = [
         error_line(digest, one.line, one.custom_id, one.code, one.message)

@@ -4,7 +4,6 @@ Exit codes: 0 stopped as told; 2 wrong settings; 3 the bundle cannot be used (th
 """
 
 import asyncio
-import signal
 import sys
 
 import structlog
@@ -18,6 +17,7 @@ from parkade_agent.sidecar.settings import Settings
 from parkade_agent.sidecar.shards import ShardsService
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
+from parkade_api.stopping import told_to_stop
 from parkade_api.wellknown import BatchReason
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.errors import BundleError
@@ -45,13 +45,11 @@ async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:
     lanes = Lanes(settings.lanes)
     shards = ShardsService(task, lanes, SlotFolder(settings.slot_dir))
     server = SidecarServer(settings.socket, InferenceService(bundle, task, lanes), shards)
-    told_to_stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    stopping = told_to_stop()
     await server.start()
     _log.info("serving", model=bundle.manifest.name, digest=bundle.digest, lanes=settings.lanes)
-    await told_to_stop.wait()
-    task.terminate()
+    await stopping.wait()
+    task.session.stop()
     await server.stop()
     lanes.close()
     _log.info("stopped")

@@ -14,7 +14,8 @@ from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, StoppedError
-from parkade_models.tasks.task import Task, TensorSpec
+from parkade_models.session import TensorSpec
+from parkade_models.tasks.task import Task
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

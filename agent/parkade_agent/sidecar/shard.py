@@ -8,7 +8,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -16,7 +16,9 @@ from parkade_agent.sidecar.errors import BadShardError, WrongDigestError
 from parkade_api.wellknown import RecordError
 from parkade_core.batch.lines import error_line, output_line
 from parkade_models.errors import BadRecordError, StoppedError
-from parkade_models.tasks.task import Task
+from parkade_models.tasks.task import Answer, Task
+
+_NO_REQUEST: Final = BadRecordError(RecordError.BAD_REQUEST, "body must be an object.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class ShardRun:
         self._records = records
         self._input_digest = input_digest
         self._results: list[tuple[bool, bytes] | None] = [None] * len(records)
-        self._next = itertools.count()  # next() of it is atomic under the GIL
+        # next() of it is atomic under the GIL.
+        self._next = itertools.count(step=task.rows_per_run)
         self._is_cancelled = False
 
     @property
@@ -91,17 +94,23 @@ class ShardRun:
                     return
                 if self._is_cancelled:
                     raise StoppedError("the shard was cancelled")
-                self._results[index] = self._answer(self._records[index])
+                self._run(index, self._records[index : index + self._task.rows_per_run])
         finally:
             self.cancel()  # nothing is left to take, or this lane failed: then the others need not go on
 
-    def _answer(self, record: Record) -> tuple[bool, bytes]:
-        try:
-            body = self._task.answer(_request(record))
-        except BadRecordError as error:
-            code, message = error.code, error.message
+    def _run(self, index: int, records: list[Record]) -> None:
+        requests = {
+            at: record.body for at, record in enumerate(records, index) if isinstance(record.body, dict)
+        }
+        answers = dict(zip(requests, self._task.answers(list(requests.values())), strict=True))
+        for at, record in enumerate(records, index):
+            self._results[at] = self._line(record, answers.get(at, _NO_REQUEST))
+
+    def _line(self, record: Record, answer: Answer) -> tuple[bool, bytes]:
+        if isinstance(answer, BadRecordError):
+            code, message = answer.code, answer.message
             return False, error_line(self._input_digest, record.line, record.custom_id, code, message)
-        return True, output_line(self._input_digest, record.line, record.custom_id, body)
+        return True, output_line(self._input_digest, record.line, record.custom_id, answer)
 
     def result(self) -> Result:
         """The result once every lane has returned."""
@@ -110,12 +119,6 @@ class ShardRun:
         content = b"".join((*outputs, *errors))
         output_size = sum(map(len, outputs))
         return Result(content, output_size, hashlib.sha256(content).hexdigest(), len(outputs), len(errors))
-
-
-def _request(record: Record) -> dict[str, Any]:
-    if not isinstance(record.body, dict):
-        raise BadRecordError(RecordError.BAD_REQUEST, "body must be an object.")
-    return record.body
 
 
 def _lines(rows: Iterable[tuple[bool, bytes]], *, is_output: bool) -> list[bytes]:

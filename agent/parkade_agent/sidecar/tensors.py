@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from parkade_agent.sidecar.errors import BadTensorError
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
-from parkade_models.tasks.task import TensorSpec
+from parkade_models.session import TensorSpec
 
 _Infer = oip.ModelInferRequest.InferInputTensor
 

@@ -15,7 +15,6 @@ from parkade_core.batch import lines
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_CUSTOM_ID: Final = 512
 METHOD: Final = "POST"
-URL: Final = "/v1/embeddings"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -48,8 +47,8 @@ def is_blank(raw: bytes, line: int) -> bool:
     return len(raw) <= MAX_LINE_BYTES and not text_of(raw, line).strip()
 
 
-def check_line(raw: bytes, line: int) -> Record | Reject:
-    """Judge input line *line* (from 1). Repeated custom_ids are judged by `Repeats`."""
+def check_line(raw: bytes, line: int, endpoint: str) -> Record | Reject:
+    """Judge input line *line* (from 1) of a model that answers at *endpoint*. `Repeats` judges custom_ids."""
     if len(raw) > MAX_LINE_BYTES:
         return too_long(line)
     text = text_of(raw, line)
@@ -60,7 +59,7 @@ def check_line(raw: bytes, line: int) -> Record | Reject:
     if not isinstance(request, dict):
         message = f"a JSON {_kind(request)}; each line is one JSON object"
         return Reject(line, None, RecordError.NOT_AN_OBJECT, message)
-    return _check_request(request, line)
+    return _check_request(request, line, endpoint)
 
 
 def too_long(line: int) -> Reject:
@@ -101,14 +100,14 @@ def _problem_of_text(text: bytes, error: orjson.JSONDecodeError) -> str:
     return f"not JSON at column {error.colno} ({error.msg}); each line is one JSON object in UTF-8"
 
 
-def _check_request(request: dict[str, Any], line: int) -> Record | Reject:
+def _check_request(request: dict[str, Any], line: int, endpoint: str) -> Record | Reject:
     custom_id = request.get("custom_id")
     if custom_id is None or custom_id == "":
         message = f"custom_id is {_state(request, 'custom_id')}; give each record a string of its own"
         return Reject(line, None, RecordError.MISSING_CUSTOM_ID, message)
     if not isinstance(custom_id, str) or len(custom_id) > MAX_CUSTOM_ID:
         return Reject(line, None, RecordError.BAD_CUSTOM_ID, _problem_of_custom_id(custom_id))
-    problem = _problem(request)
+    problem = _problem(request, endpoint)
     if problem is not None:
         return Reject(line, custom_id, RecordError.BAD_REQUEST, problem)
     try:
@@ -124,16 +123,16 @@ def _problem_of_custom_id(custom_id: object) -> str:
     return f"custom_id is {_article(_kind(custom_id))}; write it as a string"
 
 
-def _problem(request: dict[str, Any]) -> str | None:
+def _problem(request: dict[str, Any], endpoint: str) -> str | None:
     if request.get("method") != METHOD:
         return f'method is {_state(request, "method")}; it must be "{METHOD}"'
-    if request.get("url") != URL:
-        return f'url is {_state(request, "url")}; it must be "{URL}"'
+    if request.get("url") != endpoint:
+        return f'url is {_state(request, "url")}; for this model it must be "{endpoint}"'
     body = request.get("body")
     if not isinstance(body, dict):
         return f"body is {_state(request, 'body')}; it must be an object with an input"
     if "input" not in body:
-        return 'body has no "input"; put the text there'
+        return 'body has no "input"; put what the model takes there'
     return None
 
 

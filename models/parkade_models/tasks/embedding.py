@@ -5,18 +5,20 @@ rounds once), so it is the same number whatever the CPU's vector width.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from parkade_api.bundle import TextInput
 from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError
-from parkade_models.session import Session
-from parkade_models.tasks.task import TensorSpec
+from parkade_models.session import Session, TensorSpec
+from parkade_models.tasks.task import Answer, one_by_one
 
 _WARM_UP_TEXT: Final = "The vehicle is parked and has time to spare."
 _ENCODING_FIELDS: Final = ("ids", "attention_mask", "type_ids")
@@ -25,21 +27,29 @@ _ENCODING_FIELDS: Final = ("ids", "attention_mask", "type_ids")
 class EmbeddingTask:
     """A text embedding model. Raises BundleError when tokenizer, graph and manifest do not fit together."""
 
+    rows_per_run = 1
+
     def __init__(self, bundle: Bundle) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
+        if not isinstance(manifest.input, TextInput) or manifest.output is None:
+            raise BundleError("task embedding needs an input of kind text, and an output")
         self._name = manifest.name
         self._input = manifest.input
         self._output = manifest.output
-        self._tokenizer = _load_tokenizer(bundle)
-        self._session = Session(bundle.path(bundle.variant.file))
+        self._tokenizer = _load_tokenizer(bundle.path(self._input.tokenizer), self._input.maxTokens)
+        self.session = Session(bundle.path(bundle.variant.file).read_bytes(), bundle.variant.file)
         self._check_tensors()
         width = self.embed(_WARM_UP_TEXT)[0].shape[0]
         self.inputs = (TensorSpec("text", "BYTES", (-1,)),)
         self.outputs = (TensorSpec("embedding", "FP32", (-1, width)),)
 
+    def answers(self, bodies: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """An OpenAI embeddings response, or why there is none, for each OpenAI embeddings request body."""
+        return one_by_one(self.answer, bodies)
+
     def answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """An OpenAI embeddings response to an OpenAI embeddings request body."""
+        """An OpenAI embeddings response to an OpenAI embeddings request body. Raises BadRecordError."""
         vector, tokens = self.embed(_text_of(body))
         return {
             "object": "list",
@@ -65,19 +75,16 @@ class EmbeddingTask:
             name: np.array([column], np.int64)
             for name, column in zip(self._input.tensors, columns, strict=False)
         }
-        vector = self._session.run(self._output.tensor, feeds).reshape(-1)
+        vector = self.session.run([self._output.tensor], feeds)[0].reshape(-1)
         return (_unit(vector) if self._output.postprocess == "l2" else vector), len(encoding.ids)
 
     def warm_up(self) -> None:
         """Embeds one short text."""
         self.embed(_WARM_UP_TEXT)
 
-    def terminate(self) -> None:
-        """Ends every run under way; nothing runs afterwards."""
-        self._session.terminate()
-
     def _check_tensors(self) -> None:
-        inputs, outputs = self._session.tensor_names()
+        inputs = {spec.name for spec in self.session.inputs}
+        outputs = {spec.name for spec in self.session.outputs}
         if inputs != set(self._input.tensors):
             raise BundleError(
                 f"the graph takes {sorted(inputs)}, the manifest says {sorted(self._input.tensors)}"
@@ -86,14 +93,13 @@ class EmbeddingTask:
             raise BundleError(f"the graph gives {sorted(outputs)}, the manifest says {self._output.tensor}")
 
 
-def _load_tokenizer(bundle: Bundle) -> Tokenizer:
-    path = bundle.path(bundle.manifest.input.tokenizer)
+def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the tokenizers package raises bare Exception
         raise BundleError(f"{path.name} cannot be loaded as a tokenizer: {error}") from error
     tokenizer.no_padding()
-    tokenizer.enable_truncation(bundle.manifest.input.maxTokens)
+    tokenizer.enable_truncation(max_tokens)
     return tokenizer
 
 
@@ -127,3 +133,6 @@ def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     if not math.isfinite(norm) or norm == 0.0:
         raise BadRecordError(RecordError.INFERENCE_FAILED, "The model gave no direction for this record.")
     return (exact / norm).astype(np.float32)
+
+
+TASK: Final = EmbeddingTask

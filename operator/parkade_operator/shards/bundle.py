@@ -18,8 +18,8 @@ CHUNK_BYTES: Final = 1024 * 1024
 MOST_MANIFEST_BYTES: Final = 1024 * 1024
 
 
-def copy_bundle(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> None:
-    """Check and copy the bundle of a batch. Raises BatchFailure: unreadable, another digest, or invalid."""
+def copy_bundle(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> BundleManifest:
+    """Check and copy the bundle of a batch; its manifest. Raises BatchFailure: unreadable, other digest, invalid."""
     data = _read_manifest(spec, files)
     manifest = _parse(spec, data)
     for entry in manifest.files:
@@ -29,6 +29,7 @@ def copy_bundle(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> None:
     # Last, so that a manifest in the store means that the whole bundle is there.
     with suppress(AlreadyExists):
         store.create(layout.bundle_file(spec.model_digest, MANIFEST_NAME), (data,))
+    return manifest
 
 
 def _read_manifest(spec: BatchSpec, files: FileRoot) -> bytes:

@@ -47,8 +47,8 @@ def make_plan(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> Plan:
     key = layout.plan(spec.uid)
     if store.exists(key):
         return decode_plan(store.get(key))
-    copy_bundle(spec, store, files)
-    plan = _cut_input(spec, store, files)
+    manifest = copy_bundle(spec, store, files)
+    plan = _cut_input(spec, manifest.endpoint, store, files)
     try:
         store.create(key, (encode_plan(plan),))
     except AlreadyExists:
@@ -56,11 +56,11 @@ def make_plan(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> Plan:
     return plan
 
 
-def _cut_input(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> Plan:
+def _cut_input(spec: BatchSpec, endpoint: str, store: BlockingStore, files: FileRoot) -> Plan:
     with _aside() as spool:
         shards = _Shards(spec, store)
         rejects = _Rejects(spool)
-        digest = _read_input(spec, files, shards, rejects)
+        digest = _read_input(spec, endpoint, files, shards, rejects)
         if spec.input_digest and digest != spec.input_digest:
             message = f"{spec.input_uri} has digest {digest}, spec.input.digest says {spec.input_digest}"
             raise BatchFailure(BatchReason.INPUT_DIGEST_MISMATCH, message)
@@ -70,7 +70,9 @@ def _cut_input(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> Plan:
         return Plan(digest, spec.model_digest, spec.records_per_shard, tuple(shards.rows), row)
 
 
-def _read_input(spec: BatchSpec, files: FileRoot, shards: "_Shards", rejects: "_Rejects") -> str:
+def _read_input(
+    spec: BatchSpec, endpoint: str, files: FileRoot, shards: "_Shards", rejects: "_Rejects"
+) -> str:
     """Deal the input's lines out to shards and rejects; returns the digest of all its bytes."""
     digest = hashlib.sha256()
     repeats = Repeats()
@@ -79,7 +81,7 @@ def _read_input(spec: BatchSpec, files: FileRoot, shards: "_Shards", rejects: "_
         for number, raw in lines:
             if is_blank(raw, number):
                 continue
-            checked = repeats.check(check_line(raw, number))
+            checked = repeats.check(check_line(raw, number, endpoint))
             if isinstance(checked, Record):
                 shards.add(checked)
             else:
