@@ -1,7 +1,7 @@
 """`bundle.json`: the manifest of a bundle; its sha256 is `spec.model.digest` and pins every other file."""
 
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -146,8 +146,8 @@ class Variant(_Part):
     )
 
 
-class BundleManifest(_Part):
-    """Everything that a vehicle needs to know of a model. Data only, nothing executable."""
+class BundleDescription(_Part):
+    """What a model's owner says of it: a manifest without files and variants, which a build adds."""
 
     schema_: Literal["parkade.dev/bundle/v1alpha1"] = Field(alias="schema")
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")
@@ -175,6 +175,20 @@ class BundleManifest(_Part):
         default=None,
         description="Request bodies, one a line, whose answers name a vehicle's reproducibility class.",
     )
+
+    def mentioned(self) -> Iterator[str]:
+        """Every file that a field speaks of."""
+        if isinstance(self.input, TextInput):
+            yield self.input.tokenizer
+        if self.output is not None and self.output.labels is not None:
+            yield self.output.labels
+        if self.vectors is not None:
+            yield self.vectors
+
+
+class BundleManifest(BundleDescription):
+    """Everything that a vehicle needs to know of a model. Data only, nothing executable."""
+
     files: list[BundleFile] = Field(min_length=1, max_length=64)
     variants: list[Variant] = Field(min_length=1, max_length=8)
 
@@ -199,20 +213,10 @@ class BundleManifest(_Part):
             raise ValueError(f"{MANIFEST_NAME} lists a file twice, or itself")
         if SIGNATURE_NAME in names:
             raise ValueError(f"{MANIFEST_NAME} lists {SIGNATURE_NAME}, which signs it")
-        for name in self._mentioned():
+        for name in (*self.mentioned(), *(variant.file for variant in self.variants)):
             if name not in names:
                 raise ValueError(f"{MANIFEST_NAME} speaks of {name}, which is not among its files")
         return self
-
-    def _mentioned(self) -> Iterator[str]:
-        """Every file that a field speaks of."""
-        if isinstance(self.input, TextInput):
-            yield self.input.tokenizer
-        if self.output is not None and self.output.labels is not None:
-            yield self.output.labels
-        if self.vectors is not None:
-            yield self.vectors
-        yield from (variant.file for variant in self.variants)
 
     @model_validator(mode="after")
     def _is_within_the_limit(self) -> "BundleManifest":
@@ -222,21 +226,33 @@ class BundleManifest(_Part):
         return self
 
 
+_Description = TypeVar("_Description", bound=BundleDescription)
+
+
 def parse_manifest(raw: bytes, precision: Precision = "INT8") -> BundleManifest:
     """The manifest in *raw*, with a variant of that precision; vehicles run INT8. Raises ValueError, a sentence."""
-    try:
-        manifest = BundleManifest.model_validate_json(raw)
-    except ValidationError as error:
-        raise ValueError(_sentence(error)) from None
+    manifest = _parse(BundleManifest, raw, MANIFEST_NAME)
     if all(variant.precision != precision for variant in manifest.variants):
         raise ValueError(f"the bundle has no {precision} variant")
     return manifest
 
 
-def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong with a manifest."""
+def parse_description(raw: bytes, name: str) -> BundleDescription:
+    """The description in *raw*, the content of the file called *name*. Raises ValueError, a sentence."""
+    return _parse(BundleDescription, raw, name)
+
+
+def _parse(kind: type[_Description], raw: bytes, name: str) -> _Description:
+    try:
+        return kind.model_validate_json(raw)
+    except ValidationError as error:
+        raise ValueError(_sentence(error, name)) from None
+
+
+def _sentence(error: ValidationError, name: str) -> str:
+    """The first thing that is wrong with the file called *name*."""
     first = error.errors()[0]
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     where = ".".join(str(part) for part in first["loc"]) or "the file"
-    return f"{MANIFEST_NAME}: {where}: {first['msg']}"
+    return f"{name}: {where}: {first['msg']}"
