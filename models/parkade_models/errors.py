@@ -3,6 +3,7 @@
 ModelsError
 +-- BundleError      a folder is not the bundle that its bundle.json describes, or cannot be loaded
 +-- BuildError       a bundle could not be built from its sources
++-- SignatureError   no publisher known here vouches for a bundle
 +-- BadRecordError   one record cannot be answered; the others of its shard can
 +-- StoppedError     the session was told to stop while a record ran
 """
@@ -20,6 +21,10 @@ class BundleError(ModelsError):
 
 class BuildError(ModelsError):
     """A bundle could not be built from its sources."""
+
+
+class SignatureError(ModelsError):
+    """No publisher known here vouches for the bundle; the sentence says why."""
 
 
 class BadRecordError(ModelsError):
