@@ -1,106 +1,113 @@
-"""Tensors of the Open Inference Protocol: raw and typed contents mean the same, and wrong ones are named."""
+"""Tensors of the Open Inference Protocol: every datatype, raw and typed contents mean the same, outputs as asked."""
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from parkade_agent.sidecar.datatypes import DATATYPES, to_raw
 from parkade_agent.sidecar.errors import BadTensorError
-from parkade_agent.sidecar.tensors import check_outputs, read_inputs, write_outputs
+from parkade_agent.sidecar.tensors import read_inputs, wanted_outputs, write_outputs
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
-from parkade_models.tasks.task import TensorSpec
+from parkade_models.session import TensorSpec
 
+TYPED = sorted(name for name, datatype in DATATYPES.items() if datatype.contents)
 TEXT = TensorSpec("text", "BYTES", (-1,))
-IDS = TensorSpec("ids", "INT64", (1, -1))
 VECTOR = TensorSpec("vector", "FP32", (-1, 3))
+HALF = TensorSpec("half", "FP16", (-1, 3))
 
 
-def _raw_bytes(items: list[bytes]) -> bytes:
-    return b"".join(struct.pack("<I", len(item)) + item for item in items)
-
-
-def _request(
-    spec: TensorSpec, shape: list[int], raw: bytes | None = None, **contents: list[object]
-) -> oip.ModelInferRequest:
+def _request(datatype: str, values: NDArray[Any], *, is_raw: bool) -> oip.ModelInferRequest:
     request = oip.ModelInferRequest(model_name="m", id="7")
-    tensor = request.inputs.add(name=spec.name, datatype=spec.datatype, shape=shape)
-    for field, values in contents.items():
-        getattr(tensor.contents, field).extend(values)
-    if raw is not None:
-        request.raw_input_contents.append(raw)
+    tensor = request.inputs.add(name="x", datatype=datatype, shape=values.shape)
+    if is_raw:
+        request.raw_input_contents.append(to_raw(values))
+    else:
+        getattr(tensor.contents, str(DATATYPES[datatype].contents)).extend(values.reshape(-1).tolist())
     return request
 
 
-@given(st.lists(st.binary(max_size=20), max_size=8))
-def test_bytes_raw_and_typed_are_the_same(items: list[bytes]) -> None:
-    """Any byte strings arrive unchanged both ways."""
-    raw = read_inputs(_request(TEXT, [len(items)], _raw_bytes(items)), [TEXT])
-    typed = read_inputs(_request(TEXT, [len(items)], bytes_contents=list(items)), [TEXT])
-    assert list(raw["text"]) == list(typed["text"]) == items
+def _values(data: st.DataObject, datatype: str) -> NDArray[Any]:
+    dtype = DATATYPES[datatype].dtype
+    if datatype == "BYTES":
+        return np.array(data.draw(st.lists(st.binary(max_size=20), max_size=8)), np.object_)
+    raw = data.draw(st.lists(st.binary(min_size=dtype.itemsize, max_size=dtype.itemsize), max_size=8))
+    if datatype == "BOOL":
+        return np.array([value[0] % 2 for value in raw], dtype)
+    return np.frombuffer(b"".join(raw), dtype)
 
 
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=8))
-def test_integers_raw_and_typed_are_the_same(values: list[int]) -> None:
-    """Any INT64 values arrive unchanged both ways, in the shape that was asked for."""
-    shape = [1, len(values)]
-    raw = read_inputs(_request(IDS, shape, np.array(values, "<i8").tobytes()), [IDS])
-    typed = read_inputs(_request(IDS, shape, int64_contents=list(values)), [IDS])
-    assert raw["ids"].tolist() == typed["ids"].tolist() == [values]
+@pytest.mark.parametrize("datatype", sorted(DATATYPES))
+@given(data=st.data())
+def test_every_value_arrives_unchanged(datatype: str, data: st.DataObject) -> None:
+    """Raw or typed, any elements of any datatype arrive in the shape that the request says, NaN included."""
+    values = _values(data, datatype).reshape(1, -1)
+    for is_raw in (True, False) if datatype in TYPED else (True,):
+        spec = TensorSpec("x", datatype, (1, -1))
+        found = read_inputs(_request(datatype, values, is_raw=is_raw), [spec])["x"]
+        assert (found.shape, found.dtype) == (values.shape, values.dtype)
+        np.testing.assert_array_equal(found, values)
 
 
-def _renamed(name: str) -> oip.ModelInferRequest:
-    return _request(TensorSpec(name, "BYTES", (-1,)), [0])
+@pytest.mark.parametrize("datatype", sorted(DATATYPES))
+@given(data=st.data())
+def test_every_value_leaves_unchanged(datatype: str, data: st.DataObject) -> None:
+    """An answer holds the numbers of the model, raw when the question was raw and typed when it was typed."""
+    values = _values(data, datatype).reshape(1, -1)
+    spec = TensorSpec("x", datatype, (1, -1))
+    for is_raw in (True, False) if datatype in TYPED else (True,):
+        request = _request(datatype, values, is_raw=is_raw)
+        response = write_outputs(request, {"x": values}, [spec])
+        assert list(response.raw_output_contents) == list(request.raw_input_contents)
+        assert response.outputs[0].contents == request.inputs[0].contents
+        assert list(response.outputs[0].shape) == [1, values.size]
+        assert (response.id, response.model_name) == ("7", "m")
+
+
+def test_raw_numbers_are_not_copied() -> None:
+    """The array of a raw input is a view of the request's bytes."""
+    values = np.arange(6, dtype=np.float32).reshape(1, 6)
+    request = _request("FP32", values, is_raw=True)
+    assert not read_inputs(request, [TensorSpec("x", "FP32", (1, -1))])["x"].flags.owndata
+
+
+def test_what_can_only_be_raw_makes_the_answer_raw() -> None:
+    """FP16 has no typed field, so a typed request for it and another output gets both raw."""
+    request = _request("BYTES", np.array([b"a"], np.object_), is_raw=False)
+    tensors = {"vector": np.ones((1, 3), np.float32), "half": np.ones((1, 3), np.float16)}
+    response = write_outputs(request, tensors, [VECTOR, HALF])
+    assert list(response.raw_output_contents) == [struct.pack("<3f", 1, 1, 1), struct.pack("<3e", 1, 1, 1)]
+    assert not any(output.HasField("contents") for output in response.outputs)
 
 
 @pytest.mark.parametrize(
-    ("request_", "sentence"),
+    ("asked", "given_"),
+    [([], ["vector", "half"]), (["half"], ["half"]), (["half", "vector"], ["half", "vector"])],
+)
+def test_outputs_come_in_the_order_that_was_asked(asked: list[str], given_: list[str]) -> None:
+    """A request names outputs in its own order; one that names none gets all in the model's order."""
+    request = oip.ModelInferRequest()
+    for name in asked:
+        request.outputs.add(name=name)
+    assert [spec.name for spec in wanted_outputs(request, [VECTOR, HALF])] == given_
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
     [
-        (oip.ModelInferRequest(), "input text is missing"),
-        (_renamed("txet"), "input txet is not expected; the model takes text"),
-        (_request(TensorSpec("text", "FP32", (-1,)), [0]), "input text is FP32, expected BYTES"),
-        (_request(TEXT, [1, 1], bytes_contents=[b"a"]), r"has shape \[1, 1\], expected \[-1\]"),
-        (_request(TEXT, [-1], bytes_contents=[b"a"]), r"has shape \[-1\], expected"),
-        (_request(TEXT, [2], bytes_contents=[b"a"]), r"has 1 elements for shape \[2\]"),
-        (_request(TEXT, [2**62], bytes_contents=[b"a"]), "has 1 elements for shape"),
-        (_request(TEXT, [1], b"\x05\x00\x00\x00abc"), "the BYTES element at byte 0 is cut short"),
-        (_request(TEXT, [1], b"\x01"), "the BYTES element at byte 0 is cut short"),
-        (_request(TEXT, [1], b"\xff\xff\xff\xffa"), "cut short"),
+        (["poem"], "output 'poem' is not known; the model gives vector, half"),
+        (["half", "half"], "output half is given twice"),
+        (["x" * 10_000], r"output 'x+\.\.\.x+' is not known"),
     ],
 )
-def test_wrong_inputs_are_named(request_: oip.ModelInferRequest, sentence: str) -> None:
-    """What does not fit the model is refused with a sentence that names the tensor and what is expected."""
+def test_wrong_outputs_are_named(asked: list[str], sentence: str) -> None:
+    """An output that the model does not have, or that is asked for twice, is refused by name."""
+    request = oip.ModelInferRequest()
+    for name in asked:
+        request.outputs.add(name=name)
     with pytest.raises(BadTensorError, match=sentence):
-        read_inputs(request_, [TEXT])
-
-
-def test_broken_raw_contents_are_refused() -> None:
-    """Raw contents must be whole elements and one entry an input."""
-    with pytest.raises(BadTensorError, match="no whole number of elements"):
-        read_inputs(_request(IDS, [1, 1], b"1234567"), [IDS])
-    request = _request(TEXT, [0], b"")
-    request.raw_input_contents.append(b"")
-    with pytest.raises(BadTensorError, match="raw_input_contents has 2 entries for 1 inputs"):
-        read_inputs(request, [TEXT])
-
-
-def test_answer_is_raw_when_the_question_was() -> None:
-    """A raw request gets raw outputs, a typed one typed, both the same numbers."""
-    vectors = {"vector": np.arange(6, dtype=np.float32).reshape(2, 3)}
-    raw = write_outputs(_request(TEXT, [0], b""), vectors, [VECTOR])
-    typed = write_outputs(_request(TEXT, [0]), vectors, [VECTOR])
-    assert np.frombuffer(raw.raw_output_contents[0], "<f4").tolist() == list(
-        typed.outputs[0].contents.fp32_contents
-    )
-    assert list(raw.outputs[0].shape) == list(typed.outputs[0].shape) == [2, 3]
-    assert not raw.outputs[0].HasField("contents")
-    assert (raw.id, raw.model_name) == ("7", "m")
-
-
-def test_unknown_output_is_refused() -> None:
-    """An output that the model does not have is named with those that it has."""
-    request = _request(TEXT, [0])
-    request.outputs.add(name="poem")
-    with pytest.raises(BadTensorError, match="output poem is not known; the model gives vector"):
-        check_outputs(request, [VECTOR])
+        wanted_outputs(request, [VECTOR, HALF])

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from parkade_agent.sidecar.errors import BadTensorError
 from parkade_agent.sidecar.lanes import Lanes
-from parkade_agent.sidecar.tensors import check_outputs, read_inputs, write_outputs
+from parkade_agent.sidecar.tensors import read_inputs, wanted_outputs, write_outputs
 from parkade_api import __version__
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
@@ -72,9 +72,9 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
 
     def _infer(self, request: oip.ModelInferRequest) -> oip.ModelInferResponse:
-        check_outputs(request, self._task.outputs)
+        wanted = wanted_outputs(request, self._task.outputs)
         tensors = self._task.infer(read_inputs(request, self._task.inputs))
-        response = write_outputs(request, tensors, self._task.outputs)
+        response = write_outputs(request, tensors, wanted)
         response.model_version = self._manifest.version
         return response
 

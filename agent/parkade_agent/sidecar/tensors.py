@@ -1,131 +1,117 @@
-"""Tensors of the Open Inference Protocol to numpy and back, raw or typed. Pure.
+"""Requests of the Open Inference Protocol to numpy, and numpy to responses. Pure.
 
-Raw contents are little-endian and row-major; a BYTES element is its length (uint32) and its bytes.
+Parameters of a request, an input or an output belong to extensions of the protocol. This server has none and says
+so in its metadata, so it ignores them, as Triton and KServe do with those that they do not know; but one that
+asks for other data or another answer than ours (`REFUSED_PARAMETERS`) is refused.
 """
 
+import itertools
 import math
-import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from reprlib import repr as shown  # a caller's own words, cut: a gRPC status holds few bytes
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
+from parkade_agent.sidecar.datatypes import DATATYPES, from_contents, from_raw, to_raw
 from parkade_agent.sidecar.errors import BadTensorError
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_models.session import TensorSpec
 
-_Infer = oip.ModelInferRequest.InferInputTensor
+REFUSED_PARAMETERS: Final = frozenset({"shared_memory_region", "classification", "sequence_id"})
+_MOST_ELEMENTS: Final = 1 << 31  # a message has fewer bytes, and numpy no larger arrays without any element
 
-
-@dataclass(frozen=True, slots=True)
-class _Datatype:
-    """How numpy and the typed contents hold a datatype."""
-
-    dtype: DTypeLike
-    contents: str
-
-
-_DATATYPES: Final[Mapping[str, _Datatype]] = {
-    "INT64": _Datatype("<i8", "int64_contents"),
-    "FP32": _Datatype("<f4", "fp32_contents"),
-    "BYTES": _Datatype(np.object_, "bytes_contents"),
-}
+_Input = oip.ModelInferRequest.InferInputTensor
 
 
 def read_inputs(request: oip.ModelInferRequest, specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
     """The request's input tensors by name. Raises BadTensorError when they are not the ones of *specs*."""
-    raw = request.raw_input_contents
-    if raw and len(raw) != len(request.inputs):
-        raise BadTensorError(f"raw_input_contents has {len(raw)} entries for {len(request.inputs)} inputs")
+    _check_parameters(request)
     known = {spec.name: spec for spec in specs}
-    found: dict[str, NDArray[Any]] = {}
-    for index, tensor in enumerate(request.inputs):
-        if tensor.name not in known or tensor.name in found:
-            raise BadTensorError(f"input {tensor.name} is not expected; the model takes {', '.join(known)}")
-        _check_spec(tensor, known[tensor.name])
-        found[tensor.name] = _array(tensor, raw[index] if raw else None)
-    missing = known.keys() - found.keys()
+    _check_names("input", "takes", [tensor.name for tensor in request.inputs], list(known))
+    missing = known.keys() - {tensor.name for tensor in request.inputs}
     if missing:
         raise BadTensorError(f"input {', '.join(sorted(missing))} is missing")
-    return found
+    raw = request.raw_input_contents
+    if raw and len(raw) != len(request.inputs):
+        raise BadTensorError(f"raw_input_contents has {len(raw)} entries, expected {len(request.inputs)}")
+    return {
+        tensor.name: _array(tensor, known[tensor.name], raw[index] if raw else None)
+        for index, tensor in enumerate(request.inputs)
+    }
 
 
-def _check_spec(tensor: _Infer, spec: TensorSpec) -> None:
-    if tensor.datatype != spec.datatype:
+def wanted_outputs(request: oip.ModelInferRequest, specs: Sequence[TensorSpec]) -> list[TensorSpec]:
+    """The outputs that the request names, in its order; all when it names none. Raises BadTensorError."""
+    known = {spec.name: spec for spec in specs}
+    names = [output.name for output in request.outputs]
+    _check_names("output", "gives", names, list(known))
+    return [known[name] for name in names or known]
+
+
+def write_outputs(
+    request: oip.ModelInferRequest, tensors: Mapping[str, NDArray[Any]], wanted: Sequence[TensorSpec]
+) -> oip.ModelInferResponse:
+    """The response with the outputs *wanted*: raw if the request was raw, or if one of them can only be raw."""
+    is_raw = bool(request.raw_input_contents) or any(
+        DATATYPES[spec.datatype].contents is None for spec in wanted
+    )
+    response = oip.ModelInferResponse(model_name=request.model_name, id=request.id)
+    for spec in wanted:
+        datatype = DATATYPES[spec.datatype]
+        values = np.asarray(tensors[spec.name], datatype.dtype)
+        output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=values.shape)
+        if is_raw or datatype.contents is None:
+            response.raw_output_contents.append(to_raw(values))
+        else:
+            getattr(output.contents, datatype.contents).extend(values.reshape(-1).tolist())
+    return response
+
+
+def _check_names(what: str, verb: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for index, name in enumerate(names):
+        if name not in known:
+            raise BadTensorError(f"{what} {shown(name)} is not known; the model {verb} {', '.join(known)}")
+        if name in names[:index]:
+            raise BadTensorError(f"{what} {name} is given twice")
+
+
+def _check_parameters(request: oip.ModelInferRequest) -> None:
+    tensors = (tensor.parameters for tensor in request.inputs)
+    outputs = (output.parameters for output in request.outputs)
+    for name in itertools.chain(request.parameters, *tensors, *outputs):
+        if name in REFUSED_PARAMETERS:
+            raise BadTensorError(f"parameter {name} belongs to an extension that this server does not have")
+
+
+def _array(tensor: _Input, spec: TensorSpec, raw: bytes | None) -> NDArray[Any]:
+    _check_spec(tensor, spec)
+    if raw is None:
+        values = from_contents(tensor.contents, spec.name, spec.datatype)
+    elif tensor.HasField("contents"):
         raise BadTensorError(
-            f"input {tensor.name} is {tensor.datatype or 'untyped'}, expected {spec.datatype}"
+            f"input {spec.name} has contents beside raw_input_contents, expected one of them"
         )
+    else:
+        values = from_raw(raw, spec.name, spec.datatype)
+    count = math.prod(tensor.shape)
+    if values.size != count:
+        sizes = f"{values.size} elements, expected {count} for shape {list(tensor.shape)}"
+        raise BadTensorError(f"input {spec.name} has {sizes}")
+    return values.reshape(tensor.shape)
+
+
+def _check_spec(tensor: _Input, spec: TensorSpec) -> None:
+    if tensor.datatype != spec.datatype:
+        found = shown(tensor.datatype)
+        raise BadTensorError(f"input {spec.name} has datatype {found}, expected {spec.datatype}")
     fits = len(tensor.shape) == len(spec.shape) and all(
         size >= 0 and wanted in {-1, size} for size, wanted in zip(tensor.shape, spec.shape, strict=True)
     )
     if not fits:
-        raise BadTensorError(
-            f"input {tensor.name} has shape {list(tensor.shape)}, expected {list(spec.shape)}"
-        )
-
-
-def _array(tensor: _Infer, raw: bytes | None) -> NDArray[Any]:
-    datatype = _DATATYPES[tensor.datatype]
-    if raw is None:
-        values: NDArray[Any] = np.array(list(getattr(tensor.contents, datatype.contents)), datatype.dtype)
-    elif tensor.datatype == "BYTES":
-        values = np.array(_split_bytes(raw), np.object_)
-    elif len(raw) % np.dtype(datatype.dtype).itemsize:
-        raise BadTensorError(f"input {tensor.name} has {len(raw)} bytes, no whole number of elements")
-    else:
-        values = np.frombuffer(raw, datatype.dtype)
-    if values.size != math.prod(tensor.shape):
-        raise BadTensorError(f"input {tensor.name} has {values.size} elements for shape {list(tensor.shape)}")
-    return values.reshape(tensor.shape)
-
-
-def _split_bytes(raw: bytes) -> list[bytes]:
-    items: list[bytes] = []
-    offset = 0
-    while offset < len(raw):
-        end = offset + 4
-        if end <= len(raw):
-            end += struct.unpack_from("<I", raw, offset)[0]
-        if end > len(raw):
-            raise BadTensorError(f"the BYTES element at byte {offset} is cut short")
-        items.append(raw[offset + 4 : end])
-        offset = end
-    return items
-
-
-def write_outputs(
-    request: oip.ModelInferRequest, tensors: Mapping[str, NDArray[Any]], specs: Sequence[TensorSpec]
-) -> oip.ModelInferResponse:
-    """The response with the outputs that were asked for (all, when none was named): raw if the request was raw."""
-    wanted = _wanted(request, specs)
-    response = oip.ModelInferResponse(model_name=request.model_name, id=request.id)
-    for spec in wanted:
-        values = np.ascontiguousarray(tensors[spec.name], _DATATYPES[spec.datatype].dtype)
-        output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=values.shape)
-        if request.raw_input_contents:
-            response.raw_output_contents.append(_raw(values))
-        else:
-            getattr(output.contents, _DATATYPES[spec.datatype].contents).extend(values.reshape(-1).tolist())
-    return response
-
-
-def check_outputs(request: oip.ModelInferRequest, specs: Sequence[TensorSpec]) -> None:
-    """Raises BadTensorError when the request names an output that the model does not have."""
-    _wanted(request, specs)
-
-
-def _wanted(request: oip.ModelInferRequest, specs: Sequence[TensorSpec]) -> list[TensorSpec]:
-    known = {spec.name: spec for spec in specs}
-    names = [output.name for output in request.outputs] or list(known)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise BadTensorError(f"output {unknown[0]} is not known; the model gives {', '.join(known)}")
-    return [known[name] for name in names]
-
-
-def _raw(values: NDArray[Any]) -> bytes:
-    if values.dtype == np.object_:
-        return b"".join(struct.pack("<I", len(item)) + item for item in values.reshape(-1))
-    return values.tobytes()
+        found = shown(list(tensor.shape))
+        raise BadTensorError(f"input {spec.name} has shape {found}, expected {list(spec.shape)}")
+    if math.prod(max(size, 1) for size in tensor.shape) > _MOST_ELEMENTS:
+        sizes = f"shape {list(tensor.shape)}, expected at most {_MOST_ELEMENTS} elements"
+        raise BadTensorError(f"input {spec.name} has {sizes}")
