@@ -1,5 +1,6 @@
 """A bundle is signed offline with a key; whatever differs from what was signed is refused with a sentence."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from model_signing import hashing, signing
 
@@ -99,6 +100,16 @@ def test_what_was_not_signed_is_refused(
         verify(copy, publisher)
 
 
+def _said(data: bytes) -> object:
+    """The signed payload, decoded, with what stands around it; the bytes themselves when they are no signature."""
+    try:
+        parsed = json.loads(data)
+        parsed["dsseEnvelope"]["payload"] = base64.b64decode(parsed["dsseEnvelope"]["payload"])
+    except (ValueError, KeyError, TypeError):
+        return data
+    return parsed
+
+
 @given(name=st.sampled_from(FILES), place=st.integers(min_value=0), bit=st.integers(0, 7))
 def test_a_flipped_bit_anywhere_is_refused(
     signed: Path,
@@ -108,10 +119,12 @@ def test_a_flipped_bit_anywhere_is_refused(
     place: int,
     bit: int,
 ) -> None:
-    """No file has a byte that may change, the signature included."""
+    """No file has a byte that may change, but for bits of the signature's base64 that mean nothing."""
     folder = Path(shutil.copytree(signed, tmp_path_factory.mktemp("flipped") / "bundle"))
     data = bytearray((folder / name).read_bytes())
+    before = _said(bytes(data))
     data[place % len(data)] ^= 1 << bit
+    assume(_said(bytes(data)) != before)
     (folder / name).write_bytes(data)
     with pytest.raises(SignatureError):
         verify(folder, publisher)
