@@ -2,6 +2,7 @@
 
 ModelsError
 +-- BundleError      a folder is not the bundle that its bundle.json describes, or cannot be loaded
+|   +-- ModelRefusedError   the model breaks a rule of `checks`; it was not loaded
 +-- BuildError       a bundle could not be built from its sources
 +-- SignatureError   no publisher known here vouches for a bundle
 +-- BadRecordError   one record cannot be answered; the others of its shard can
@@ -17,6 +18,10 @@ class ModelsError(Exception):
 
 class BundleError(ModelsError):
     """A folder is not the bundle that its bundle.json describes; the sentence names the file."""
+
+
+class ModelRefusedError(BundleError):
+    """A model breaks a rule that holds for every vehicle; the sentence names node or tensor, and the limit."""
 
 
 class BuildError(ModelsError):
