@@ -42,16 +42,15 @@ def main() -> None:
 
 
 async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:
-    lanes = Lanes(settings.lanes)
-    shards = ShardsService(task, lanes, SlotFolder(settings.slot_dir))
+    lanes = Lanes(task.session, settings.lanes)
+    shards = ShardsService(bundle.digest, task, lanes, SlotFolder(settings.slot_dir))
     server = SidecarServer(settings.socket, InferenceService(bundle, task, lanes), shards)
     stopping = told_to_stop()
     await server.start()
     _log.info("serving", model=bundle.manifest.name, digest=bundle.digest, lanes=settings.lanes)
     await stopping.wait()
-    task.session.stop()
+    await lanes.close()
     await server.stop()
-    lanes.close()
     _log.info("stopped")
 
 

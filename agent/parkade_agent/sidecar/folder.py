@@ -1,14 +1,19 @@
 """The slot's folder: the only place where the sidecar reads shards and writes results.
 
 A name is one path component, opened relative to the folder and never through a symlink, so no request
-reaches another file.
+reaches another file. Names that begin with a dot are the sidecar's own.
 """
 
 import os
 import stat
+from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from parkade_agent.sidecar.errors import FileRefusedError
+
+# Without O_NONBLOCK a named pipe would hold the caller for ever.
+_SAFE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class SlotFolder:
@@ -20,18 +25,8 @@ class SlotFolder:
     def read(self, name: str) -> bytes:
         """The whole file. Raises FileRefusedError."""
         _check(name)
-        try:
-            # Without O_NONBLOCK a named pipe would hold the caller for ever.
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._fd)
-        except OSError as error:
-            raise FileRefusedError(
-                f"{name} cannot be opened in the slot's folder: {error.strerror}"
-            ) from None
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise FileRefusedError(f"{name} is not a plain file")
-        with os.fdopen(fd, "rb") as file:
-            return file.read()
+        with self._open(name, os.O_RDONLY, "rb") as file:
+            return file.readall()
 
     def write(self, name: str, content: bytes) -> None:
         """Puts *content* under *name* in one step; a reader sees nothing or all of it. Raises FileRefusedError."""
@@ -45,11 +40,34 @@ class SlotFolder:
         except OSError as error:
             raise FileRefusedError(f"{name} cannot be written: {error.strerror}") from None
 
+    def open_own(self, name: str) -> FileIO:
+        """One of the sidecar's own files, to read and to append to; made when it is not there.
+
+        Raises FileRefusedError.
+        """
+        return self._open(name, os.O_RDWR | os.O_APPEND | os.O_CREAT, "ab+")
+
+    def remove_own(self, name: str) -> None:
+        """Removes one of the sidecar's own files. Raises OSError."""
+        os.unlink(name, dir_fd=self._fd)
+
     def close(self) -> None:
         """Gives the folder back."""
         os.close(self._fd)
 
+    def _open(self, name: str, flags: int, mode: str) -> FileIO:
+        try:
+            fd = os.open(name, flags | _SAFE, 0o600, dir_fd=self._fd)
+        except OSError as error:
+            raise FileRefusedError(
+                f"{name} cannot be opened in the slot's folder: {error.strerror}"
+            ) from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise FileRefusedError(f"{name} is not a plain file")
+        return FileIO(fd, mode)
+
 
 def _check(name: str) -> None:
-    if not name or name in {".", ".."} or "/" in name or "\0" in name:
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
         raise FileRefusedError(f"{name!r} is not the name of a file in the slot's folder")

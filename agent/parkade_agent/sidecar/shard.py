@@ -1,24 +1,24 @@
-"""One shard: its lines in, one output or error line for each, dealt to the lanes.
+"""One shard: its lines in, one output or error line for each, in the order of the input.
 
-Lanes take the next record that nobody has taken; results keep the order of the input, so how many lanes
-there were cannot be seen in the file.
+Lanes take the next record that nobody has taken, so how many lanes there were, and how often they were stopped,
+cannot be seen in the file.
 """
 
 import hashlib
-import itertools
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from parkade_agent.sidecar.errors import BadShardError, WrongDigestError
+from parkade_agent.sidecar.checkpoint import Checkpoint, Row
+from parkade_agent.sidecar.errors import WrongDigestError
 from parkade_api.wellknown import RecordError
 from parkade_core.batch.lines import error_line, output_line
-from parkade_models.errors import BadRecordError, StoppedError
+from parkade_core.batch.record import Reject, reject_line
+from parkade_models.errors import BadRecordError
 from parkade_models.tasks.task import Answer, Task
-
-_NO_REQUEST: Final = BadRecordError(RecordError.BAD_REQUEST, "body must be an object.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Record:
 
     line: int
     custom_id: str
-    body: Any
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +41,58 @@ class Result:
     failed: int
 
 
-def read_records(content: bytes, sha256: str) -> list[Record]:
-    """The shard's records. Raises WrongDigestError, or BadShardError naming the line of the shard."""
+def read_records(content: bytes, sha256: str) -> list[Record | Reject]:
+    """The shard's records. Raises WrongDigestError when these are not its bytes.
+
+    A line that is no record becomes a Reject and the others are run. One that states no line number of the input
+    gets the number after that of the line before it.
+    """
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise WrongDigestError(f"the shard has sha256 {found}, expected {sha256}")
-    return [_record(raw, number) for number, raw in enumerate(content.splitlines(), start=1)]
+    records: list[Record | Reject] = []
+    last = 0
+    for raw in content.removesuffix(b"\n").split(b"\n") if content else ():
+        records.append(_record(raw, last + 1))
+        last = records[-1].line
+    return records
 
 
-def _record(raw: bytes, number: int) -> Record:
+def _record(raw: bytes, next_line: int) -> Record | Reject:
     try:
         row = orjson.loads(raw)
-        record = Record(row["line"], row["custom_id"], row["body"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise BadShardError(f"line {number} of the shard is not a record") from None
-    if not isinstance(record.line, int) or not isinstance(record.custom_id, str):
-        raise BadShardError(f"line {number} of the shard has no line number or no custom_id")
-    return record
+    except orjson.JSONDecodeError as error:
+        message = f"the line of the shard is not JSON in UTF-8: {error.msg}"
+        return Reject(next_line, None, RecordError.NOT_JSON, message)
+    if not isinstance(row, dict):
+        message = "the line of the shard is JSON, but no object"
+        return Reject(next_line, None, RecordError.NOT_AN_OBJECT, message)
+    line, custom_id, body = row.get("line"), row.get("custom_id"), row.get("body")
+    if type(line) is not int or line < 1:
+        message = "the line of the shard states no line number of the input"
+        return Reject(next_line, None, RecordError.BAD_REQUEST, message)
+    if not isinstance(custom_id, str):
+        message = "the line of the shard has no custom_id, or one that is no string"
+        return Reject(line, None, RecordError.BAD_CUSTOM_ID, message)
+    if not isinstance(body, dict):
+        return Reject(line, custom_id, RecordError.BAD_REQUEST, "body must be an object")
+    return Record(line, custom_id, body)
 
 
 class ShardRun:
-    """The state that the lanes of one shard share."""
+    """The records of one shard that are done and those that are not; any lane may run any of them."""
 
-    def __init__(self, task: Task, records: list[Record], input_digest: str) -> None:
+    def __init__(
+        self, task: Task, records: Sequence[Record | Reject], input_digest: str, checkpoint: Checkpoint
+    ) -> None:
         self._task = task
         self._records = records
         self._input_digest = input_digest
-        self._results: list[tuple[bool, bytes] | None] = [None] * len(records)
-        # next() of it is atomic under the GIL.
-        self._next = itertools.count(step=task.rows_per_run)
-        self._is_cancelled = False
+        self._checkpoint = checkpoint
+        self._rows = [checkpoint.rows.get(index) for index in range(len(records))]
+        step = task.rows_per_run
+        # Appending to a deque and popping from it are atomic.
+        self._waiting = deque(at for at in range(0, self.total, step) if None in self._rows[at : at + step])
 
     @property
     def total(self) -> int:
@@ -80,46 +102,53 @@ class ShardRun:
     @property
     def done(self) -> int:
         """Records that have their line."""
-        return self.total - self._results.count(None)
+        return self.total - self._rows.count(None)
 
-    def cancel(self) -> None:
-        """Lanes stop after the record that they have in hand."""
-        self._is_cancelled = True
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._waiting)
 
-    def run_lane(self) -> None:
-        """Takes records until none is left. Raises StoppedError when the session is told to stop."""
-        try:
-            for index in self._next:
-                if index >= self.total:
-                    return
-                if self._is_cancelled:
-                    raise StoppedError("the shard was cancelled")
-                self._run(index, self._records[index : index + self._task.rows_per_run])
-        finally:
-            self.cancel()  # nothing is left to take, or this lane failed: then the others need not go on
+    def take(self) -> int | None:
+        """Where the next records to run begin: as many as the task takes at once. None when all are taken."""
+        return self._waiting.popleft() if self._waiting else None
 
-    def _run(self, index: int, records: list[Record]) -> None:
-        requests = {
-            at: record.body for at, record in enumerate(records, index) if isinstance(record.body, dict)
-        }
-        answers = dict(zip(requests, self._task.answers(list(requests.values())), strict=True))
-        for at, record in enumerate(records, index):
-            self._results[at] = self._line(record, answers.get(at, _NO_REQUEST))
+    def give_back(self, start: int) -> None:
+        """What was taken was not run."""
+        self._waiting.appendleft(start)
 
-    def _line(self, record: Record, answer: Answer) -> tuple[bool, bytes]:
+    def run(self, start: int) -> None:
+        """Runs what was taken and keeps its lines. Raises StoppedError, then nothing of it is done."""
+        end = min(start + self._task.rows_per_run, self.total)
+        records = {index: self._records[index] for index in range(start, end)}
+        rows = dict(zip(records, self._lines(list(records.values())), strict=True))
+        self._checkpoint.keep(rows)
+        for index, row in rows.items():
+            self._rows[index] = row
+
+    def _lines(self, records: Sequence[Record | Reject]) -> Iterable[Row]:
+        bodies = [record.body for record in records if isinstance(record, Record)]
+        answers = iter(self._task.answers(bodies) if bodies else ())
+        for record in records:
+            if isinstance(record, Reject):
+                yield False, reject_line(self._input_digest, record)
+            else:
+                yield self._line(record, next(answers))
+
+    def _line(self, record: Record, answer: Answer) -> Row:
         if isinstance(answer, BadRecordError):
             code, message = answer.code, answer.message
             return False, error_line(self._input_digest, record.line, record.custom_id, code, message)
         return True, output_line(self._input_digest, record.line, record.custom_id, answer)
 
     def result(self) -> Result:
-        """The result once every lane has returned."""
-        rows = [row for row in self._results if row is not None]
+        """The result once nothing is waiting or in a lane's hand."""
+        rows = [row for row in self._rows if row is not None]
         outputs, errors = _lines(rows, is_output=True), _lines(rows, is_output=False)
         content = b"".join((*outputs, *errors))
         output_size = sum(map(len, outputs))
         return Result(content, output_size, hashlib.sha256(content).hexdigest(), len(outputs), len(errors))
 
 
-def _lines(rows: Iterable[tuple[bool, bytes]], *, is_output: bool) -> list[bytes]:
+def _lines(rows: Iterable[Row], *, is_output: bool) -> list[bytes]:
     return [line for succeeded, line in rows if succeeded == is_output]

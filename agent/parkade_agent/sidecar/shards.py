@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any, Final
 
 import grpc
 import structlog
 from typing_extensions import override
 
-from parkade_agent.sidecar.errors import BadShardError, FileRefusedError, SidecarError, WrongDigestError
+from parkade_agent.sidecar.checkpoint import Checkpoint, shard_key
+from parkade_agent.sidecar.errors import FileRefusedError, SidecarError, WrongDigestError
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.shard import Result, ShardRun, read_records
@@ -23,14 +24,14 @@ _log = structlog.get_logger()
 _STATUS: Final = {
     FileRefusedError: grpc.StatusCode.NOT_FOUND,
     WrongDigestError: grpc.StatusCode.DATA_LOSS,
-    BadShardError: grpc.StatusCode.INVALID_ARGUMENT,
 }
 
 
 class ShardsService(vehicle_pb2_grpc.ShardsServicer):
-    """Runs one shard at a time on all lanes."""
+    """Runs one shard at a time on all lanes. *bundle_digest* names the model that *task* runs."""
 
-    def __init__(self, task: Task, lanes: Lanes, folder: SlotFolder) -> None:
+    def __init__(self, bundle_digest: str, task: Task, lanes: Lanes, folder: SlotFolder) -> None:
+        self._bundle_digest = bundle_digest
         self._task = task
         self._lanes = lanes
         self._folder = folder
@@ -54,17 +55,31 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
 
     async def _run(self, request: vehicle_pb2.RunRequest) -> AsyncGenerator[vehicle_pb2.RunProgress, None]:
         started = time.process_time_ns()
-        content = await asyncio.to_thread(self._folder.read, request.input_name)
-        run = ShardRun(self._task, read_records(content, request.input_sha256), request.input_digest)
-        async with aclosing(self._lanes.run_shard(run)) as progress:
-            async for done in progress:
-                if done < run.total:
-                    yield vehicle_pb2.RunProgress(records_done=done, records_total=run.total)
-        result = run.result()
-        await asyncio.to_thread(self._folder.write, request.result_name, result.content)
+        # Megabytes are read and joined beside the event loop: plain calls and the owner's stop do not wait for them.
+        run, checkpoint = await asyncio.to_thread(self._open, request)
+        with closing(checkpoint):
+            _log.info("shard begun", input=request.input_name, records=run.total, done_before=run.done)
+            async with aclosing(self._lanes.run_shard(run)) as progress:
+                async for done in progress:
+                    if done < run.total:
+                        yield vehicle_pb2.RunProgress(records_done=done, records_total=run.total)
+            result = await asyncio.to_thread(self._finish, request, run, checkpoint)
         outcome = _outcome(result, time.process_time_ns() - started)
         yield vehicle_pb2.RunProgress(records_done=run.total, records_total=run.total, outcome=outcome)
         _log.info("shard done", input=request.input_name, records=run.total, failed=result.failed)
+
+    def _open(self, request: vehicle_pb2.RunRequest) -> tuple[ShardRun, Checkpoint]:
+        content = self._folder.read(request.input_name)
+        records = read_records(content, request.input_sha256)
+        key = shard_key(request.input_sha256, request.input_digest, self._bundle_digest)
+        checkpoint = Checkpoint(self._folder, key, len(records))
+        return ShardRun(self._task, records, request.input_digest, checkpoint), checkpoint
+
+    def _finish(self, request: vehicle_pb2.RunRequest, run: ShardRun, checkpoint: Checkpoint) -> Result:
+        result = run.result()
+        self._folder.write(request.result_name, result.content)
+        checkpoint.remove()
+        return result
 
 
 def _outcome(result: Result, cpu_nanoseconds: int) -> vehicle_pb2.ShardOutcome:

@@ -223,3 +223,51 @@ class RunProgress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunProgress: _TypeAlias = RunProgress  # noqa: Y015
+
+@_typing.final
+class SetLanesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANES_FIELD_NUMBER: _builtins.int
+    lanes: _builtins.int
+    """at most 256; INVALID_ARGUMENT otherwise"""
+    def __init__(
+        self,
+        *,
+        lanes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lanes", b"lanes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLanesRequest: _TypeAlias = SetLanesRequest  # noqa: Y015
+
+@_typing.final
+class SetLanesReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANES_BEFORE_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
+    RUNS_ENDED_FIELD_NUMBER: _builtins.int
+    lanes_before: _builtins.int
+    """as set before this call"""
+    lanes: _builtins.int
+    """as set now: another call may have come in between"""
+    runs_ended: _builtins.int
+    """runs of the model that this call told to end"""
+    def __init__(
+        self,
+        *,
+        lanes_before: _builtins.int = ...,
+        lanes: _builtins.int = ...,
+        runs_ended: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lanes", b"lanes", "lanes_before", b"lanes_before", "runs_ended", b"runs_ended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLanesReply: _TypeAlias = SetLanesReply  # noqa: Y015

@@ -168,6 +168,8 @@ class ShardsServicer:
 
     def Run(self, request, context):
         """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
+        A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
+        is the next to run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,6 +212,84 @@ class Shards:
             '/parkade.vehicle.v1.Shards/Run',
             parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.RunRequest.SerializeToString,
             parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.RunProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class LanesStub:
+    """Served by the sidecar: how many records run at the same time.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Set = channel.unary_unary(
+                '/parkade.vehicle.v1.Lanes/Set',
+                request_serializer=parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.SetLanesRequest.SerializeToString,
+                response_deserializer=parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.SetLanesReply.FromString,
+                _registered_method=True)
+
+
+class LanesServicer:
+    """Served by the sidecar: how many records run at the same time.
+    """
+
+    def Set(self, request, context):
+        """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
+        too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
+        records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_LanesServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Set': grpc.unary_unary_rpc_method_handler(
+                    servicer.Set,
+                    request_deserializer=parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.SetLanesRequest.FromString,
+                    response_serializer=parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.SetLanesReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'parkade.vehicle.v1.Lanes', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('parkade.vehicle.v1.Lanes', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Lanes:
+    """Served by the sidecar: how many records run at the same time.
+    """
+
+    @staticmethod
+    def Set(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parkade.vehicle.v1.Lanes/Set',
+            parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.SetLanesRequest.SerializeToString,
+            parkade__api_dot_proto_dot_vehicle_dot_v1_dot_vehicle__pb2.SetLanesReply.FromString,
             options,
             channel_credentials,
             insecure,

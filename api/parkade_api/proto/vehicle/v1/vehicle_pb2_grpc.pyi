@@ -77,7 +77,10 @@ class ShardsStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ShardsAsyncStub: ...
     Run: _grpc.UnaryStreamMultiCallable[_vehicle_pb2.RunRequest, _vehicle_pb2.RunProgress]
-    """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result."""
+    """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
+    A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
+    is the next to run.
+    """
 
 @_typing.type_check_only
 class ShardsAsyncStub(ShardsStub):
@@ -85,7 +88,10 @@ class ShardsAsyncStub(ShardsStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Run: _aio.UnaryStreamMultiCallable[_vehicle_pb2.RunRequest, _vehicle_pb2.RunProgress]  # type: ignore[assignment]
-    """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result."""
+    """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
+    A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
+    is the next to run.
+    """
 
 class ShardsServicer(metaclass=_abc_1.ABCMeta):
     """Served by the sidecar beside the Open Inference Protocol."""
@@ -96,6 +102,49 @@ class ShardsServicer(metaclass=_abc_1.ABCMeta):
         request: _vehicle_pb2.RunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_vehicle_pb2.RunProgress], _abc.AsyncIterator[_vehicle_pb2.RunProgress]]:
-        """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result."""
+        """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
+        A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
+        is the next to run.
+        """
 
 def add_ShardsServicer_to_server(servicer: ShardsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class LanesStub:
+    """Served by the sidecar: how many records run at the same time."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> LanesAsyncStub: ...
+    Set: _grpc.UnaryUnaryMultiCallable[_vehicle_pb2.SetLanesRequest, _vehicle_pb2.SetLanesReply]
+    """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
+    too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
+    records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+    """
+
+@_typing.type_check_only
+class LanesAsyncStub(LanesStub):
+    """Served by the sidecar: how many records run at the same time."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Set: _aio.UnaryUnaryMultiCallable[_vehicle_pb2.SetLanesRequest, _vehicle_pb2.SetLanesReply]  # type: ignore[assignment]
+    """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
+    too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
+    records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+    """
+
+class LanesServicer(metaclass=_abc_1.ABCMeta):
+    """Served by the sidecar: how many records run at the same time."""
+
+    @_abc_1.abstractmethod
+    def Set(
+        self,
+        request: _vehicle_pb2.SetLanesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vehicle_pb2.SetLanesReply, _abc.Awaitable[_vehicle_pb2.SetLanesReply]]:
+        """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
+        too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
+        records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+        """
+
+def add_LanesServicer_to_server(servicer: LanesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
