@@ -176,3 +176,27 @@ def test_an_invalid_bundle_fails_the_batch(ground: Ground, changes: dict[str, ob
     failed = failure(ground, model_digest=digest)
     assert failed.reason is BatchReason.MODEL_INVALID
     assert words in failed.message
+
+
+def test_a_signature_belongs_to_its_batch(ground: Ground) -> None:
+    """Of two batches with the same bundle each keeps the signature that came with it: nobody spoils another's."""
+    store, signature = ground.store(), ground.team / "bundle" / "bundle.sig"
+    for uid, data in (("unsigned", None), ("bad", b"garbage"), ("good", b"a signature")):
+        signature.unlink(missing_ok=True)
+        if data is not None:
+            signature.write_bytes(data)
+        make_plan(ground.spec(uid=uid), store, ground.files())
+    stored = [store.get(f"batches/{uid}/bundle.sig") for uid in ("unsigned", "bad", "good")]
+    assert stored == [b"", b"garbage", b"a signature"]
+
+
+def test_a_signature_that_cannot_be_one_fails_the_batch(ground: Ground) -> None:
+    """It is never stored without bound, and one that is there but cannot be read is not taken for none."""
+    signature = ground.team / "bundle" / "bundle.sig"
+    signature.write_bytes(b" " * (256 * 1024 + 1))
+    failed = failure(ground)
+    assert failed.reason is BatchReason.MODEL_INVALID
+    assert "bundle.sig has more than 262144 bytes" in failed.message
+    signature.unlink()
+    signature.symlink_to("tokenizer.json")
+    assert failure(ground).reason is BatchReason.MODEL_UNREADABLE

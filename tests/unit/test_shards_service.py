@@ -177,6 +177,7 @@ async def test_a_vehicle_sees_only_what_it_holds(bench: Bench) -> None:
     with pytest.raises(NoSuchObject):
         bench.batches.bundle_file(UID, "../../batches/x/plan")
     assert [chunk async for chunk in bench.batches.bundle_file(UID, "tokenizer.json")] == [b"{}"]
+    assert b"".join([chunk async for chunk in bench.batches.bundle_file(UID, "bundle.sig")]) == b""
 
 
 async def test_a_piece_keeps_its_number(bench: Bench) -> None:

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
-from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, parse_manifest
+from parkade_api.bundle import (
+    MANIFEST_NAME,
+    MOST_SIGNATURE_BYTES,
+    SIGNATURE_NAME,
+    BundleFile,
+    BundleManifest,
+    parse_manifest,
+)
 from parkade_api.wellknown import BatchReason
 from parkade_operator.shards import layout
 from parkade_operator.shards.errors import AlreadyExists, BatchFailure, FileRefused
@@ -26,6 +33,8 @@ def copy_bundle(spec: BatchSpec, store: BlockingStore, files: FileRoot) -> Bundl
         _copy_file(spec, entry, store, files)
     for variant in manifest.variants:
         _check_model(spec, manifest.file(variant.file), files)
+    with suppress(AlreadyExists):
+        store.create(layout.signature(spec.uid), (_read_signature(spec, files),))
     # Last, so that a manifest in the store means that the whole bundle is there.
     with suppress(AlreadyExists):
         store.create(layout.bundle_file(spec.model_digest, MANIFEST_NAME), (data,))
@@ -47,6 +56,20 @@ def _parse(spec: BatchSpec, data: bytes) -> BundleManifest:
         return parse_manifest(data)
     except ValueError as error:
         raise _invalid(spec, str(error)) from None
+
+
+def _read_signature(spec: BatchSpec, files: FileRoot) -> bytes:
+    """The bytes of bundle.sig, none when the bundle is unsigned; whose it is, vehicles judge."""
+    try:
+        with _readable(spec, SIGNATURE_NAME, files) as file:
+            data = file.read(MOST_SIGNATURE_BYTES + 1)
+    except BatchFailure as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return b""
+        raise
+    if len(data) > MOST_SIGNATURE_BYTES:
+        raise _invalid(spec, f"{SIGNATURE_NAME} has more than {MOST_SIGNATURE_BYTES} bytes")
+    return data
 
 
 def _copy_file(spec: BatchSpec, entry: BundleFile, store: BlockingStore, files: FileRoot) -> None:

@@ -36,6 +36,15 @@ def manifest(uid: str) -> str:
     return f"batches/{uid}/manifest"
 
 
+def signature(uid: str) -> str:
+    """The signature that came with the batch's bundle; empty when it is unsigned.
+
+    Bundles are shared by digest, signatures are the batch's own: a tenant who brings somebody's bundle with a bad
+    signature spoils nobody else's.
+    """
+    return f"batches/{uid}/bundle.sig"
+
+
 def bundle_file(digest: str, name: str) -> str:
     """A file of the bundle whose digest is `sha256:<hex>`."""
     return f"bundles/{digest.removeprefix('sha256:')}/{name}"

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from parkade_api.bundle import SIGNATURE_NAME
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.batch.early import EarlyLeases
 from parkade_core.batch.progress import Progress
@@ -132,11 +133,13 @@ class Batches:
         return self._lead(uid).fetch_shard(vehicle, lease, shard)
 
     def bundle_file(self, uid: str, name: str) -> AsyncIterator[bytes]:
-        """`bundle.json` of the batch's bundle, or a file that it names, in chunks.
+        """`bundle.json` of the batch's bundle, a file that it names, or `bundle.sig`, in chunks.
 
-        Raises UnknownBatch, NoSuchObject, StoreError.
+        An unsigned bundle's `bundle.sig` is empty. Raises UnknownBatch, NoSuchObject, StoreError.
         """
         lead = self._lead(uid)
+        if name == SIGNATURE_NAME:
+            return self._setting.store.stream(layout.signature(uid))
         if not _BUNDLE_FILE.fullmatch(name):
             raise NoSuchObject(f"{name!r} is no file of a bundle")
         return self._setting.store.stream(layout.bundle_file(lead.spec.model_digest, name))
