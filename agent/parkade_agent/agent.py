@@ -14,6 +14,7 @@ from parkade_agent.folders import LastFolders, emptied, socket_folder
 from parkade_agent.guard import Guard
 from parkade_agent.logs import LogAnswers, Logs
 from parkade_agent.metrics import read_vehicle
+from parkade_agent.publishers import known_publishers
 from parkade_agent.reclaim import Reclaims
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.slot import Ending, Slot, Vehicle
@@ -42,7 +43,9 @@ class Agent:
         self._sockets = socket_folder(settings.state_dir)
         self._vehicle = Vehicle(
             brake=brake,
-            bundles=Bundles(settings.state_dir / "bundles", door),
+            bundles=Bundles(
+                settings.state_dir / "bundles", door, known_publishers(settings.publishers, brake)
+            ),
             door=door,
             session=self._session,
             slots=emptied(settings.state_dir / "slots"),

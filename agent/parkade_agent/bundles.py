@@ -7,18 +7,30 @@ from pathlib import Path
 
 from parkade_agent.door import Door
 from parkade_agent.errors import BundleRefused, DoorRefused
-from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, parse_manifest
+from parkade_agent.publishers import Publishers
+from parkade_api.bundle import (
+    MANIFEST_NAME,
+    MOST_SIGNATURE_BYTES,
+    SIGNATURE_NAME,
+    BundleFile,
+    BundleManifest,
+    parse_manifest,
+)
 from parkade_api.proto.fleet.v1 import fleet_pb2
 
 MANIFEST_BYTES = 1 << 20
 
 
 class Bundles:
-    """The folder of bundles; a bundle that stands there under its digest was checked whole."""
+    """The folder of bundles; a bundle that stands there under its digest was checked whole.
 
-    def __init__(self, root: Path, door: Door) -> None:
-        self._root = root
+    With *publishers*, none is handed out that they have not signed.
+    """
+
+    def __init__(self, root: Path, door: Door, publishers: Publishers | None = None) -> None:
+        self._root = root.resolve()  # the slot's programs stand in another folder
         self._door = door
+        self._publishers = publishers
 
     async def get(self, batch_uid: str, digest: str) -> Path:
         """The folder of the bundle `sha256:<hex>`, fetched when missing. Raises BundleRefused."""
@@ -30,9 +42,29 @@ class Bundles:
         ):
             raise BundleRefused(f"{digest!r} is no digest of the form sha256:<hex>")
         folder = self._root / hexadecimal
+        signature = await self._signature(batch_uid, folder)
         if not folder.is_dir():
             await self._fetch(batch_uid, hexadecimal, folder)
+        if self._publishers is not None and signature is not None:
+            await self._publishers.verify(folder, signature)
         return folder
+
+    async def _signature(self, batch_uid: str, folder: Path) -> Path | None:
+        """The signature that came with the batch; None when there is nothing to verify.
+
+        Publishers vouch for bytes: what was verified once is signed, whichever batch brings it.
+        """
+        if self._publishers is None or self._publishers.have_signed(folder):
+            return None
+        signature = await self._file(batch_uid, SIGNATURE_NAME, MOST_SIGNATURE_BYTES)
+        if not signature:
+            raise BundleRefused(
+                "the bundle is unsigned; this vehicle runs only bundles of publishers that it knows"
+            )
+        path = folder.with_suffix(".sig")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(path.write_bytes, signature)
+        return path
 
     async def _fetch(self, batch_uid: str, digest: str, folder: Path) -> None:
         incoming = folder.with_suffix(".incoming")

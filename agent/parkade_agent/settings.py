@@ -30,6 +30,10 @@ class Settings(ExpositionSettings):
     )
     signals_file: Path = Field(description="Script of this vehicle's signals, JSON lines; it is followed.")
     state_dir: Path = Field(description="Folder of this vehicle alone: bundles and slots.")
+    publishers: Path | None = Field(
+        default=None,
+        description="Folder of publishers' public keys, *.pem; only what they signed runs. Default: anybody's.",
+    )
     cpu_share: float = Field(default=1.0, gt=0, description="Cores lent to a slot, on average.")
     lanes: int = Field(default=1, ge=1, le=64, description="Records that the sidecar runs at once.")
     beat_seconds: float = Field(

@@ -1,0 +1,93 @@
+"""Whose models this vehicle runs: publishers, by their public keys. The cluster has no say in it."""
+
+import asyncio
+import hashlib
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import structlog
+
+from parkade_agent.errors import BundleRefused
+from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.process import ProcessGroup
+
+MOST_KEY_BYTES: Final = 16 * 1024
+_SENTENCE_BYTES: Final = 1024
+_REFUSED: Final = 3  # parkade_models.signing.EXIT_REFUSED; importing it here would cost the agent 60 MB
+_log = structlog.get_logger()
+
+
+def known_publishers(folder: Path | None, brake: SlotBrake) -> "Publishers | None":
+    """The publishers whose keys are in *folder*; without one, everybody's bundles are taken, and the log says so."""
+    if folder is None:
+        _log.warning("bundles of anybody are run: PARKADE_PUBLISHERS names no folder of public keys")
+        return None
+    return Publishers(folder, brake)
+
+
+class Publishers:
+    """The publishers whose public keys are the files `*.pem` in *folder*, which is looked at for every bundle.
+
+    A bundle is a folder with an absolute path whose name is its digest. Every method may raise BundleRefused.
+    """
+
+    def __init__(self, folder: Path, brake: SlotBrake) -> None:
+        self._folder = folder.resolve()
+        self._brake = brake
+        self._verified: set[tuple[str, str]] = set()
+
+    def have_signed(self, bundle: Path) -> bool:
+        """Whether that bundle was verified before, with the keys that are there now."""
+        return (bundle.name, self._fingerprint()) in self._verified
+
+    async def verify(self, bundle: Path, signature: Path) -> None:
+        """Verifies every byte of the bundle, in a process that guard and governor can stop."""
+        fingerprint = self._fingerprint()
+        command = [sys.executable, "-m", "parkade_models.signing", str(bundle), str(signature)]
+        with tempfile.TemporaryFile() as output:
+            exit_code = await self._run([*command, *map(str, self._keys())], bundle.parent, output)
+            output.seek(0)
+            sentence = output.read(_SENTENCE_BYTES).decode(errors="replace").strip()
+        if exit_code == _REFUSED:
+            raise BundleRefused(sentence)
+        if exit_code != 0:
+            raise BundleRefused(
+                f"the signature could not be verified (exit code {exit_code}) {sentence}".rstrip()
+            )
+        _log.info("bundle verified", bundle=bundle.name, verdict=sentence)
+        self._verified.add((bundle.name, fingerprint))
+
+    async def _run(self, command: list[str], folder: Path, output: BinaryIO) -> int:
+        group = ProcessGroup(command, folder, output.fileno())
+        self._brake.add(group)
+        try:
+            return await group.wait()
+        except asyncio.CancelledError:
+            group.signal(signal.SIGKILL)
+            await group.wait()
+            raise
+        finally:
+            self._brake.remove(group)
+
+    def _keys(self) -> list[Path]:
+        return sorted(self._folder.glob("*.pem"))
+
+    def _fingerprint(self) -> str:
+        """What changes when a key is added, changed or taken away."""
+        digest = hashlib.sha256()
+        try:
+            for key in self._keys():
+                digest.update(hashlib.sha256(_read_key(key)).digest())
+        except OSError as error:
+            raise BundleRefused(
+                f"the publisher's key {error.filename} cannot be read: {error.strerror}"
+            ) from None
+        return digest.hexdigest()
+
+
+def _read_key(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_KEY_BYTES)
