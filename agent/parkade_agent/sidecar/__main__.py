@@ -49,8 +49,7 @@ async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:
     await server.start()
     _log.info("serving", model=bundle.manifest.name, digest=bundle.digest, lanes=settings.lanes)
     await stopping.wait()
-    await lanes.close()
-    await server.stop()
+    await server.stop(settings.grace_seconds, lanes.close)
     _log.info("stopped")
 
 

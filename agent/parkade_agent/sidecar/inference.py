@@ -1,13 +1,15 @@
 """The six calls of the Open Inference Protocol: convert, run the task on a lane, convert back."""
 
 from collections.abc import Sequence
-from typing import Any
+from reprlib import repr as shown
+from typing import Any, Final
 
 import grpc
 from typing_extensions import override
 
 from parkade_agent.sidecar.errors import BadTensorError
 from parkade_agent.sidecar.lanes import Lanes
+from parkade_agent.sidecar.limits import message_limit
 from parkade_agent.sidecar.tensors import read_inputs, wanted_outputs, write_outputs
 from parkade_api import __version__
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
@@ -19,6 +21,7 @@ from parkade_models.tasks.task import Task
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+_MOST_SENTENCE: Final = 500  # characters; a status travels in a header, and clients take 8 KiB of those
 _TensorMetadata = oip.ModelMetadataResponse.TensorMetadata
 
 
@@ -29,6 +32,7 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
         self._manifest = bundle.manifest
         self._task = task
         self._lanes = lanes
+        self.message_limit = message_limit(task.inputs)
 
     @override
     async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
@@ -67,7 +71,7 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
         try:
             return await self._lanes.call(lambda: self._infer(request))
         except (BadTensorError, BadRecordError) as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:_MOST_SENTENCE])
         except StoppedError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
 
@@ -83,8 +87,9 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
 
     async def _check_model(self, name: str, version: str, context: Context) -> None:
         if not self._has(name, version):
+            asked = f"model {shown(name)} version {shown(version)}" if version else f"model {shown(name)}"
             own = f"{self._manifest.name} version {self._manifest.version}"
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"model {name!r} is not here; this is {own}")
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"{asked} is not here; this is {own}")
 
 
 def _metadata(specs: Sequence[TensorSpec]) -> list[_TensorMetadata]:

@@ -1,5 +1,7 @@
 """The sidecar's gRPC server on its unix socket: Open Inference Protocol, shards, health and reflection."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from parkade_agent.sidecar.inference import InferenceService
+from parkade_agent.sidecar.parsing import ParsingInterceptor
 from parkade_agent.sidecar.shards import ShardsService
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
@@ -17,9 +20,7 @@ _SERVICES: Final = (
     oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
     vehicle_pb2.DESCRIPTOR.services_by_name["Shards"].full_name,
 )
-_STOP_SECONDS: Final = 0.5
-# gRPC's default of 4 MiB is less than eight images in float32; the slot's memory limit holds instead.
-_OPTIONS: Final = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+_ANSWER_SECONDS: Final = 0.5  # for saying UNAVAILABLE to callers whose runs were ended
 
 
 class SidecarServer:
@@ -27,7 +28,8 @@ class SidecarServer:
 
     def __init__(self, socket: Path, inference: InferenceService, shards: ShardsService) -> None:
         self._socket = socket
-        self._server = grpc.aio.server(options=_OPTIONS)
+        limits = (("grpc.max_receive_message_length", inference.message_limit),)
+        self._server = grpc.aio.server(interceptors=(ParsingInterceptor(),), options=limits)
         self._health = health.aio.HealthServicer()
         oip_grpc.add_GRPCInferenceServiceServicer_to_server(inference, self._server)
         vehicle_pb2_grpc.add_ShardsServicer_to_server(shards, self._server)
@@ -43,7 +45,10 @@ class SidecarServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
 
-    async def stop(self) -> None:
-        """Says NOT_SERVING, gives calls under way half a second and closes."""
+    async def stop(self, grace_seconds: float, end_runs: Callable[[], Awaitable[None]]) -> None:
+        """Says NOT_SERVING and takes no new calls; *end_runs* ends those that the grace was too short for."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(_STOP_SECONDS)
+        stopped = asyncio.create_task(self._server.stop(grace_seconds + _ANSWER_SECONDS))
+        await asyncio.wait({stopped}, timeout=grace_seconds)
+        await end_runs()
+        await stopped

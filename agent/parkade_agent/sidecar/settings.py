@@ -15,3 +15,6 @@ class Settings(BaseSettings):
     slot_dir: Path = Field(description="Folder in which shards lie and results are written.")
     socket: Path = Field(description="Unix socket to serve on.")
     lanes: int = Field(default=1, ge=1, le=256, description="Records that run at the same time.")
+    grace_seconds: float = Field(
+        default=0.5, ge=0, le=30, description="How long calls under way may take to finish after SIGTERM."
+    )
