@@ -18,6 +18,7 @@ from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError
 from parkade_models.session import Session, TensorSpec
+from parkade_models.tasks.inputs.body import string_of
 from parkade_models.tasks.task import Answer, one_by_one
 
 _WARM_UP_TEXT: Final = "The vehicle is parked and has time to spare."
@@ -50,7 +51,7 @@ class EmbeddingTask:
 
     def answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """An OpenAI embeddings response to an OpenAI embeddings request body. Raises BadRecordError."""
-        vector, tokens = self.embed(_text_of(body))
+        vector, tokens = self.embed(string_of(body, "the text to embed: one record a text"))
         return {
             "object": "list",
             "data": [{"object": "embedding", "index": 0, "embedding": vector}],
@@ -101,23 +102,6 @@ def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
-
-
-def _text_of(body: Mapping[str, Any]) -> str:
-    text = body.get("input")
-    if not isinstance(text, str):
-        message = (
-            f"body.input is {_kind_of(text)}; it must be one string, the text to embed: one record a text."
-        )
-        raise BadRecordError(RecordError.BAD_REQUEST, message)
-    return text
-
-
-def _kind_of(value: object) -> str:
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    kinds = {dict: "an object", bool: "a boolean", int: "a number", float: "a number"}
-    return kinds.get(type(value), "null")
 
 
 def _decode(item: Any) -> str:

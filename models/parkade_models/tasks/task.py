@@ -1,7 +1,7 @@
 """What the sidecar and the command line ask of a task, whatever the model does."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -9,6 +9,8 @@ from parkade_models.errors import BadRecordError
 from parkade_models.session import Session, TensorSpec
 
 Answer = dict[str, Any] | BadRecordError
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class Task(Protocol):
@@ -51,14 +53,14 @@ class Task(Protocol):
 
 
 def one_by_one(
-    answer: Callable[[Mapping[str, Any]], dict[str, Any]], bodies: Sequence[Mapping[str, Any]]
-) -> list[Answer]:
-    """What *answer* gives for each body, a BadRecordError that it raises included. Raises StoppedError."""
-    return [_answer(answer, body) for body in bodies]
+    make: Callable[[Item], Made], items: Sequence[Item | BadRecordError]
+) -> list[Made | BadRecordError]:
+    """What *make* gives for each item, or the BadRecordError that it raises; an item that is an error stays one."""
+    return [item if isinstance(item, BadRecordError) else _made(make, item) for item in items]
 
 
-def _answer(answer: Callable[[Mapping[str, Any]], dict[str, Any]], body: Mapping[str, Any]) -> Answer:
+def _made(make: Callable[[Item], Made], item: Item) -> Made | BadRecordError:
     try:
-        return answer(body)
+        return make(item)
     except BadRecordError as error:
         return error
