@@ -6,6 +6,7 @@ ModelsError
 +-- BuildError       a bundle could not be built from its sources
 +-- SignatureError   no publisher known here vouches for a bundle
 +-- BadRecordError   one record cannot be answered; the others of its shard can
++-- OutOfMemoryError loading or running the model took more memory than the process may have
 +-- StoppedError     the session was told to stop while a record ran
 """
 
@@ -39,6 +40,10 @@ class BadRecordError(ModelsError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class OutOfMemoryError(ModelsError):
+    """The model took more memory than the process may have: no fault of a record."""
 
 
 class StoppedError(ModelsError):

@@ -15,7 +15,7 @@ import structlog
 from numpy.typing import NDArray
 
 from parkade_api.wellknown import RecordError
-from parkade_models.errors import BadRecordError, BundleError, StoppedError
+from parkade_models.errors import BadRecordError, BundleError, OutOfMemoryError, StoppedError
 
 Arrays = Mapping[str, NDArray[Any]]
 _log = structlog.get_logger()
@@ -46,7 +46,7 @@ class TensorSpec:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class _Run:
     """A run under way, and the CPU clock of its thread."""
 
@@ -60,7 +60,7 @@ class _Run:
 
 
 class Session:
-    """A loaded ONNX graph. *model* is the file's bytes. Raises BundleError when onnxruntime cannot load them.
+    """A loaded ONNX graph; *model* is the file's bytes. Raises BundleError or OutOfMemoryError.
 
     Bytes and not a path: what was checked is what is loaded, and nothing beside it can be named.
     """
@@ -69,6 +69,8 @@ class Session:
         try:
             self._session = ort.InferenceSession(model, _options(), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            if _is_out_of_memory(error):
+                raise OutOfMemoryError(f"{name} needs more memory to load than there is") from error
             raise BundleError(f"{name} cannot be loaded as an ONNX model: {error}") from error
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
@@ -79,13 +81,13 @@ class Session:
         """Told the feeds of every run when set: how quantization sees what a task makes of a record."""
 
     def run(self, outputs: Sequence[str], feeds: Arrays) -> list[NDArray[Any]]:
-        """The tensors *outputs* for *feeds*. Raises BadRecordError, or StoppedError while stopped."""
+        """The tensors *outputs* for *feeds*. Raises BadRecordError, OutOfMemoryError, or StoppedError while stopped."""
         if self.observe is not None:
             self.observe(feeds)
         run = _Run()
         with self._lock:
             if self._is_stopped:
-                raise StoppedError("the session is stopped")
+                raise StoppedError("no run may begin: the cores are wanted back; ask again")
             self._running.add(run)
         try:
             results: list[NDArray[np.generic]] = self._session.run(outputs, dict(feeds), run.options)
@@ -99,13 +101,18 @@ class Session:
 
     def _failure(self, run: _Run, error: Exception) -> Exception:
         if run.options.terminate:
-            return StoppedError("the run was stopped")
+            return StoppedError("the run was ended: its core is wanted back; ask again")
+        if _is_out_of_memory(error):
+            return OutOfMemoryError(f"a run needs more memory than there is: {error}")
         # Error files hold the same bytes whichever vehicle wrote them: onnxruntime's words go to the log.
         _log.warning("inference failed", error=str(error))
         return BadRecordError(RecordError.INFERENCE_FAILED, "The model could not be run on this record.")
 
     def stop(self) -> int:
-        """Ends every run under way within milliseconds and takes no others until `resume`; how many were ended."""
+        """Ends every run under way within milliseconds and takes no others until `resume`; how many were ended.
+
+        onnxruntime looks between two nodes of the graph, so a run ends when the node in hand does.
+        """
         with self._lock:
             self._is_stopped = True
             for run in self._running:
@@ -121,6 +128,13 @@ class Session:
         """CPU seconds that the longest run under way has used so far; 0 when nothing runs."""
         with self._lock:
             return max((run.cpu_seconds() for run in self._running), default=0.0)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # onnxruntime says so in words only: its arena's, or those of C++'s allocator.
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("Failed to allocate memory", "bad_alloc")
+    )
 
 
 def _spec(node: Any) -> TensorSpec:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
+
 _CPUCLOCK_SCHED = 2
 
 
@@ -32,13 +34,21 @@ def environment(home: Path) -> dict[str, str]:
 class ProcessGroup:
     """A started program that prints to the descriptor *output*.
 
-    `signal` is safe from any thread, and safe after the program's end.
+    It may take *memory_bytes*, and *cpu_seconds* before it lifts that limit; 0 is none. `signal` is safe from any
+    thread, and safe after the program's end.
     """
 
-    def __init__(self, arguments: Sequence[str], folder: Path, output: int) -> None:
-        launch = [sys.executable, "-m", "parkade_agent.runtime.launch", str(os.getpid()), *arguments]
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        output: int,
+        memory_bytes: int = STANDARD_MEMORY_BYTES,
+        cpu_seconds: int = 0,
+    ) -> None:
+        limits = (os.getpid(), memory_bytes, cpu_seconds)
         self._process = subprocess.Popen(
-            launch,
+            [sys.executable, "-m", "parkade_agent.runtime.launch", *map(str, limits), *arguments],
             cwd=folder,
             env=environment(folder),
             stdin=subprocess.DEVNULL,

@@ -1,44 +1,70 @@
-"""`parkade-sidecar`: loads one INT8 bundle, warms it up, serves it until SIGTERM.
+"""`parkade-sidecar`: checks one INT8 bundle, loads it, warms it up, serves it until SIGTERM.
 
-Exit codes: 0 stopped as told; 2 wrong settings; 3 the bundle cannot be used (the last line of the log says why).
+Exit codes: 0 stopped as told; 2 wrong settings; 3 to 6 are those of `core/parkade_core/vehicle/death.py`: the last
+line of the log, and the file of last words, say why.
 """
 
 import asyncio
+import os
+import resource
 import sys
+from functools import partial
+from typing import Final
 
 import structlog
 
-from parkade_agent.errors import EXIT_BUNDLE
+from parkade_agent.runtime.last_words import LastWords
+from parkade_agent.sidecar.errors import MemoryLentError
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.inference import InferenceService
 from parkade_agent.sidecar.lanes import Lanes
+from parkade_agent.sidecar.loading import check_bundle, open_bundle
 from parkade_agent.sidecar.server import SidecarServer
 from parkade_agent.sidecar.settings import Settings
 from parkade_agent.sidecar.shards import ShardsService
+from parkade_agent.sidecar.watchdog import watch_runs
 from parkade_api.logs import configure_logs
 from parkade_api.settings import load
 from parkade_api.stopping import told_to_stop
-from parkade_api.wellknown import BatchReason
+from parkade_core.vehicle.death import SidecarExit
 from parkade_models.bundle import Bundle, load_bundle
-from parkade_models.errors import BundleError
-from parkade_models.tasks import open_task
+from parkade_models.errors import BundleError, OutOfMemoryError
 from parkade_models.tasks.task import Task
 
+_EXITS: Final = {
+    BundleError: SidecarExit.BUNDLE,
+    MemoryLentError: SidecarExit.MEMORY_LENT,
+    OutOfMemoryError: SidecarExit.OUT_OF_MEMORY,
+    MemoryError: SidecarExit.OUT_OF_MEMORY,
+}
 _log = structlog.get_logger()
 
 
 def main() -> None:
-    """Loads, warms up, serves."""
+    """Checks, loads, warms up, serves."""
     configure_logs("sidecar")
     settings = load(Settings, "parkade-sidecar")
+    words = LastWords(settings.last_words)
     try:
         bundle = load_bundle(settings.bundle)
-        task = open_task(bundle)
-    except BundleError as error:
-        _log.error("bundle refused", reason=BatchReason.MODEL_INVALID, message=str(error))
-        sys.exit(EXIT_BUNDLE)
-    task.warm_up()
+        check_bundle(bundle, settings.memory_bytes, words.say)
+        task = open_bundle(bundle, words.say)
+    except tuple(_EXITS) as error:
+        _log.error("bundle refused", reason=type(error).__name__, message=str(error))
+        words.say(str(error) or "there is too little memory")
+        sys.exit(next(code for kind, code in _EXITS.items() if isinstance(error, kind)))
+    words.say("while serving")
+    # What may take long at the start is done: from now on each run has its own limit.
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+    watch_runs(task.session, settings.run_cpu_seconds, partial(_stuck, words))
     asyncio.run(_serve(settings, bundle, task))
+
+
+def _stuck(words: LastWords, sentence: str) -> None:
+    words.say(sentence)
+    _log.error("run stuck", message=sentence)
+    os._exit(SidecarExit.RUN_STUCK)
 
 
 async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:

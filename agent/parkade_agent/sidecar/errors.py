@@ -4,6 +4,7 @@
     +-- FileRefusedError    the file that the request names is missing, or is not a plain file of the slot's folder
     +-- WrongDigestError    the shard's bytes are not the ones that were promised
     +-- BadShardError       the shard's lines are not records
+    +-- MemoryLentError     the bundle needs more memory than the vehicle lends; this one ends the sidecar
     +-- BadTensorError      a tensor of an Open Inference request does not fit the model
 
 `server.py` gives each its gRPC status.
@@ -24,6 +25,10 @@ class WrongDigestError(SidecarError):
 
 class BadShardError(SidecarError):
     """The shard's lines are not records."""
+
+
+class MemoryLentError(SidecarError):
+    """The bundle needs more memory than this vehicle lends."""
 
 
 class BadTensorError(SidecarError):

@@ -5,17 +5,15 @@ vouches for.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
 
+from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
 from parkade_models.checks.memory import check_memory
 from parkade_models.checks.structure import check_structure
 from parkade_models.errors import ModelRefusedError
-
-STANDARD_MEMORY_BYTES: Final = 2 << 30
-"""Memory that a model may count on in every vehicle; one whose shapes ask for more is refused everywhere."""
 
 
 def check_model(
@@ -24,7 +22,7 @@ def check_model(
     """The bytes that the model's tensors take at most, by its shapes. Raises ModelRefusedError with a sentence.
 
     *raw* is the whole file. *sizes* are the shapes of the largest inputs, by name, for dimensions that the model
-    leaves open.
+    leaves open. What asks for more than *most_bytes* is refused.
     """
     model = _parsed(raw)
     try:

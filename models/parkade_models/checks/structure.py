@@ -121,8 +121,8 @@ def _attributes(operator: str, opset: int) -> dict[str, int] | None:
     """The attributes of an ONNX operator and their kinds; None when the opset has no such operator."""
     if not onnx.defs.has(operator, opset, ONNX):
         return None
-    schema = onnx.defs.get_schema(operator, opset, ONNX)
-    return {name: attribute.type.value for name, attribute in schema.attributes.items()}
+    attributes: Any = onnx.defs.get_schema(operator, opset, ONNX).attributes
+    return {name: attribute.type.value for name, attribute in attributes.items()}
 
 
 def _check_attribute(attribute: Any, schema: dict[str, int] | None, where: str) -> None:

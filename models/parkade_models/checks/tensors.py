@@ -78,11 +78,10 @@ def _check_content(tensor: Any, elements: int, width: int, where: str) -> None:
     if tensor.HasField("raw_data"):
         if filled:
             raise ModelRefusedError(f"{where} has raw data and {', '.join(filled)} too; one of them is taken")
-        if len(tensor.raw_data) != elements * width:
-            found = len(tensor.raw_data)
-            raise ModelRefusedError(f"{where} has {found} bytes; its shape asks for {elements * width}")
+        if (size := len(tensor.raw_data)) != elements * width:
+            raise ModelRefusedError(f"{where} has {size} bytes; its shape asks for {elements * width}")
         return
     field = _FIELDS[tensor.data_type]
-    if filled not in ({field: elements}, {} if elements == 0 else None):
-        found = ", ".join(f"{count} in {name}" for name, count in filled.items()) or "no values"
+    if filled != ({field: elements} if elements else {}):
+        found = ", ".join(f"{number} in {name}" for name, number in filled.items()) or "no values"
         raise ModelRefusedError(f"{where} has {found}; its shape asks for {elements} in {field}")

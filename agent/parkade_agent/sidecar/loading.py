@@ -1,0 +1,46 @@
+"""From a bundle to a task that answers. What kills the process meanwhile is told by its last words: *say* hears them.
+
+Everything here happens in a disposable process under limits.
+"""
+
+from collections.abc import Callable
+
+from parkade_agent.sidecar.errors import MemoryLentError
+from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
+from parkade_models.bundle import Bundle
+from parkade_models.checks import check_model
+from parkade_models.checks.sizes import largest_inputs
+from parkade_models.errors import BadRecordError, BundleError
+from parkade_models.tasks import open_task
+from parkade_models.tasks.task import Task
+
+
+def check_bundle(bundle: Bundle, memory_bytes: int, say: Callable[[str], None]) -> None:
+    """Refuses a model before anything loads it. Raises ModelRefusedError, or MemoryLentError.
+
+    A model may take more than the standard memory only when its manifest says so.
+    """
+    name, budget = bundle.variant.file, bundle.manifest.budget
+    say(f"while checking {name}")
+    asked = budget.memoryBytes if budget is not None else 0
+    if asked > memory_bytes:
+        raise MemoryLentError(
+            f"the bundle asks for {asked} bytes of memory; this vehicle lends {memory_bytes}"
+        )
+    raw = bundle.path(name).read_bytes()
+    taken = check_model(raw, largest_inputs(bundle.manifest), max(STANDARD_MEMORY_BYTES, asked))
+    if taken > memory_bytes:
+        raise MemoryLentError(f"{name} takes {taken} bytes by its shapes; this vehicle lends {memory_bytes}")
+
+
+def open_bundle(bundle: Bundle, say: Callable[[str], None]) -> Task:
+    """Loads the model and runs it once. Raises BundleError or OutOfMemoryError."""
+    name = bundle.variant.file
+    say(f"while loading {name}")
+    try:
+        task = open_task(bundle)
+        say(f"while running {name} for the first time")
+        task.warm_up()
+    except BadRecordError as error:
+        raise BundleError(f"{name} cannot be run: {error.__cause__ or error}") from error
+    return task

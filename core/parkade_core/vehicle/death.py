@@ -1,0 +1,120 @@
+"""Why a sidecar ended, and who is to blame: from what the kernel and the sidecar itself left behind.
+
+A model is blamed only for what would happen in any vehicle. Whatever is in doubt is the vehicle's: then the bundle
+is tried elsewhere, and no batch fails of it.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Final
+
+STANDARD_MEMORY_BYTES: Final = 2 << 30
+"""Memory that a model may count on in every vehicle."""
+
+_SIGNALLED: Final = 128
+_CRASHES: Final = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
+_KILLED: Final = 9
+_CPU_LIMIT: Final = 24
+# An instruction that the CPU lacks, and memory that the machine cannot give, are the vehicle's.
+_VEHICLES_CRASHES: Final = frozenset({4, 7})
+
+
+class SidecarExit(IntEnum):
+    """How a sidecar ends by itself."""
+
+    STOPPED = 0
+    BUNDLE = 3  # the bundle cannot be used, by any vehicle
+    MEMORY_LENT = 4  # the bundle says that it needs more memory than this vehicle lends
+    OUT_OF_MEMORY = 5  # the model took more memory than is lent
+    RUN_STUCK = 6  # one run of the model took more CPU time than is allowed
+
+
+class Blame(StrEnum):
+    """Whose fault a death is."""
+
+    MODEL = "model"
+    VEHICLE = "vehicle"
+
+
+class Cause(StrEnum):
+    """Kinds of deaths."""
+
+    MODEL_REFUSED = "ModelRefused"
+    MEMORY_LENT = "MemoryLent"
+    OUT_OF_MEMORY = "OutOfMemory"
+    LOAD_TOO_LONG = "LoadTooLong"
+    LOAD_STALLED = "LoadStalled"
+    RUN_STUCK = "RunStuck"
+    CRASHED = "Crashed"
+    KILLED = "Killed"
+    EXITED = "Exited"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the sidecar was held to."""
+
+    memory_bytes: int = STANDARD_MEMORY_BYTES
+    load_cpu_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is known of a sidecar that has ended; `exit_code` is 128 + n when signal n ended it."""
+
+    exit_code: int
+    has_served: bool
+    words: str = ""
+    """Its last words: why it refused, or what it was doing (`while loading model.onnx`)."""
+
+    has_stalled: bool = False
+    """Whether it was killed because it neither served nor used any CPU time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why a sidecar ended, in a sentence."""
+
+    cause: Cause
+    blame: Blame
+    sentence: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether starting it again would end the same way."""
+        return self.cause in {Cause.MODEL_REFUSED, Cause.MEMORY_LENT}
+
+
+def attribute(end: End, limits: Limits) -> Death:
+    """Why a sidecar ended that nobody had told to."""
+    if end.exit_code > _SIGNALLED:
+        return _signalled(end, limits, end.exit_code - _SIGNALLED)
+    words = end.words or "it left no word"
+    match end.exit_code:
+        case SidecarExit.BUNDLE:
+            return Death(Cause.MODEL_REFUSED, Blame.MODEL, words)
+        case SidecarExit.MEMORY_LENT:
+            return Death(Cause.MEMORY_LENT, Blame.VEHICLE, words)
+        case SidecarExit.OUT_OF_MEMORY:
+            return Death(Cause.OUT_OF_MEMORY, _blame_for_memory(limits), words)
+        case SidecarExit.RUN_STUCK:
+            return Death(Cause.RUN_STUCK, Blame.MODEL, words)
+        case code:
+            return Death(Cause.EXITED, Blame.VEHICLE, f"the sidecar ended with exit code {code} {words}")
+
+
+def _signalled(end: End, limits: Limits, signal: int) -> Death:
+    if end.has_stalled:
+        return Death(Cause.LOAD_STALLED, Blame.VEHICLE, f"the sidecar stood still {end.words}")
+    if signal == _CPU_LIMIT and not end.has_served:
+        used = f"used up {limits.load_cpu_seconds} s of CPU time"
+        return Death(Cause.LOAD_TOO_LONG, Blame.MODEL, f"the sidecar {used} {end.words}")
+    if signal in _CRASHES:
+        blame = Blame.VEHICLE if signal in _VEHICLES_CRASHES else Blame.MODEL
+        return Death(Cause.CRASHED, blame, f"the sidecar crashed ({_CRASHES[signal]}) {end.words}")
+    whose = ", as a machine short of memory does" if signal == _KILLED else ""
+    return Death(Cause.KILLED, Blame.VEHICLE, f"signal {signal} ended the sidecar {end.words}{whose}")
+
+
+def _blame_for_memory(limits: Limits) -> Blame:
+    return Blame.MODEL if limits.memory_bytes >= STANDARD_MEMORY_BYTES else Blame.VEHICLE
