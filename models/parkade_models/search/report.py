@@ -1,0 +1,118 @@
+"""All candidates of a search as data, and which of them is taken: the fastest that keeps the gate."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+SLOWEST: Final = 1.05
+"""Times float32's speed: what gains less is not worth a second file."""
+
+
+class Verdict(StrEnum):
+    """What became of a candidate."""
+
+    REFERENCE = "reference"
+    CHOSEN = "chosen"
+    PASSED = "passed"
+    REJECTED = "rejected"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One recipe and what was measured of it; None where it did not come that far."""
+
+    recipe: str
+    verdict: Verdict
+    reason: str | None = None
+    """Why it was rejected or does not apply, a sentence."""
+
+    metric: float | None = None
+    ratio: float | None = None
+    """The metric over float32's."""
+
+    speed: float | None = None
+    """Runs a CPU second over float32's, one record a run: the graph alone."""
+
+    size: int | None = None
+    """Bytes of the ONNX file."""
+
+    integer_products: int | None = None
+    """Matrix products and convolutions that onnxruntime computes in integers."""
+
+    float_products: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a search found."""
+
+    model: str
+    metric: str
+    weaker: bool
+    """The metric compares with float32 because the data has no labels."""
+
+    gate: float
+    records: int
+    """Held-out examples that were scored; a pair is one."""
+
+    calibration: int
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def reference(self) -> Candidate:
+        """The model in float32."""
+        return next(each for each in self.candidates if each.verdict is Verdict.REFERENCE)
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate that is taken; None when no recipe passes."""
+        return next((each for each in self.candidates if each.verdict is Verdict.CHOSEN), None)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the model is refused, a sentence; None when a candidate was chosen."""
+        if self.chosen is not None:
+            return None
+        best = max((each for each in self.candidates if each.ratio), key=_ratio_below_reference, default=None)
+        nearest = f"; the best is {best.recipe!r} with {best.ratio:.4f}" if best and best.ratio else ""
+        return (
+            f"no recipe keeps {self.gate:.2%} of float32's {self.metric} and is faster than float32{nearest}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return dataclasses.asdict(self) | {"refusal": self.refusal}
+
+
+def _ratio_below_reference(candidate: Candidate) -> float:
+    return -1.0 if candidate.verdict is Verdict.REFERENCE else candidate.ratio or 0.0
+
+
+def judge(candidate: Candidate, gate: float) -> Candidate:
+    """The measured *candidate* with its verdict: passed, or rejected with the reason."""
+    reason = _objection(candidate, gate)
+    verdict = Verdict.PASSED if reason is None else Verdict.REJECTED
+    return dataclasses.replace(candidate, verdict=verdict, reason=reason)
+
+
+def _objection(candidate: Candidate, gate: float) -> str | None:
+    if candidate.integer_products == 0:
+        return "weights-only INT8: stored in integers, computed in float"
+    if candidate.ratio is None or candidate.ratio < gate:
+        return f"keeps {candidate.ratio or 0.0:.2%} of float32's metric; {gate:.2%} are asked for"
+    if candidate.speed is None or candidate.speed < SLOWEST:
+        return f"runs at {candidate.speed or 0.0:.2f} times the speed of float32; {SLOWEST} are asked for"
+    return None
+
+
+def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The same candidates with the fastest that passed marked as chosen; the first of equals."""
+    passed = [each for each in candidates if each.verdict is Verdict.PASSED]
+    if not passed:
+        return tuple(candidates)
+    fastest = max(passed, key=lambda each: each.speed or 0.0)
+    chosen = dataclasses.replace(fastest, verdict=Verdict.CHOSEN)
+    return tuple(chosen if each is fastest else each for each in candidates)
