@@ -18,6 +18,7 @@ from parkade_agent.sidecar.errors import MemoryLentError
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.inference import InferenceService
 from parkade_agent.sidecar.lanes import Lanes
+from parkade_agent.sidecar.lanes_service import LanesService
 from parkade_agent.sidecar.loading import check_bundle, open_bundle
 from parkade_agent.sidecar.server import SidecarServer
 from parkade_agent.sidecar.settings import Settings
@@ -70,7 +71,9 @@ def _stuck(words: LastWords, sentence: str) -> None:
 async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:
     lanes = Lanes(task.session, settings.lanes)
     shards = ShardsService(bundle.digest, task, lanes, SlotFolder(settings.slot_dir))
-    server = SidecarServer(settings.socket, InferenceService(bundle, task, lanes), shards)
+    server = SidecarServer(
+        settings.socket, InferenceService(bundle, task, lanes), shards, LanesService(lanes)
+    )
     stopping = told_to_stop()
     await server.start()
     _log.info("serving", model=bundle.manifest.name, digest=bundle.digest, lanes=settings.lanes)

@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from parkade_agent.sidecar.inference import InferenceService
+from parkade_agent.sidecar.lanes_service import LanesService
 from parkade_agent.sidecar.parsing import ParsingInterceptor
 from parkade_agent.sidecar.shards import ShardsService
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
@@ -19,6 +20,7 @@ from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
 _SERVICES: Final = (
     oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
     vehicle_pb2.DESCRIPTOR.services_by_name["Shards"].full_name,
+    vehicle_pb2.DESCRIPTOR.services_by_name["Lanes"].full_name,
 )
 _ANSWER_SECONDS: Final = 0.5  # for saying UNAVAILABLE to callers whose runs were ended
 
@@ -26,13 +28,16 @@ _ANSWER_SECONDS: Final = 0.5  # for saying UNAVAILABLE to callers whose runs wer
 class SidecarServer:
     """Serves from `start` to `stop`. Start it when the model is warm: it says SERVING at once."""
 
-    def __init__(self, socket: Path, inference: InferenceService, shards: ShardsService) -> None:
+    def __init__(
+        self, socket: Path, inference: InferenceService, shards: ShardsService, lanes: LanesService
+    ) -> None:
         self._socket = socket
         limits = (("grpc.max_receive_message_length", inference.message_limit),)
         self._server = grpc.aio.server(interceptors=(ParsingInterceptor(),), options=limits)
         self._health = health.aio.HealthServicer()
         oip_grpc.add_GRPCInferenceServiceServicer_to_server(inference, self._server)
         vehicle_pb2_grpc.add_ShardsServicer_to_server(shards, self._server)
+        vehicle_pb2_grpc.add_LanesServicer_to_server(lanes, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
