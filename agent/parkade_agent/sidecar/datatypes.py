@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from parkade_agent.sidecar.errors import BadTensorError
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
+from parkade_models.tasks.datatypes import DTYPES
 
 LENGTH_BYTES: Final = 4
 """What stands before every raw BYTES element."""
@@ -28,24 +29,23 @@ class Datatype:
     """The field of InferTensorContents; None when there is none."""
 
 
-def _datatype(dtype: str, contents: str | None) -> Datatype:
-    return Datatype(np.dtype(dtype), contents)
-
-
+_CONTENTS: Final = {
+    "BOOL": "bool_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
 DATATYPES: Final[Mapping[str, Datatype]] = {
-    "BOOL": _datatype("?", "bool_contents"),
-    "UINT8": _datatype("<u1", "uint_contents"),
-    "UINT16": _datatype("<u2", "uint_contents"),
-    "UINT32": _datatype("<u4", "uint_contents"),
-    "UINT64": _datatype("<u8", "uint64_contents"),
-    "INT8": _datatype("<i1", "int_contents"),
-    "INT16": _datatype("<i2", "int_contents"),
-    "INT32": _datatype("<i4", "int_contents"),
-    "INT64": _datatype("<i8", "int64_contents"),
-    "FP16": _datatype("<f2", None),
-    "FP32": _datatype("<f4", "fp32_contents"),
-    "FP64": _datatype("<f8", "fp64_contents"),
-    "BYTES": _datatype("O", "bytes_contents"),
+    name: Datatype(np.dtype(dtype), _CONTENTS.get(name))
+    for name, dtype in (*DTYPES.items(), ("BYTES", np.object_))
 }
 
 

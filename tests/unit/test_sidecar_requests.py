@@ -1,0 +1,118 @@
+"""Requests of every kind against one sidecar: every datatype both ways, and a corpus of malformed ones."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from parkade_agent.sidecar.limits import message_limit
+from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
+from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
+from parkade_models.session import TensorSpec
+from support.inference import NAME, SPECS, TYPED_SPECS, echo_bundle, raw_request, typed_request
+from support.malformed import Malformed, malformed_requests
+from support.sidecars import Sidecar, serving_sidecar
+
+_METHOD = "/inference.GRPCInferenceService/ModelInfer"
+_MIB = 1 << 20
+
+
+@pytest.fixture
+async def sidecar(tmp_path: Path) -> AsyncIterator[Sidecar]:
+    """A sidecar that gives back a tensor of every datatype."""
+    async with serving_sidecar(echo_bundle(tmp_path, SPECS)) as serving:
+        yield serving
+
+
+async def test_every_datatype_there_and_back(sidecar: Sidecar) -> None:
+    """Thirteen raw inputs come back as thirteen raw outputs of the same bytes, with id, model and version."""
+    request = raw_request(SPECS)
+    stub = oip_grpc.GRPCInferenceServiceStub(sidecar.channel)
+    response = await stub.ModelInfer(request)
+    assert list(response.raw_output_contents) == list(request.raw_input_contents)
+    assert [output.name for output in response.outputs] == [f"{spec.name}_out" for spec in SPECS]
+    assert (response.id, response.model_name, response.model_version) == ("a-1", NAME, "1")
+    metadata = await stub.ModelMetadata(oip.ModelMetadataRequest(name=NAME))
+    assert [TensorSpec(tensor.name, tensor.datatype, tuple(tensor.shape)) for tensor in metadata.inputs] == [
+        *SPECS
+    ]
+    request.outputs.add(name="int8_out")
+    request.outputs.add(name="bytes_out")
+    response = await stub.ModelInfer(request)
+    assert [output.name for output in response.outputs] == ["int8_out", "bytes_out"]
+
+
+async def test_typed_contents_there_and_back(tmp_path: Path) -> None:
+    """Typed contents of the twelve datatypes that have a field come back typed, with unknown parameters ignored."""
+    async with serving_sidecar(echo_bundle(tmp_path, TYPED_SPECS)) as sidecar:
+        request = typed_request(TYPED_SPECS)
+        request.parameters["priority"].int64_param = 1
+        request.inputs[0].parameters["colour"].string_param = "blue"
+        response = await oip_grpc.GRPCInferenceServiceStub(sidecar.channel).ModelInfer(request)
+    assert not response.raw_output_contents
+    assert [output.contents for output in response.outputs] == [tensor.contents for tensor in request.inputs]
+
+
+async def test_malformed_requests_are_refused_and_the_next_good_one_works(sidecar: Sidecar) -> None:
+    """Each malformed request of the corpus gets its status and its sentence, and a good one after each works."""
+    good = raw_request(SPECS)
+    infer = sidecar.channel.unary_unary(_METHOD, response_deserializer=oip.ModelInferResponse.FromString)
+    wrong = []
+    for case in malformed_requests():
+        wrong += await _mistakes(infer, case)
+        response = await infer(good.SerializeToString())
+        assert list(response.raw_output_contents) == list(good.raw_input_contents), case.name
+    assert not wrong
+    assert sidecar.process.returncode is None
+
+
+async def _mistakes(
+    infer: grpc.aio.UnaryUnaryMultiCallable[bytes, oip.ModelInferResponse], case: Malformed
+) -> list[str]:
+    try:
+        await infer(case.raw, timeout=20)
+    except grpc.aio.AioRpcError as error:
+        said = f"{error.code()}: {error.details()}"
+        return [] if error.code() is case.code and case.words in said else [f"{case.name}: {said[:300]}"]
+    return [f"{case.name}: answered"]
+
+
+async def test_calls_at_the_same_time_get_their_own_answers(sidecar: Sidecar) -> None:
+    """Many callers at once, each with its own number and id, get these back."""
+    stub = oip_grpc.GRPCInferenceServiceStub(sidecar.channel)
+    at = [spec.name for spec in SPECS].index("int64")
+
+    async def ask(number: int) -> None:
+        request = raw_request(SPECS)
+        request.id = str(number)
+        request.raw_input_contents[at] = np.full(4, number, "<i8").tobytes()
+        response = await stub.ModelInfer(request)
+        assert (response.id, response.raw_output_contents[at]) == (
+            str(number),
+            request.raw_input_contents[at],
+        )
+
+    await asyncio.gather(*map(ask, range(50)))
+
+
+@pytest.mark.parametrize(
+    ("specs", "limit"),
+    [
+        ([], 4 * _MIB),
+        ([TensorSpec("ids", "INT64", (1, -1))], 4 * _MIB),
+        ([TensorSpec("text", "BYTES", (-1,))], 64 * _MIB),
+        ([TensorSpec("text", "BYTES", (-1,)), TensorSpec("photo", "BYTES", (-1,))], 128 * _MIB),
+        ([TensorSpec("image", "FP32", (-1, 3, 224, 224))], 64 * 3 * 224 * 224 * 4),
+        ([TensorSpec("image", "UINT8", (-1, 3, 224, 224))], 64 * 3 * 224 * 224),
+        ([TensorSpec("image", "FP32", (-1, 3, -1, -1))], 256 * _MIB),
+        ([TensorSpec("scan", "FP32", (1, 100, 1024, 1024))], 400 * _MIB),
+        ([TensorSpec("scan", "FP64", (1, 4096, 1024, 1024))], (1 << 31) - 1 - (64 << 10)),
+        ([TensorSpec("nothing", "FP32", (-1, 0))], 4 * _MIB),
+    ],
+)
+def test_message_limit_fits_the_model(specs: Sequence[TensorSpec], limit: int) -> None:
+    """Sixty-four rows fit, gRPC's usual 4 MiB at least and 256 MiB at most, and always a row of fixed size."""
+    assert message_limit(specs) == limit + (64 << 10)
