@@ -44,8 +44,7 @@ _CONTENTS: Final = {
     "BYTES": "bytes_contents",
 }
 DATATYPES: Final[Mapping[str, Datatype]] = {
-    name: Datatype(np.dtype(dtype), _CONTENTS.get(name))
-    for name, dtype in (*DTYPES.items(), ("BYTES", np.object_))
+    name: Datatype(np.dtype(dtype), _CONTENTS.get(name)) for name, dtype in (*DTYPES.items(), ("BYTES", "O"))
 }
 
 
