@@ -24,6 +24,7 @@ from parkade_agent.signals.source import SignalSource
 from parkade_api import __version__
 from parkade_api.figures import Reading
 from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_core.vehicle.death import Limits
 from parkade_core.vehicle.guard import Action, GuardState
 
 STOP_SECONDS = 1.0
@@ -51,6 +52,7 @@ class Agent:
             slots=emptied(settings.state_dir / "slots"),
             sockets=self._sockets,
             lanes=settings.lanes,
+            limits=Limits(settings.memory_bytes, settings.load_cpu_seconds),
         )
         self._reclaims = Reclaims(brake, self._session.tell)
         self._slots: dict[str, Slot] = {}

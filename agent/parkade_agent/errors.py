@@ -2,17 +2,13 @@
 
 AgentError
  +-- BundleRefused   the bundle's bytes are not what its digest says, or it is no bundle
+ |   +-- ModelRefused    no vehicle should run this bundle: its model breaks a rule, or what runs it
  +-- DoorRefused     the gateway answered, and the answer is no; asking again would not help
  +-- NoIdentity      the vehicle has no certificate, and nothing to get one with
  +-- IdentityDamaged the vehicle's key and certificate are no pair
 """
 
-from typing import Final
-
 from parkade_api.wellknown import Reason
-
-EXIT_BUNDLE: Final = 3
-"""The sidecar's exit code when it cannot use the bundle; the slot then ends as BundleRefused."""
 
 
 class AgentError(Exception):
@@ -23,6 +19,12 @@ class BundleRefused(AgentError):
     """The vehicle does not run this bundle."""
 
     reason = Reason.BUNDLE_REFUSED
+
+
+class ModelRefused(BundleRefused):
+    """No vehicle should run this bundle: its model breaks a rule, or whatever loads it."""
+
+    reason = Reason.MODEL_REFUSED
 
 
 class DoorRefused(AgentError):

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from parkade_api.exposition import ExpositionSettings
+from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
 
 
 class Settings(ExpositionSettings):
@@ -36,6 +37,14 @@ class Settings(ExpositionSettings):
     )
     cpu_share: float = Field(default=1.0, gt=0, description="Cores lent to a slot, on average.")
     lanes: int = Field(default=1, ge=1, le=64, description="Records that the sidecar runs at once.")
+    memory_bytes: int = Field(
+        default=STANDARD_MEMORY_BYTES,
+        ge=256 << 20,
+        description="Memory lent to each of a slot's two programs.",
+    )
+    load_cpu_seconds: int = Field(
+        default=30, ge=1, description="CPU time in which a model must be loaded and run once."
+    )
     beat_seconds: float = Field(
         default=10.0, gt=0, description="Longest silence between two telemetry messages."
     )

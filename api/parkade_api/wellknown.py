@@ -101,6 +101,7 @@ class Reason(StrEnum):
     TOO_HOT = "TooHot"
     SILENT = "Silent"
     BUNDLE_REFUSED = "BundleRefused"
+    MODEL_REFUSED = "ModelRefused"
     UNKNOWN = "Unknown"
 
 

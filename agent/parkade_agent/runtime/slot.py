@@ -21,23 +21,26 @@ from parkade_agent import health
 from parkade_agent.backoff import delays
 from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
-from parkade_agent.errors import EXIT_BUNDLE, BundleRefused
+from parkade_agent.errors import BundleRefused
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.container import Container
 from parkade_agent.runtime.output import ContainerLog, Output
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_agent.runtime.service import serving
+from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_agent.session import Session
 from parkade_agent.shards import Shards
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
+from parkade_core.vehicle.death import Limits
 
 EXIT_KILLED = 128 + signal.SIGKILL
 RESTART_SECONDS = (0.5, 60.0)
 FORGIVEN_SECONDS = 60.0
 GUARD_SECONDS = 0.05
 DISK_FAILED = "DiskFailed"
+LAST_WORDS = "sidecar.words"
 _log = structlog.get_logger()
 
 
@@ -52,6 +55,7 @@ class Vehicle:
     slots: Path
     sockets: Path
     lanes: int
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Slot:
         self._sidecar = Container(CONTAINER_SIDECAR)
         self._runner = Container(CONTAINER_RUNNER)
         self.logs = {name: ContainerLog(self.folder, name) for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR)}
+        self._sidecar_life = SidecarLife(self._work / LAST_WORDS, vehicle.limits)
         self._sidecar_serves = asyncio.Event()
         self._groups: dict[str, ProcessGroup] = {}
         self.shards = Shards(
@@ -130,10 +135,20 @@ class Slot:
         self._work.mkdir(parents=True, exist_ok=True)
         agent_socket, sidecar_socket = self._vehicle.sockets / "a", self._vehicle.sockets / "s"
         agent_socket.unlink(missing_ok=True)
-        lanes = self._vehicle.lanes
-        sidecar = _program("sidecar", bundle=bundle, slot_dir=self._work, socket=sidecar_socket, lanes=lanes)
+        sidecar = _program(
+            "sidecar",
+            bundle=bundle,
+            slot_dir=self._work,
+            socket=sidecar_socket,
+            lanes=self._vehicle.lanes,
+            memory_bytes=self._vehicle.limits.memory_bytes,
+            last_words=self._sidecar_life.words,
+        )
         runner = _program("runner", agent_socket=agent_socket, sidecar_socket=sidecar_socket)
-        async with serving(self.shards, agent_socket), asyncio.TaskGroup() as tasks:
+        async with (
+            serving(self.shards, agent_socket, self._sidecar_life.explain),
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(self._keep(self._sidecar, sidecar))
             tasks.create_task(self._watch_sidecar(sidecar_socket))
             await self._sidecar_serves.wait()
@@ -145,26 +160,32 @@ class Slot:
         while True:
             started = time.monotonic()
             exit_code = await self._once(container, arguments)
-            if container is self._sidecar and exit_code == EXIT_BUNDLE:
-                raise BundleRefused("the sidecar cannot use the bundle; its log says why")
+            death = self._sidecar_life.end(exit_code) if container is self._sidecar else None
             # What the guard holds is about to be killed or thawed: not a crash of the program's own.
             while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():  # noqa: ASYNC110 - set by a thread
                 await asyncio.sleep(GUARD_SECONDS)
+            if death is not None:
+                self._sidecar_life.check(death)
             if time.monotonic() - started > FORGIVEN_SECONDS:
                 waits = delays(*RESTART_SECONDS)
             delay = next(waits)
             container.exit_code, container.restarts = exit_code, container.restarts + 1
-            container.waits("CrashLoopBackOff", f"exit code {exit_code}; starts again in {delay:.1f} s")
+            why = death.sentence if death is not None else f"exit code {exit_code}"
+            container.waits("CrashLoopBackOff", f"{why}; starts again in {delay:.1f} s")
             self._on_change(self)
             await asyncio.sleep(delay)
 
     async def _once(self, container: Container, arguments: list[str]) -> int:
+        if container is self._sidecar:
+            self._sidecar_life.begin()
         with contextlib.closing(self.logs[container.name].begin()) as output:
-            return await self._watched(container, self._started(arguments, output))
+            return await self._watched(container, self._started(container, arguments, output))
 
-    def _started(self, arguments: list[str], output: Output) -> ProcessGroup:
+    def _started(self, container: Container, arguments: list[str], output: Output) -> ProcessGroup:
         with output.inlet() as inlet:
-            return ProcessGroup(arguments, self._work, inlet)
+            limits = self._vehicle.limits
+            cpu_seconds = limits.load_cpu_seconds if container is self._sidecar else 0
+            return ProcessGroup(arguments, self._work, inlet, limits.memory_bytes, cpu_seconds)
 
     async def _watched(self, container: Container, group: ProcessGroup) -> int:
         self._groups[container.name] = group
@@ -172,6 +193,12 @@ class Slot:
         container.runs()
         container.is_ready = container is self._runner
         self._on_change(self)
+        is_sidecar = container is self._sidecar
+        watch = (
+            asyncio.create_task(self._sidecar_life.end_stalled(group, self._vehicle.brake))
+            if is_sidecar
+            else None
+        )
         try:
             return await group.wait()
         except asyncio.CancelledError:
@@ -179,6 +206,8 @@ class Slot:
             await group.wait()
             raise
         finally:
+            if watch is not None:
+                watch.cancel()
             self._vehicle.brake.remove(group)
             del self._groups[container.name]
 
@@ -189,6 +218,7 @@ class Slot:
                 self._sidecar.is_ready = serves
                 self._on_change(self)
             if serves:
+                self._sidecar_life.serves()
                 self._sidecar_serves.set()
 
     async def _stop(self, life: asyncio.Task[None], ending: Ending) -> None:

@@ -108,7 +108,7 @@ class Vehicles:
             return
         vehicle.endings += 1
         until = self._clock() + hold_seconds(vehicle.endings)
-        if reason == Reason.BUNDLE_REFUSED:
+        if reason in {Reason.BUNDLE_REFUSED, Reason.MODEL_REFUSED}:
             vehicle.refused[refused_label] = until
         vehicle.closed_until = until
         self.judge(name)

@@ -1,0 +1,88 @@
+"""What becomes of a slot's sidecar: whether its start gets anywhere, why it ended, and when the bundle is to blame."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from parkade_agent.errors import BundleRefused, ModelRefused
+from parkade_agent.guard import Holder
+from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.last_words import read_last_words
+from parkade_agent.runtime.process import ProcessGroup
+from parkade_core.vehicle.death import Blame, Death, End, Limits, attribute
+
+MOST_LOADING_DEATHS: Final = 2
+# A start that is making progress uses that much CPU time in that time, however busy the vehicle is.
+_STALL_CPU_SECONDS: Final = 0.05
+_STALL_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 1.0
+_RECENT_SECONDS: Final = 5.0
+_DEATH_IS_NOTICED_SECONDS: Final = 1.0
+_log = structlog.get_logger()
+
+
+class SidecarLife:
+    """The lives and deaths of one slot's sidecar; its last words are in the file *words*."""
+
+    def __init__(self, words: Path, limits: Limits) -> None:
+        self.words = words
+        self.limits = limits
+        self._has_served = False
+        self._has_stalled = False
+        self._loading_deaths = 0
+        self._death: Death | None = None
+        self._died_at = 0.0
+        self._died = asyncio.Event()
+
+    def begin(self) -> None:
+        """It is about to be started."""
+        self._has_served = self._has_stalled = False
+        self._died.clear()
+        self.words.unlink(missing_ok=True)
+
+    def serves(self) -> None:
+        """It answered that it serves."""
+        self._has_served = True
+        self._loading_deaths = 0
+
+    async def end_stalled(self, group: ProcessGroup, brake: SlotBrake) -> None:
+        """Kills a sidecar that neither serves nor works; one that the guard froze has its time."""
+        used, moved_at = group.cpu_seconds(), time.monotonic()
+        while not self._has_served:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if brake.is_held(Holder.GUARD) or group.cpu_seconds() - used >= _STALL_CPU_SECONDS:
+                used, moved_at = group.cpu_seconds(), time.monotonic()
+            elif time.monotonic() - moved_at > _STALL_SECONDS:
+                self._has_stalled = True
+                group.signal(signal.SIGKILL)
+                return
+
+    def end(self, exit_code: int) -> Death:
+        """It has ended by itself, or of something that this agent did not do."""
+        end = End(exit_code, self._has_served, read_last_words(self.words), self._has_stalled)
+        self._death, self._died_at = attribute(end, self.limits), time.monotonic()
+        self._loading_deaths += not self._has_served
+        self._died.set()
+        death = self._death
+        _log.warning("sidecar died", cause=death.cause, blame=death.blame, message=death.sentence)
+        return death
+
+    def check(self, death: Death) -> None:
+        """Raises BundleRefused or ModelRefused when to start it again would be in vain."""
+        if death.is_final or self._loading_deaths >= MOST_LOADING_DEATHS:
+            refused = ModelRefused if death.blame is Blame.MODEL else BundleRefused
+            raise refused(f"{death.cause}: {death.sentence}")
+
+    async def explain(self, message: str) -> str:
+        """*message* of a runner that lost its sidecar, and why; a runner may notice before the agent does."""
+        if time.monotonic() - self._died_at > _RECENT_SECONDS:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._died.wait(), _DEATH_IS_NOTICED_SECONDS)
+        if self._death is None or time.monotonic() - self._died_at > _RECENT_SECONDS:
+            return message
+        return f"{self._death.cause}: {self._death.sentence}"
