@@ -28,6 +28,7 @@ def test_request_names_files_of_this_attempt() -> None:
     ("code", "reason"),
     [
         (grpc.StatusCode.UNAVAILABLE, "SidecarLost"),
+        (grpc.StatusCode.ABORTED, "SidecarLost"),
         (grpc.StatusCode.DATA_LOSS, "ShardDamaged"),
         (grpc.StatusCode.NOT_FOUND, "ShardRefused"),
         (grpc.StatusCode.INTERNAL, "Unexpected"),

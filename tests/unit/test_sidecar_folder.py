@@ -58,3 +58,27 @@ def test_result_replaces_what_was_there_in_one_step(folder: Path) -> None:
     slot.write("r", b"two")
     assert slot.read("r") == b"two"
     assert sorted(path.name for path in folder.iterdir()) == ["inner", "r"]
+
+
+def test_the_sidecars_own_files_cannot_be_asked_for(folder: Path) -> None:
+    """A file that the sidecar keeps for itself has a name that no request may use."""
+    slot = SlotFolder(folder)
+    with slot.open_own(".own") as file:
+        file.write(b"one")
+    with slot.open_own(".own") as file:
+        file.write(b"two")
+        file.seek(0)
+        assert file.readall() == b"onetwo"
+    for ask in (slot.read, lambda name: slot.write(name, b"x")):
+        with pytest.raises(FileRefusedError):
+            ask(".own")
+    slot.remove_own(".own")
+    assert not (folder / ".own").exists()
+
+
+def test_the_sidecars_own_file_is_never_a_link(folder: Path) -> None:
+    """A symlink in the place of one of its own files is refused."""
+    (folder / ".own").symlink_to(folder.parent / "secret")
+    with pytest.raises(FileRefusedError):
+        SlotFolder(folder).open_own(".own")
+    assert (folder.parent / "secret").read_bytes() == b"secret"

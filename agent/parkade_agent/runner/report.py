@@ -10,6 +10,7 @@ from parkade_api.wellknown import ShardFault
 _REASONS: Final = {
     grpc.StatusCode.UNAVAILABLE: ShardFault.SIDECAR_LOST,
     grpc.StatusCode.CANCELLED: ShardFault.SIDECAR_LOST,
+    grpc.StatusCode.ABORTED: ShardFault.SIDECAR_LOST,  # its memory did not suffice
     grpc.StatusCode.NOT_FOUND: ShardFault.SHARD_REFUSED,
     grpc.StatusCode.INVALID_ARGUMENT: ShardFault.SHARD_REFUSED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ShardFault.SHARD_REFUSED,

@@ -3,7 +3,6 @@
     SidecarError
     +-- FileRefusedError    the file that the request names is missing, or is not a plain file of the slot's folder
     +-- WrongDigestError    the shard's bytes are not the ones that were promised
-    +-- BadShardError       the shard's lines are not records
     +-- MemoryLentError     the bundle needs more memory than the vehicle lends; this one ends the sidecar
     +-- BadTensorError      a tensor of an Open Inference request does not fit the model
 
@@ -21,10 +20,6 @@ class FileRefusedError(SidecarError):
 
 class WrongDigestError(SidecarError):
     """The shard's bytes are not the ones that were promised."""
-
-
-class BadShardError(SidecarError):
-    """The shard's lines are not records."""
 
 
 class MemoryLentError(SidecarError):

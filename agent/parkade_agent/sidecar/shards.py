@@ -16,7 +16,7 @@ from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.shard import Result, ShardRun, read_records
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
-from parkade_models.errors import StoppedError
+from parkade_models.errors import OutOfMemoryError, StoppedError
 from parkade_models.tasks.task import Task
 
 _log = structlog.get_logger()
@@ -52,6 +52,9 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
                 await context.abort(_STATUS[type(error)], str(error))
             except StoppedError as error:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            except OutOfMemoryError as error:
+                # What memory there is says nothing of the record: it gets no error line.
+                await context.abort(grpc.StatusCode.ABORTED, str(error))
 
     async def _run(self, request: vehicle_pb2.RunRequest) -> AsyncGenerator[vehicle_pb2.RunProgress, None]:
         started = time.process_time_ns()
