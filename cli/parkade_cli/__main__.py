@@ -3,18 +3,19 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 
 import typer
 from rich.console import Console
 
 from parkade_api.wellknown import SYSTEM_NAMESPACE
-from parkade_cli import enrolment
+from parkade_cli import enrolment, model
 from parkade_cli.cluster import ApiServer, ClusterError, ReleaseObjects
+from parkade_cli.output import Output
 from parkade_cli.watch import LiveView
 from parkade_cli.watch import watch as watch_cluster
 
 app = typer.Typer(name="kubectl parkade", no_args_is_help=True, add_completion=False)
+app.add_typer(model.app)
 
 
 @app.callback()
@@ -27,13 +28,6 @@ def watch(*, once: bool = typer.Option(False, help="Show the state of now and en
     """Show vehicles (state, why, taints) and batches (shards, progress, ETA) as they change."""
     with _words():
         watch_cluster(ApiServer(), LiveView(Console()), lambda _: once)
-
-
-class Output(StrEnum):
-    """How a result is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 _NAMESPACE = typer.Option(SYSTEM_NAMESPACE, "--namespace", "-n", help="Namespace of the Helm release.")

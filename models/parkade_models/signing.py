@@ -22,6 +22,7 @@ from model_signing.manifest import Manifest
 from typing_extensions import override
 
 from parkade_api.bundle import MANIFEST_NAME, MOST_SIGNATURE_BYTES, SIGNATURE_NAME, parse_manifest
+from parkade_models.bundle import load_bundle
 from parkade_models.errors import SignatureError
 
 EXIT_REFUSED: Final = 3
@@ -35,8 +36,10 @@ _CHANGED: Final = re.compile(r"Hash mismatch for '([^']*)'")
 def sign_bundle(folder: Path, private_key: Path) -> Path:
     """Writes bundle.sig, over bundle.json and every file that it names, and returns its path.
 
-    *private_key* is a PEM file with an elliptic key (P-256, P-384 or P-521) and no password. Raises SignatureError.
+    *private_key* is a PEM file with an elliptic key (P-256, P-384 or P-521) and no password. Raises BundleError when
+    the bundle is not whole, SignatureError when it holds more than that or cannot be signed.
     """
+    load_bundle(folder)
     _check_names(folder)
     signature = folder / SIGNATURE_NAME
     try:
