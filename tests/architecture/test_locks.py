@@ -63,7 +63,7 @@ def test_processes_run_at_the_versions_that_are_tested(root: Path, name: str) ->
     assert {package: tested.get(package) for package in _locked(root, name)} == _locked(root, name)
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "build", "run", "dev", "model"])
+@pytest.mark.parametrize("name", [*PROCESSES, "build", "run", "dev", "model", "tritonclient"])
 def test_locks_hold_hashes_and_no_addresses(root: Path, name: str) -> None:
     """Every line of a lock file belongs to a package with its version and its hashes."""
     text = (root / "requirements" / f"{name}.txt").read_text()

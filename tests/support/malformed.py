@@ -167,7 +167,7 @@ def _wrong_inputs() -> Iterator[Malformed]:
     request = raw_request(SPECS)
     del request.inputs[-1]
     del request.raw_input_contents[-1]
-    yield _case("an input missing", request, "input fp16 is missing")
+    yield _case("an input missing", request, "input fp16 is missing; the model takes bool")
     yield _case("FP16 typed among others", typed_request(SPECS), "use raw_input_contents")
 
 

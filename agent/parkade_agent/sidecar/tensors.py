@@ -30,9 +30,10 @@ def read_inputs(request: oip.ModelInferRequest, specs: Sequence[TensorSpec]) -> 
     _check_parameters(request)
     known = {spec.name: spec for spec in specs}
     _check_names("input", "takes", [tensor.name for tensor in request.inputs], list(known))
-    missing = known.keys() - {tensor.name for tensor in request.inputs}
-    if missing:
-        raise BadTensorError(f"input {', '.join(sorted(missing))} is missing")
+    given = {tensor.name for tensor in request.inputs}
+    for name in known:
+        if name not in given:
+            raise BadTensorError(f"input {name} is missing; the model takes {', '.join(known)}")
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
         raise BadTensorError(f"raw_input_contents has {len(raw)} entries, expected {len(request.inputs)}")
