@@ -20,6 +20,7 @@ from parkade_agent.sidecar.inference import InferenceService
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.lanes_service import LanesService
 from parkade_agent.sidecar.loading import check_bundle, open_bundle
+from parkade_agent.sidecar.model import Model
 from parkade_agent.sidecar.server import SidecarServer
 from parkade_agent.sidecar.settings import Settings
 from parkade_agent.sidecar.shards import ShardsService
@@ -28,9 +29,8 @@ from parkade_api.logs import configure_logs
 from parkade_api.settings import load
 from parkade_api.stopping import told_to_stop
 from parkade_core.vehicle.death import SidecarExit
-from parkade_models.bundle import Bundle, load_bundle
+from parkade_models.bundle import load_bundle
 from parkade_models.errors import BundleError, OutOfMemoryError
-from parkade_models.tasks.task import Task
 
 _EXITS: Final = {
     BundleError: SidecarExit.BUNDLE,
@@ -49,7 +49,7 @@ def main() -> None:
     try:
         bundle = load_bundle(settings.bundle)
         check_bundle(bundle, settings.memory_bytes, words.say)
-        task = open_bundle(bundle, words.say)
+        model = open_bundle(bundle, words.say)
     except tuple(_EXITS) as error:
         _log.error("bundle refused", reason=type(error).__name__, message=str(error))
         words.say(str(error) or "there is too little memory")
@@ -58,8 +58,8 @@ def main() -> None:
     # What may take long at the start is done: from now on each run has its own limit.
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (most, most))
-    watch_runs(task.session, settings.run_cpu_seconds, partial(_stuck, words))
-    asyncio.run(_serve(settings, bundle, task))
+    watch_runs(model.task.session, settings.run_cpu_seconds, partial(_stuck, words))
+    asyncio.run(_serve(settings, model))
 
 
 def _stuck(words: LastWords, sentence: str) -> None:
@@ -68,15 +68,20 @@ def _stuck(words: LastWords, sentence: str) -> None:
     os._exit(SidecarExit.RUN_STUCK)
 
 
-async def _serve(settings: Settings, bundle: Bundle, task: Task) -> None:
-    lanes = Lanes(task.session, settings.lanes)
-    shards = ShardsService(bundle.digest, task, lanes, SlotFolder(settings.slot_dir))
-    server = SidecarServer(
-        settings.socket, InferenceService(bundle, task, lanes), shards, LanesService(lanes)
-    )
+async def _serve(settings: Settings, model: Model) -> None:
+    lanes = Lanes(model.task.session, settings.lanes)
+    shards = ShardsService(model, lanes, SlotFolder(settings.slot_dir))
+    server = SidecarServer(settings.socket, InferenceService(model, lanes), shards, LanesService(lanes))
     stopping = told_to_stop()
     await server.start()
-    _log.info("serving", model=bundle.manifest.name, digest=bundle.digest, lanes=settings.lanes)
+    bundle, computes = model.bundle, model.reproducibility_class
+    _log.info(
+        "serving",
+        model=bundle.manifest.name,
+        digest=bundle.digest,
+        lanes=settings.lanes,
+        reproducibility=computes,
+    )
     await stopping.wait()
     await server.stop(settings.grace_seconds, lanes.close)
     _log.info("stopped")

@@ -10,15 +10,15 @@ from typing_extensions import override
 from parkade_agent.sidecar.errors import BadTensorError
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.limits import message_limit
+from parkade_agent.sidecar.model import Model
 from parkade_agent.sidecar.tensors import read_inputs, wanted_outputs, write_outputs
 from parkade_api import __version__
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
-from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, StoppedError
 from parkade_models.session import TensorSpec
-from parkade_models.tasks.task import Task
 
+REPRODUCIBILITY_HEADER: Final = "parkade-reproducibility-class"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _MOST_SENTENCE: Final = 500  # characters; a status travels in a header, and clients take 8 KiB of those
@@ -28,11 +28,12 @@ _TensorMetadata = oip.ModelMetadataResponse.TensorMetadata
 class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
     """Serves one loaded bundle; it is ready from the first moment, because the server starts after the warm-up."""
 
-    def __init__(self, bundle: Bundle, task: Task, lanes: Lanes) -> None:
-        self._manifest = bundle.manifest
-        self._task = task
+    def __init__(self, model: Model, lanes: Lanes) -> None:
+        self._manifest = model.bundle.manifest
+        self._task = model.task
+        self._headers = ((REPRODUCIBILITY_HEADER, model.reproducibility_class),)
         self._lanes = lanes
-        self.message_limit = message_limit(task.inputs)
+        self.message_limit = message_limit(model.task.inputs)
 
     @override
     async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
@@ -57,6 +58,8 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
         self, request: oip.ModelMetadataRequest, context: Context
     ) -> oip.ModelMetadataResponse:
         await self._check_model(request.name, request.version, context)
+        # The protocol's message has no field for it.
+        await context.send_initial_metadata(self._headers)
         return oip.ModelMetadataResponse(
             name=self._manifest.name,
             versions=[self._manifest.version],

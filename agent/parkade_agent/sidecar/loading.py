@@ -6,13 +6,14 @@ Everything here happens in a disposable process under limits.
 from collections.abc import Callable
 
 from parkade_agent.sidecar.errors import MemoryLentError
+from parkade_agent.sidecar.model import Model
 from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
 from parkade_models.bundle import Bundle
 from parkade_models.checks import check_model
 from parkade_models.checks.sizes import largest_inputs
 from parkade_models.errors import BadRecordError, BundleError
+from parkade_models.reproducibility import reproducibility_class
 from parkade_models.tasks import open_task
-from parkade_models.tasks.task import Task
 
 
 def check_bundle(bundle: Bundle, memory_bytes: int, say: Callable[[str], None]) -> None:
@@ -33,14 +34,15 @@ def check_bundle(bundle: Bundle, memory_bytes: int, say: Callable[[str], None]) 
         raise MemoryLentError(f"{name} takes {taken} bytes by its shapes; this vehicle lends {memory_bytes}")
 
 
-def open_bundle(bundle: Bundle, say: Callable[[str], None]) -> Task:
-    """Loads the model and runs it once. Raises BundleError or OutOfMemoryError."""
+def open_bundle(bundle: Bundle, say: Callable[[str], None]) -> Model:
+    """Loads the model, runs it once, then its vectors. Raises BundleError or OutOfMemoryError."""
     name = bundle.variant.file
     say(f"while loading {name}")
     try:
         task = open_task(bundle)
         say(f"while running {name} for the first time")
         task.warm_up()
+        say(f"while running the vectors of {name}")
+        return Model(bundle, task, reproducibility_class(bundle, task))
     except BadRecordError as error:
         raise BundleError(f"{name} cannot be run: {error.__cause__ or error}") from error
-    return task

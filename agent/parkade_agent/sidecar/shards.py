@@ -14,10 +14,10 @@ from parkade_agent.sidecar.checkpoint import Checkpoint, shard_key
 from parkade_agent.sidecar.errors import FileRefusedError, SidecarError, WrongDigestError
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.lanes import Lanes
+from parkade_agent.sidecar.model import Model
 from parkade_agent.sidecar.shard import Result, ShardRun, read_records
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
 from parkade_models.errors import OutOfMemoryError, StoppedError
-from parkade_models.tasks.task import Task
 
 _log = structlog.get_logger()
 
@@ -28,11 +28,10 @@ _STATUS: Final = {
 
 
 class ShardsService(vehicle_pb2_grpc.ShardsServicer):
-    """Runs one shard at a time on all lanes. *bundle_digest* names the model that *task* runs."""
+    """Runs one shard at a time on all lanes."""
 
-    def __init__(self, bundle_digest: str, task: Task, lanes: Lanes, folder: SlotFolder) -> None:
-        self._bundle_digest = bundle_digest
-        self._task = task
+    def __init__(self, model: Model, lanes: Lanes, folder: SlotFolder) -> None:
+        self._model = model
         self._lanes = lanes
         self._folder = folder
         self._busy = asyncio.Lock()
@@ -68,15 +67,16 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
                         yield vehicle_pb2.RunProgress(records_done=done, records_total=run.total)
             result = await asyncio.to_thread(self._finish, request, run, checkpoint)
         outcome = _outcome(result, time.process_time_ns() - started)
+        outcome.reproducibility_class = self._model.reproducibility_class
         yield vehicle_pb2.RunProgress(records_done=run.total, records_total=run.total, outcome=outcome)
         _log.info("shard done", input=request.input_name, records=run.total, failed=result.failed)
 
     def _open(self, request: vehicle_pb2.RunRequest) -> tuple[ShardRun, Checkpoint]:
         content = self._folder.read(request.input_name)
         records = read_records(content, request.input_sha256)
-        key = shard_key(request.input_sha256, request.input_digest, self._bundle_digest)
+        key = shard_key(request.input_sha256, request.input_digest, self._model.bundle.digest)
         checkpoint = Checkpoint(self._folder, key, len(records))
-        return ShardRun(self._task, records, request.input_digest, checkpoint), checkpoint
+        return ShardRun(self._model.task, records, request.input_digest, checkpoint), checkpoint
 
     def _finish(self, request: vehicle_pb2.RunRequest, run: ShardRun, checkpoint: Checkpoint) -> Result:
         result = run.result()

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*parkade_api/proto/vehicle/v1/vehicle.proto\x12\x12parkade.vehicle.v1\"\r\n\x0bNextRequest\"z\n\tNextReply\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x12\n\ninput_name\x18\x04 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x05 \x01(\t\x12\x14\n\x0cinput_digest\x18\x06 \x01(\t\"\xa7\x01\n\rFinishRequest\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x31\n\x07outcome\x18\x04 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome\x12\x13\n\x0bresult_name\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\"\r\n\x0b\x46inishReply\"a\n\nRunRequest\x12\x12\n\ninput_name\x18\x01 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x02 \x01(\t\x12\x13\n\x0bresult_name\x18\x03 \x01(\t\x12\x14\n\x0cinput_digest\x18\x04 \x01(\t\"}\n\x0cShardOutcome\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x13\n\x0boutput_size\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x11\n\tsucceeded\x18\x04 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\r\x12\x17\n\x0f\x63pu_nanoseconds\x18\x06 \x01(\x04\"m\n\x0bRunProgress\x12\x14\n\x0crecords_done\x18\x01 \x01(\r\x12\x15\n\rrecords_total\x18\x02 \x01(\r\x12\x31\n\x07outcome\x18\x03 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome\" \n\x0fSetLanesRequest\x12\r\n\x05lanes\x18\x01 \x01(\r\"H\n\rSetLanesReply\x12\x14\n\x0clanes_before\x18\x01 \x01(\r\x12\r\n\x05lanes\x18\x02 \x01(\r\x12\x12\n\nruns_ended\x18\x03 \x01(\r2\x9c\x01\n\x04Slot\x12\x46\n\x04Next\x12\x1f.parkade.vehicle.v1.NextRequest\x1a\x1d.parkade.vehicle.v1.NextReply\x12L\n\x06\x46inish\x12!.parkade.vehicle.v1.FinishRequest\x1a\x1f.parkade.vehicle.v1.FinishReply2R\n\x06Shards\x12H\n\x03Run\x12\x1e.parkade.vehicle.v1.RunRequest\x1a\x1f.parkade.vehicle.v1.RunProgress0\x01\x32V\n\x05Lanes\x12M\n\x03Set\x12#.parkade.vehicle.v1.SetLanesRequest\x1a!.parkade.vehicle.v1.SetLanesReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*parkade_api/proto/vehicle/v1/vehicle.proto\x12\x12parkade.vehicle.v1\"\r\n\x0bNextRequest\"z\n\tNextReply\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x12\n\ninput_name\x18\x04 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x05 \x01(\t\x12\x14\n\x0cinput_digest\x18\x06 \x01(\t\"\xa7\x01\n\rFinishRequest\x12\r\n\x05lease\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\t\x12\x31\n\x07outcome\x18\x04 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome\x12\x13\n\x0bresult_name\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\"\r\n\x0b\x46inishReply\"a\n\nRunRequest\x12\x12\n\ninput_name\x18\x01 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x02 \x01(\t\x12\x13\n\x0bresult_name\x18\x03 \x01(\t\x12\x14\n\x0cinput_digest\x18\x04 \x01(\t\"\x9c\x01\n\x0cShardOutcome\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x13\n\x0boutput_size\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x11\n\tsucceeded\x18\x04 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\r\x12\x17\n\x0f\x63pu_nanoseconds\x18\x06 \x01(\x04\x12\x1d\n\x15reproducibility_class\x18\x07 \x01(\t\"m\n\x0bRunProgress\x12\x14\n\x0crecords_done\x18\x01 \x01(\r\x12\x15\n\rrecords_total\x18\x02 \x01(\r\x12\x31\n\x07outcome\x18\x03 \x01(\x0b\x32 .parkade.vehicle.v1.ShardOutcome\" \n\x0fSetLanesRequest\x12\r\n\x05lanes\x18\x01 \x01(\r\"H\n\rSetLanesReply\x12\x14\n\x0clanes_before\x18\x01 \x01(\r\x12\r\n\x05lanes\x18\x02 \x01(\r\x12\x12\n\nruns_ended\x18\x03 \x01(\r2\x9c\x01\n\x04Slot\x12\x46\n\x04Next\x12\x1f.parkade.vehicle.v1.NextRequest\x1a\x1d.parkade.vehicle.v1.NextReply\x12L\n\x06\x46inish\x12!.parkade.vehicle.v1.FinishRequest\x1a\x1f.parkade.vehicle.v1.FinishReply2R\n\x06Shards\x12H\n\x03Run\x12\x1e.parkade.vehicle.v1.RunRequest\x1a\x1f.parkade.vehicle.v1.RunProgress0\x01\x32V\n\x05Lanes\x12M\n\x03Set\x12#.parkade.vehicle.v1.SetLanesRequest\x1a!.parkade.vehicle.v1.SetLanesReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,18 +41,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINISHREPLY']._serialized_end=388
   _globals['_RUNREQUEST']._serialized_start=390
   _globals['_RUNREQUEST']._serialized_end=487
-  _globals['_SHARDOUTCOME']._serialized_start=489
-  _globals['_SHARDOUTCOME']._serialized_end=614
-  _globals['_RUNPROGRESS']._serialized_start=616
-  _globals['_RUNPROGRESS']._serialized_end=725
-  _globals['_SETLANESREQUEST']._serialized_start=727
-  _globals['_SETLANESREQUEST']._serialized_end=759
-  _globals['_SETLANESREPLY']._serialized_start=761
-  _globals['_SETLANESREPLY']._serialized_end=833
-  _globals['_SLOT']._serialized_start=836
-  _globals['_SLOT']._serialized_end=992
-  _globals['_SHARDS']._serialized_start=994
-  _globals['_SHARDS']._serialized_end=1076
-  _globals['_LANES']._serialized_start=1078
-  _globals['_LANES']._serialized_end=1164
+  _globals['_SHARDOUTCOME']._serialized_start=490
+  _globals['_SHARDOUTCOME']._serialized_end=646
+  _globals['_RUNPROGRESS']._serialized_start=648
+  _globals['_RUNPROGRESS']._serialized_end=757
+  _globals['_SETLANESREQUEST']._serialized_start=759
+  _globals['_SETLANESREQUEST']._serialized_end=791
+  _globals['_SETLANESREPLY']._serialized_start=793
+  _globals['_SETLANESREPLY']._serialized_end=865
+  _globals['_SLOT']._serialized_start=868
+  _globals['_SLOT']._serialized_end=1024
+  _globals['_SHARDS']._serialized_start=1026
+  _globals['_SHARDS']._serialized_end=1108
+  _globals['_LANES']._serialized_start=1110
+  _globals['_LANES']._serialized_end=1196
 # @@protoc_insertion_point(module_scope)

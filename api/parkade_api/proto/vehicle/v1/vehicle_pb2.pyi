@@ -167,6 +167,7 @@ class ShardOutcome(_message.Message):
     SUCCEEDED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     CPU_NANOSECONDS_FIELD_NUMBER: _builtins.int
+    REPRODUCIBILITY_CLASS_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     output_size: _builtins.int
     """the first bytes of the file are output lines, the rest error lines"""
@@ -178,6 +179,8 @@ class ShardOutcome(_message.Message):
     """records"""
     cpu_nanoseconds: _builtins.int
     """the sidecar's own, for this shard"""
+    reproducibility_class: _builtins.str
+    """what the vehicle computes; empty when the bundle has no vectors"""
     def __init__(
         self,
         *,
@@ -187,10 +190,11 @@ class ShardOutcome(_message.Message):
         succeeded: _builtins.int = ...,
         failed: _builtins.int = ...,
         cpu_nanoseconds: _builtins.int = ...,
+        reproducibility_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_nanoseconds", b"cpu_nanoseconds", "failed", b"failed", "output_size", b"output_size", "sha256", b"sha256", "size", b"size", "succeeded", b"succeeded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_nanoseconds", b"cpu_nanoseconds", "failed", b"failed", "output_size", b"output_size", "reproducibility_class", b"reproducibility_class", "sha256", b"sha256", "size", b"size", "succeeded", b"succeeded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
