@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from parkade_api import vss
 from parkade_api.figures import Figure, Reading, from_zero
+from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.guard import Action, GuardState
 from parkade_core.vehicle.readings import Readings
@@ -53,6 +54,12 @@ RECLAIM_SECONDS: Final = Histogram(
     "From the signal that the owner needs the vehicle to the last CPU time that its slot used. The promise is 0.25 s.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )
+REPRODUCIBILITY_CLASS: Final = Gauge(
+    "parkade_agent_reproducibility_class",
+    "1 for the class of the bundle that ran last: what its vectors gave here. Vehicles of one class write the same"
+    " bytes; more classes than kinds of computers in a fleet mean that one of them computes wrongly.",
+    ["class"],
+)
 DOOR_RETRIES: Final = Counter(
     "parkade_agent_door_retries",
     "Fetches and stores tried again because the gateway did not answer. Many: the link or the gateway.",
@@ -61,6 +68,14 @@ CERTIFICATE_EXPIRY: Final = Gauge(
     "parkade_agent_certificate_expiry_timestamp_seconds",
     "When this vehicle's certificate ends, in Unix time. Less than a third of its life left: renewing fails.",
 )
+
+
+def count_shard(outcome: vehicle_pb2.ShardOutcome) -> None:
+    """A finished shard was settled."""
+    RECORDS.labels("succeeded").inc(outcome.succeeded)
+    RECORDS.labels("failed").inc(outcome.failed)
+    REPRODUCIBILITY_CLASS.clear()
+    REPRODUCIBILITY_CLASS.labels(outcome.reproducibility_class).set(1)
 
 
 def read_vehicle(

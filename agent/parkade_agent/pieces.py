@@ -126,8 +126,7 @@ class Pieces:
             _log.info("piece settled", lease=header.lease, piece=header.piece, shards=len(group), lost=lost)
             for finished in group:
                 _remove(finished.result)
-                metrics.RECORDS.labels("succeeded").inc(finished.outcome.succeeded)
-                metrics.RECORDS.labels("failed").inc(finished.outcome.failed)
+                metrics.count_shard(finished.outcome)
                 self._on_settled(finished)
 
     def _fail(self, finished: Finished, fault: ShardFault, message: str) -> None:

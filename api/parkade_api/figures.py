@@ -21,6 +21,7 @@ OTHER: Final = "Other"
 LABELS: Final = {
     "action": "what the guard does: `Run`, `Freeze` or `Kill`",
     "certificate": "whose certificate it is",
+    "class": "a reproducibility class of 16 hex digits, or nothing",
     "code": "HTTP status or gRPC code; `0` is no answer",
     "lease": "`parkade-operator` or `parkade-gateway`",
     "outcome": "how it ended, from the list in the help text",

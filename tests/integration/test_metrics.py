@@ -176,7 +176,10 @@ def test_no_series_is_of_one_vehicle_or_batch(watched: Watched) -> None:
     """The number of series does not grow with the fleet: no label's value names a vehicle, a slot or a batch."""
     series = watched.prometheus.query('{__name__=~"parkade_.+"}')
     values = {
-        value for found in series for label, value in found.labels.items() if label not in {"instance", "pod"}
+        value
+        for found in series
+        for label, value in found.labels.items()
+        if label not in {"class", "instance", "pod"}
     }
     assert not [value for value in values if re.search(r"ada|sim-|watched|[0-9a-f]{8}-", value)]
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import REGISTRY
 
-from parkade_agent.metrics import read_vehicle
+from parkade_agent.metrics import count_shard, read_vehicle
 from parkade_api import vss
 from parkade_api.figures import Reading
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
+from parkade_api.proto.vehicle.v1.vehicle_pb2 import ShardOutcome
 from parkade_api.wellknown import Reason
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.log_writer import Put
@@ -162,3 +163,14 @@ def test_enrolments_are_counted_by_credential() -> None:
     count_enrolment("service_account_token")
     after = [sample("parkade_enrolments_total", outcome=outcome) for outcome in ("token", "pod")]
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1]
+
+
+def test_the_agent_shows_the_class_of_what_ran_last() -> None:
+    """Records are added up; of the reproducibility classes only that of the last bundle is shown."""
+    before = sample("parkade_agent_records_total", outcome="succeeded")
+    for name in ("1111aaaa2222bbbb", "3333cccc4444dddd"):
+        count_shard(ShardOutcome(succeeded=3, failed=1, reproducibility_class=name))
+    assert sample("parkade_agent_records_total", outcome="succeeded") == before + 6
+    shown = REGISTRY.get_sample_value
+    assert shown("parkade_agent_reproducibility_class", {"class": "3333cccc4444dddd"}) == 1
+    assert shown("parkade_agent_reproducibility_class", {"class": "1111aaaa2222bbbb"}) is None
