@@ -6,7 +6,7 @@
     +-- MemoryLentError     the bundle needs more memory than the vehicle lends; this one ends the sidecar
     +-- BadTensorError      a tensor of an Open Inference request does not fit the model
 
-`server.py` gives each its gRPC status.
+`inference.py` and `shards.py` give those that a caller sees their gRPC status.
 """
 
 

@@ -15,13 +15,14 @@ from parkade_agent.sidecar.tensors import read_inputs, wanted_outputs, write_out
 from parkade_api import __version__
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
-from parkade_models.errors import BadRecordError, StoppedError
+from parkade_models.errors import BadRecordError, OutOfMemoryError, StoppedError
 from parkade_models.session import TensorSpec
 
 REPRODUCIBILITY_HEADER: Final = "parkade-reproducibility-class"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _MOST_SENTENCE: Final = 500  # characters; a status travels in a header, and clients take 8 KiB of those
+_NO_MEMORY: Final = "the request needs more memory than there is; ask for fewer rows"
 _TensorMetadata = oip.ModelMetadataResponse.TensorMetadata
 
 
@@ -77,6 +78,8 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:_MOST_SENTENCE])
         except StoppedError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except (OutOfMemoryError, MemoryError):
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, _NO_MEMORY)
 
     def _infer(self, request: oip.ModelInferRequest) -> oip.ModelInferResponse:
         wanted = wanted_outputs(request, self._task.outputs)
