@@ -46,14 +46,21 @@ class Sidecar:
 async def serving_sidecar(bundle: Bundle, *, lanes: int = 1) -> AsyncIterator[Sidecar]:
     """Starts a sidecar, waits until it is SERVING, and ends it afterwards."""
     with tempfile.TemporaryDirectory(prefix="pk-") as scratch:
-        folder, socket = Path(scratch), Path(scratch) / "s"
-        process = await start_sidecar(bundle.folder, folder, socket, lanes)
-        async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
-            try:
-                await _wait_serving(channel, process)
-                yield Sidecar(process, socket, folder, channel)
-            finally:
-                await stop(process)
+        async with serving_in(Path(scratch), bundle, lanes=lanes) as sidecar:
+            yield sidecar
+
+
+@contextlib.asynccontextmanager
+async def serving_in(folder: Path, bundle: Bundle, *, lanes: int = 1) -> AsyncIterator[Sidecar]:
+    """The same in a folder that may be another sidecar's, which has ended."""
+    socket = folder / "s"
+    process = await start_sidecar(bundle.folder, folder, socket, lanes)
+    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        try:
+            await _wait_serving(channel, process)
+            yield Sidecar(process, socket, folder, channel)
+        finally:
+            await stop(process)
 
 
 async def start_sidecar(bundle: Path, folder: Path, socket: Path, lanes: int) -> asyncio.subprocess.Process:

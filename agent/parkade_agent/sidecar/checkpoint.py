@@ -9,7 +9,6 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Mapping
-from io import FileIO
 from typing import Final
 
 import structlog
@@ -20,7 +19,7 @@ Row = tuple[bool, bytes]
 """Whether a record succeeded, and its line of the result."""
 
 FILE_NAME: Final = ".checkpoint"
-_ENTRY: Final = struct.Struct("<I?II")
+_ENTRY: Final = struct.Struct("<IBII")
 _KEY_BYTES: Final = hashlib.sha256().digest_size
 _log = structlog.get_logger()
 
@@ -32,10 +31,11 @@ def shard_key(input_sha256: str, input_digest: str, bundle_digest: str) -> bytes
 
 def encode(key: bytes, rows: Mapping[int, Row]) -> bytes:
     """The entries of finished records by their index in the shard."""
-    return b"".join(
-        _ENTRY.pack(index, succeeded, len(line), _checksum(key, index, succeeded, line)) + line
-        for index, (succeeded, line) in rows.items()
-    )
+    return b"".join(_entry(key, index, int(succeeded), line) for index, (succeeded, line) in rows.items())
+
+
+def _entry(key: bytes, index: int, kind: int, line: bytes) -> bytes:
+    return _ENTRY.pack(index, kind, len(line), _checksum(key, index, kind, line)) + line
 
 
 def decode(content: bytes, key: bytes, total: int) -> tuple[dict[int, Row], int]:
@@ -48,19 +48,19 @@ def decode(content: bytes, key: bytes, total: int) -> tuple[dict[int, Row], int]
         return rows, 0
     end = _KEY_BYTES
     while end + _ENTRY.size <= len(content):
-        index, succeeded, size, checksum = _ENTRY.unpack_from(content, end)
+        index, kind, size, checksum = _ENTRY.unpack_from(content, end)
         start = end + _ENTRY.size
         line = content[start : start + size]
-        if index >= total or len(line) < size or checksum != _checksum(key, index, succeeded, line):
+        if index >= total or len(line) < size or checksum != _checksum(key, index, kind, line):
             break
-        rows[index] = succeeded, line
+        rows[index] = bool(kind), line
         end = start + size
     return rows, end
 
 
-def _checksum(key: bytes, index: int, succeeded: bool, line: bytes) -> int:  # noqa: FBT001 - a field
+def _checksum(key: bytes, index: int, kind: int, line: bytes) -> int:
     # With the key in it, an entry that a lane of the last shard still wrote is none of this one.
-    return zlib.crc32(line, zlib.crc32(key + struct.pack("<I?", index, succeeded)))
+    return zlib.crc32(line, zlib.crc32(key + struct.pack("<IB", index, kind)))
 
 
 class Checkpoint:
@@ -69,7 +69,8 @@ class Checkpoint:
     def __init__(self, folder: SlotFolder, key: bytes, total: int) -> None:
         self._folder = folder
         self._key = key
-        self._file: FileIO | None = folder.open_own(FILE_NAME)
+        self._file = folder.open_own(FILE_NAME)
+        self._is_broken = False
         self.rows, sound = decode(self._file.readall(), key, total)
         """The records that were finished when it was opened, by index."""
         self._file.truncate(sound)
@@ -78,19 +79,17 @@ class Checkpoint:
 
     def keep(self, rows: Mapping[int, Row]) -> None:
         """Adds finished records; any lane may call it. On a full disk the shard goes on without a checkpoint."""
-        file = self._file
-        if file is None:
+        if self._is_broken:
             return
         try:
-            file.write(encode(self._key, rows))
+            self._file.write(encode(self._key, rows))
         except OSError as error:
             _log.warning("no checkpoint is kept of this shard", error=error.strerror)
-            self._file = None
+            self._is_broken = True
 
     def close(self) -> None:
         """Lets the file be, for the next run of the shard."""
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
 
     def remove(self) -> None:
         """Removes the file: the shard has its result."""

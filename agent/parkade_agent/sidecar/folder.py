@@ -45,7 +45,7 @@ class SlotFolder:
 
         Raises FileRefusedError.
         """
-        return self._open(name, os.O_RDWR | os.O_APPEND | os.O_CREAT, "ab+")
+        return self._open(name, os.O_RDWR | os.O_APPEND | os.O_CREAT, "rb+")
 
     def remove_own(self, name: str) -> None:
         """Removes one of the sidecar's own files. Raises OSError."""
