@@ -32,6 +32,8 @@ _FLOAT: Final = frozenset(
     {"Attention", "Conv", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "LSTM", "MatMul"}
 )
 
+_REQUANTIZED: Final = frozenset({"Conv", "ConvTranspose", "Gemm"})
+
 
 @dataclass(frozen=True, slots=True)
 class Products:
@@ -103,6 +105,26 @@ def _opset(model: Any) -> int:
 def fold(source: Path, target: Path) -> None:
     """Writes the graph after onnxruntime's basic optimisation, which is the same on every CPU."""
     _optimise(source, target, ort.GraphOptimizationLevel.ORT_ENABLE_BASIC)
+
+
+def shield_floats(path: Path) -> None:
+    """Keeps products in float that a static recipe left in float.
+
+    When onnxruntime loads a Conv, ConvTranspose or Gemm with float weights behind a DequantizeLinear, it quantizes
+    these weights by itself, for the whole tensor at once. A maximum of one input computes nothing and keeps it away.
+    """
+    model = onnx.load(str(path))
+    floats = {weight.name for weight in model.graph.initializer if weight.data_type == onnx.TensorProto.FLOAT}
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type in _REQUANTIZED and node.input[1] in floats:
+            shielded = f"{node.name}:shielded"
+            nodes.append(onnx.helper.make_node("Max", [node.input[0]], [shielded], f"{node.name}:Max"))
+            node.input[0] = shielded
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, str(path))
 
 
 def products(model: Path) -> Products:

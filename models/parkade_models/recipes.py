@@ -19,6 +19,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dyna
 from onnxruntime.quantization.calibrate import CalibrationDataReader, create_calibrator, save_tensors_data
 
 from parkade_models.errors import BuildError
+from parkade_models.graph import shield_floats
 from parkade_models.layers import Layers
 
 Feeds = Mapping[str, NDArray[Any]]
@@ -180,6 +181,7 @@ def _quantize_static(recipe: Recipe, folded: Path, target: Path, calibration: Ca
         calibrate_method=_CALIBRATION[recipe.method],
         calibration_cache_path=calibration.ranges(recipe.method),
     )
+    shield_floats(target)
 
 
 def _excluded(scope: Scope, folded: Path) -> list[str]:

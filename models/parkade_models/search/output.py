@@ -6,29 +6,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from parkade_api.bundle import Budget, BundleDescription, BundleManifest, Precision, Quality, Variant
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from parkade_api.bundle import (
+    MOST_ROWS_PER_RUN,
+    Budget,
+    BundleDescription,
+    BundleManifest,
+    Precision,
+    Quality,
+    Variant,
+)
 from parkade_models.bundle import describe_file, write_manifest
 from parkade_models.errors import BuildError
-from parkade_models.search.proof import RowsProof
-from parkade_models.search.report import Report
+from parkade_models.search.report import Candidate, Report
 
 VECTORS: Final = "vectors.jsonl"
 MODEL: Final = "model.int8.onnx"
 _REQUIRES: Final = "x86-avx2"
 
 
+class Decision(BaseModel):
+    """What a search settles of a bundle's manifest. With the float32 model it is enough to build the bundle again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: Variant
+    rows_per_run: int = Field(ge=1, le=MOST_ROWS_PER_RUN)
+    rows_reason: str
+    budget: Budget
+    vectors: list[dict[str, Any]] = Field(min_length=1, description="Request bodies.")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A search's report and, when a recipe was chosen, everything that its bundle holds."""
+    """A search's report and, when a recipe was chosen, what was decided and the model's bytes."""
 
     report: Report
-    model: bytes | None = None
-    """The chosen candidate's ONNX file."""
-
-    rows: RowsProof | None = None
-    budget: Budget | None = None
-    vectors: bytes = b""
-    """Request bodies, one a line."""
+    decision: Decision | None = None
+    model: bytes = b""
 
 
 def write_bundle(description: BundleDescription, source: Path, outcome: Outcome, folder: Path) -> str:
@@ -37,21 +54,23 @@ def write_bundle(description: BundleDescription, source: Path, outcome: Outcome,
     Files that the description mentions are copied from the folder *source*. Raises BuildError when the search refused
     the model, OSError when a file cannot be read or written.
     """
-    if outcome.model is None:
+    if outcome.decision is None:
         raise BuildError(f"{description.name} is refused: {outcome.report.refusal}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(outcome.model)
-    (folder / VECTORS).write_bytes(outcome.vectors)
-    additions = {
-        "rowsPerRun": 1 if outcome.rows is None else outcome.rows.rows_per_run,
-        "budget": outcome.budget,
-        "vectors": VECTORS,
-    }
-    return complete(description.model_copy(update=additions), source, folder, int8_variant(outcome.report))
+    return write_decided(description, source, outcome.decision, folder)
+
+
+def write_decided(description: BundleDescription, source: Path, decision: Decision, folder: Path) -> str:
+    """Makes a bundle of *folder*, where the INT8 model lies already, and returns its digest."""
+    lines = (orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in decision.vectors)
+    (folder / VECTORS).write_bytes(b"".join(lines))
+    settled = {"rowsPerRun": decision.rows_per_run, "budget": decision.budget, "vectors": VECTORS}
+    return complete(description.model_copy(update=settled), source, folder, decision.variant)
 
 
 def complete(description: BundleDescription, source: Path, folder: Path, variant: Variant) -> str:
-    """Makes a bundle of *folder*, where the variant's file lies, and returns its digest.
+    """Makes a bundle of *folder*, where the variant's file lies already, and returns its digest.
 
     Files that the description mentions and *folder* lacks are copied from *source*.
     """
@@ -59,35 +78,31 @@ def complete(description: BundleDescription, source: Path, folder: Path, variant
     for name in names:
         if not (folder / name).exists():
             shutil.copyfile(source / name, folder / name)
-    return write_manifest(folder, manifest_of(description, folder, names, variant))
+    return write_manifest(folder, _manifest(description, folder, names, variant))
 
 
-def manifest_of(
+def _manifest(
     description: BundleDescription, folder: Path, names: Iterable[str], variant: Variant
 ) -> BundleManifest:
-    """The description as the manifest of the files *names* in *folder*."""
     fields: dict[str, Any] = description.model_dump(by_alias=True)
     files = [describe_file(folder / name) for name in names]
     return BundleManifest(**fields | {"files": files, "variants": [variant]})
 
 
-def int8_variant(report: Report) -> Variant:
-    """The manifest's entry for the chosen candidate."""
-    chosen = report.chosen
-    if chosen is None or chosen.metric is None:
-        raise BuildError(f"{report.model} has no INT8 variant: {report.refusal}")
+def chosen_variant(report: Report, chosen: Candidate) -> Variant:
+    """The manifest's entry for the chosen candidate of the report."""
     quality = Quality(
         metric=report.metric,
-        value=chosen.metric,
+        value=chosen.metric or 0.0,
         reference=report.reference.metric or 0.0,
         gate=report.gate,
         records=report.records,
     )
-    return variant_of("INT8", MODEL, chosen.recipe).model_copy(
+    return plain_variant("INT8", MODEL, chosen.recipe).model_copy(
         update={"quality": quality, "speed": chosen.speed}
     )
 
 
-def variant_of(precision: Precision, file: str, recipe: str) -> Variant:
+def plain_variant(precision: Precision, file: str, recipe: str) -> Variant:
     """The manifest's entry for a model of which nothing was measured."""
     return Variant(precision=precision, file=file, requires=_REQUIRES, recipe=recipe)

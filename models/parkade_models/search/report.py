@@ -76,8 +76,9 @@ class Report:
         """Why the model is refused, a sentence; None when a candidate was chosen."""
         if self.chosen is not None:
             return None
-        best = max((each for each in self.candidates if each.ratio), key=_ratio_below_reference, default=None)
-        nearest = f"; the best is {best.recipe!r} with {best.ratio:.4f}" if best and best.ratio else ""
+        rejected = [each for each in self.candidates if each.verdict is Verdict.REJECTED and each.ratio]
+        best = max(rejected, key=lambda each: each.ratio or 0.0, default=None)
+        nearest = f"; the best is {best.recipe!r} with {best.ratio:.2%}" if best and best.ratio else ""
         return (
             f"no recipe keeps {self.gate:.2%} of float32's {self.metric} and is faster than float32{nearest}"
         )
@@ -85,10 +86,6 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
         return dataclasses.asdict(self) | {"refusal": self.refusal}
-
-
-def _ratio_below_reference(candidate: Candidate) -> float:
-    return -1.0 if candidate.verdict is Verdict.REFERENCE else candidate.ratio or 0.0
 
 
 def judge(candidate: Candidate, gate: float) -> Candidate:
@@ -101,7 +98,7 @@ def judge(candidate: Candidate, gate: float) -> Candidate:
 def _objection(candidate: Candidate, gate: float) -> str | None:
     if candidate.integer_products == 0:
         return "weights-only INT8: stored in integers, computed in float"
-    if candidate.ratio is None or candidate.ratio < gate:
+    if candidate.ratio is None or not candidate.ratio >= gate:  # NaN keeps nothing
         return f"keeps {candidate.ratio or 0.0:.2%} of float32's metric; {gate:.2%} are asked for"
     if candidate.speed is None or candidate.speed < SLOWEST:
         return f"runs at {candidate.speed or 0.0:.2f} times the speed of float32; {SLOWEST} are asked for"

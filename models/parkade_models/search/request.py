@@ -9,6 +9,8 @@ from parkade_api.bundle import BundleDescription
 from parkade_models.search.evaluation import Example
 
 GATE: Final = 0.99
+CALIBRATION: Final = 64
+"""Examples that are held back for calibration when no data is given for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,21 @@
 """`search`: every recipe that makes sense for a graph, quantized, scored on held-out data and timed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import onnx
-import orjson
 
-from parkade_models.errors import BuildError, BundleError
+from parkade_models.errors import BadRecordError, BuildError, BundleError
 from parkade_models.graph import prepare, products
 from parkade_models.layers import Layers
 from parkade_models.licence import check_licence
 from parkade_models.recipes import RECIPES, Calibration, Recipe, quantize, why_not
 from parkade_models.search.budget import measure_budget
 from parkade_models.search.evaluation import DataError, check_disjoint
-from parkade_models.search.output import MODEL, Outcome
-from parkade_models.search.proof import ROWS, prove_rows, repeats
+from parkade_models.search.output import MODEL, Decision, Outcome, chosen_variant
+from parkade_models.search.proof import ROWS, Bodies, RowsProof, prove_rows, repeats
 from parkade_models.search.report import Candidate, Report, Verdict, choose, judge
 from parkade_models.search.request import Progress, Request
 from parkade_models.search.scoring import Judge, check_reference
@@ -64,9 +63,12 @@ class _Search:
         self._workshop = Workshop(request.description, request.folder, scratch)
         self._bodies = [body for example in request.evaluation for body in example.bodies()]
         self._folded = scratch / "folded.onnx"
-        progress.begin(len(self._bodies) * (1 + len(RECIPES)))
-        progress.stage(FLOAT32)
         prepare(request.model, self._folded)
+        layers = Layers.of(onnx.load(str(self._folded)))
+        self._objections = {recipe: why_not(recipe, layers) for recipe in RECIPES}
+        self._recipes = [recipe for recipe, reason in self._objections.items() if reason is None]
+        progress.begin(len(self._bodies) * (1 + len(self._recipes)))
+        progress.stage(FLOAT32)
         self._reference = self._workshop.open_float32(self._folded)
         self._feeds = feeds_of(self._reference, [b for e in request.calibration for b in e.bodies()])
         check_same(request.model, self._reference.session, self._feeds)
@@ -82,8 +84,7 @@ class _Search:
 
     def run(self) -> Outcome:
         """Tries every recipe and proves the chosen one."""
-        layers = Layers.of(onnx.load(str(self._folded)))
-        tried = [self._float32(), *(self._try(number, layers) for number in range(len(RECIPES)))]
+        tried = [self._float32(), *map(self._try, RECIPES)]
         report = Report(
             model=self._request.description.name,
             metric=self._judge.metric,
@@ -109,19 +110,17 @@ class _Search:
             float_products=found.float,
         )
 
-    def _try(self, number: int, layers: Layers) -> Candidate:
-        recipe = RECIPES[number]
-        self._progress.stage(f"{number + 1} of {len(RECIPES)}: {recipe.name}")
-        reason = why_not(recipe, layers)
+    def _try(self, recipe: Recipe) -> Candidate:
+        reason = self._objections[recipe]
         if reason is not None:
-            self._progress.advance(len(self._bodies))
             return Candidate(recipe.name, Verdict.NOT_APPLICABLE, reason)
+        self._progress.stage(f"{self._recipes.index(recipe) + 1} of {len(self._recipes)}: {recipe.name}")
         try:
             model = self._workshop.path(recipe.name)
             quantize(recipe, self._folded, model, self._calibration)
             return self._measure(recipe, model)
-        except (BuildError, BundleError) as error:
-            self._progress.advance(len(self._bodies))
+        except (BuildError, BundleError, BadRecordError) as error:
+            self._progress.advance(len(self._bodies))  # raised before a record was scored
             return Candidate(recipe.name, Verdict.REJECTED, str(error))
 
     def _measure(self, recipe: Recipe, model: Path) -> Candidate:
@@ -153,23 +152,27 @@ class _Search:
 
     def _proved(self, report: Report, chosen: Candidate) -> Outcome:
         self._progress.stage(f"proving {chosen.recipe}")
-        alone, shared = (self._workshop.open_int8(chosen.recipe, rows) for rows in (1, ROWS))
         sample = _spread(self._bodies, _PROOF_RECORDS)
+        rows = self._rows(chosen.recipe, sample)
         folder = self._workshop.path(chosen.recipe).parent
-        return Outcome(
-            report=report,
-            model=(folder / MODEL).read_bytes(),
-            rows=prove_rows(alone, shared, sample),
+        decision = Decision(
+            variant=chosen_variant(report, chosen),
+            rows_per_run=rows.rows_per_run,
+            rows_reason=rows.sentence,
             budget=measure_budget(folder, sample),
-            vectors=b"".join(_lines(_spread(self._bodies, _VECTORS))),
+            vectors=_spread(self._bodies, _VECTORS),
         )
+        return Outcome(report, decision, (folder / MODEL).read_bytes())
+
+    def _rows(self, recipe: str, bodies: Bodies) -> RowsProof:
+        try:
+            shared = self._workshop.open_int8(recipe, ROWS)
+        except BundleError as error:
+            return RowsProof(1, str(error))
+        return prove_rows(self._workshop.open_int8(recipe), shared, bodies)
 
 
 def _spread(bodies: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     """*count* bodies, evenly spaced, or all when there are fewer."""
     used = min(count, len(bodies))
     return [bodies[index * len(bodies) // used] for index in range(used)]
-
-
-def _lines(bodies: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
-    return (orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in bodies)

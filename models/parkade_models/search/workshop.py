@@ -12,7 +12,7 @@ from parkade_models.bundle import load_bundle
 from parkade_models.errors import BadRecordError, BuildError
 from parkade_models.recipes import Feeds
 from parkade_models.search.evaluation import DataError
-from parkade_models.search.output import MODEL, complete, variant_of
+from parkade_models.search.output import MODEL, complete, plain_variant
 from parkade_models.session import Session
 from parkade_models.tasks import open_task
 from parkade_models.tasks.task import Task
@@ -40,7 +40,7 @@ class Workshop:
         """The model that was written there, loaded. Raises BundleError when it cannot be."""
         folder = self.path(recipe).parent
         description = self._description.model_copy(update={"rowsPerRun": rows})
-        complete(description, self._source, folder, variant_of("INT8", MODEL, recipe))
+        complete(description, self._source, folder, plain_variant("INT8", MODEL, recipe))
         return open_task(load_bundle(folder))
 
     def open_float32(self, model: Path) -> Task:
@@ -49,7 +49,7 @@ class Workshop:
         folder.mkdir()
         shutil.copyfile(model, folder / model.name)
         description = self._description.model_copy(update={"rowsPerRun": 1})
-        complete(description, self._source, folder, variant_of("FP32", model.name, "folded"))
+        complete(description, self._source, folder, plain_variant("FP32", model.name, "folded"))
         return open_task(load_bundle(folder, "FP32"))
 
 

@@ -1,0 +1,175 @@
+"""A search takes the fastest recipe that keeps the gate, or refuses the model and says why."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from parkade_models.bundle import load_bundle
+from parkade_models.errors import BuildError, BundleError
+from parkade_models.reproducibility import reproducibility_class
+from parkade_models.search.evaluation import DataError, Example
+from parkade_models.search.output import Outcome, write_bundle
+from parkade_models.search.report import Verdict
+from parkade_models.search.request import Request
+from parkade_models.search.run import search
+from parkade_models.tasks import open_task
+from support.searches import classifier_request, description, packed, rows
+
+
+class Heard:
+    """Progress, remembered."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.done = 0
+        self.stages: list[str] = []
+
+    def begin(self, steps: int) -> None:
+        """Remembers the sum."""
+        self.steps = steps
+
+    def stage(self, sentence: str) -> None:
+        """Remembers the sentence."""
+        self.stages.append(sentence)
+
+    def advance(self, steps: int) -> None:
+        """Adds up."""
+        self.done += steps
+
+
+@pytest.fixture(scope="module")
+def heard() -> Heard:
+    """The progress of the good search."""
+    return Heard()
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory: pytest.TempPathFactory) -> Request:
+    """A model that quantizes well."""
+    return classifier_request(tmp_path_factory.mktemp("good"))
+
+
+@pytest.fixture(scope="module")
+def outcome(request_: Request, heard: Heard) -> Outcome:
+    """What was found for it."""
+    return search(request_, heard)
+
+
+def test_fastest_that_keeps_the_gate_is_taken(outcome: Outcome) -> None:
+    """A model that quantizes well is taken in INT8, smaller and faster, and no faster candidate passed."""
+    report, chosen = outcome.report, outcome.report.chosen
+    assert chosen is not None
+    assert chosen.speed == max(
+        each.speed or 0 for each in report.candidates if each.verdict in {Verdict.PASSED, Verdict.CHOSEN}
+    )
+    assert (chosen.ratio or 0) >= 0.9
+    assert (chosen.size or 0) < (report.reference.size or 0) / 3
+    assert chosen.integer_products == 2
+    assert (report.metric, report.weaker, report.records, report.calibration) == ("accuracy", False, 60, 8)
+
+
+def test_every_recipe_is_in_the_table(outcome: Outcome) -> None:
+    """Recipes that make no sense for the graph stand in the table with the reason."""
+    skipped = {each.recipe: each.reason for each in outcome.report.candidates if each.metric is None}
+    assert skipped["static MinMax, Conv"] == "the graph has no Conv"
+    assert skipped["dynamic, all operators"] == "the same as dynamic, MatMul"
+    assert all(
+        each.verdict is Verdict.NOT_APPLICABLE for each in outcome.report.candidates if each.metric is None
+    )
+
+
+@pytest.mark.usefixtures("outcome")
+def test_progress_ends_where_it_said(heard: Heard) -> None:
+    """The steps that were announced are done at the end, and each candidate was named."""
+    assert heard.done == heard.steps == 60 * 8
+    assert heard.stages[0] == "float32, folded"
+    assert heard.stages[1] == "1 of 7: dynamic, MatMul"
+    assert heard.stages[-1].startswith("proving ")
+
+
+def test_bundle_is_what_was_searched(request_: Request, outcome: Outcome, tmp_path: Path) -> None:
+    """The bundle holds the chosen model with its quality, speed, budget and vectors, loads and answers."""
+    digest = write_bundle(request_.description, request_.folder, outcome, tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    chosen, quality, budget = outcome.report.chosen, bundle.variant.quality, bundle.manifest.budget
+    assert bundle.digest == digest
+    assert chosen is not None
+    assert quality is not None
+    assert budget is not None
+    assert (bundle.variant.recipe, bundle.variant.speed) == (chosen.recipe, chosen.speed)
+    assert (quality.metric, quality.value, quality.records, quality.gate) == (
+        "accuracy",
+        chosen.metric,
+        60,
+        0.9,
+    )
+    assert 20 << 20 < budget.memoryBytes < 1 << 30
+    assert 0 < budget.secondsPerRecord < 1
+    task = open_task(bundle)
+    assert len(reproducibility_class(bundle, task)) == 16
+    assert isinstance(task.answers([{"input": packed(rows(1)[0])}])[0], dict)
+
+
+def test_rows_that_change_each_other_run_alone(outcome: Outcome) -> None:
+    """Dynamic quantization takes one range for all rows of a run, so records may not share one."""
+    assert outcome.decision is not None
+    if outcome.decision.variant.recipe.startswith("dynamic"):
+        assert outcome.decision.rows_per_run == 1
+        assert "change each other's bytes" in outcome.decision.rows_reason
+
+
+def test_model_that_no_recipe_keeps_is_refused(tmp_path: Path) -> None:
+    """An input of another magnitude leaves INT8 no resolution: nothing is chosen, nothing is written."""
+    request = classifier_request(tmp_path, outlier=30_000.0)
+    outcome = search(request)
+    assert outcome.report.chosen is None
+    assert "no recipe keeps 90.00% of float32's accuracy" in (outcome.report.refusal or "")
+    reasons = [each.reason or "" for each in outcome.report.candidates if each.verdict is Verdict.REJECTED]
+    assert len(reasons) == 7
+    assert all("of float32's metric" in reason for reason in reasons)
+    with pytest.raises(BuildError, match="classifier is refused: no recipe keeps"):
+        write_bundle(request.description, tmp_path, outcome, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def _changed(request: Request, **fields: object) -> Request:
+    return Request(**{name: getattr(request, name) for name in request.__slots__} | fields)  # type: ignore[arg-type]
+
+
+def test_licence_that_the_model_contradicts_is_refused(request_: Request, tmp_path: Path) -> None:
+    """The model's own metadata wins over what somebody stated: both are named."""
+    model = onnx.load(str(request_.model))
+    onnx.helper.set_model_props(model, {"license": "AGPL-3.0 License (https://ultralytics.com/license)"})
+    onnx.save(model, str(tmp_path / "agpl.onnx"))
+    with pytest.raises(BuildError, match=r"says licence 'MIT', the model's own metadata says 'AGPL-3\.0"):
+        search(_changed(request_, model=tmp_path / "agpl.onnx"))
+
+
+def test_shared_calibration_data_is_refused(request_: Request) -> None:
+    """Data that calibrates and judges would say nothing."""
+    with pytest.raises(DataError, match="is in the evaluation data too"):
+        search(_changed(request_, calibration=request_.evaluation[:1]))
+
+
+def test_data_that_float32_cannot_answer_is_named(request_: Request) -> None:
+    """A record that no model could answer is a fault of the data, not of INT8."""
+    broken = [*request_.evaluation[:2], Example("AAAA", label="1")]
+    with pytest.raises(DataError, match="example 3 cannot be answered by the float32 model either"):
+        search(_changed(request_, evaluation=broken))
+
+
+def test_labels_that_float32_never_gives_are_refused(request_: Request) -> None:
+    """A metric of zero in float32 can judge nothing."""
+    wrong = [Example(example.input, label="cat") for example in request_.evaluation]
+    with pytest.raises(DataError, match=r"float32 itself has accuracy 0\.0"):
+        search(_changed(request_, evaluation=wrong))
+
+
+def test_description_that_does_not_fit_is_refused(request_: Request) -> None:
+    """A description of other tensors is refused before anything is quantized."""
+    other = description(
+        input={"kind": "tensor", "tensors": [{"name": "z", "datatype": "FP32", "shape": [1]}]}
+    )
+    with pytest.raises(BundleError, match="z"):
+        search(_changed(request_, description=other))
