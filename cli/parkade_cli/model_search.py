@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,13 +55,12 @@ def quantize(order: Order, out: Path, picture: Path | None, output: Output) -> b
     """Searches, prints every candidate, and writes the bundle of the best; whether there is one."""
     _check_empty(out)
     request = order.request()
-    logging.disable(logging.WARNING)  # onnxruntime recommends the folding that the search has done
-    with model_view.Bar(Console(stderr=True)) as bar:
+    with _quiet(), model_view.Bar(Console(stderr=True)) as bar:
         outcome = search(request, bar)
     if picture is not None:
         picture.write_bytes(draw(outcome.report))
     digest = None
-    if outcome.model is not None:
+    if outcome.report.chosen is not None:
         digest = write_bundle(request.description, request.folder, outcome, out)
     if output is Output.JSON:
         print(json.dumps(outcome.report.as_json() | {"digest": digest}))
@@ -75,6 +76,16 @@ def _show_outcome(outcome: Outcome, out: Path, digest: str | None) -> None:
         console.print(f"Refused: {outcome.report.refusal}")
     else:
         console.print(f"Wrote {out}: {digest}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides that the quantizer recommends a folding which the search has done."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _examples(path: Path) -> list[Example]:

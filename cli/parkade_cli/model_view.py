@@ -1,10 +1,11 @@
 """Models as people read them: an ONNX file, a search under way, and the table of its candidates."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -13,12 +14,14 @@ from parkade_models.inspection import Inspection
 from parkade_models.search.report import Candidate, Report, Verdict
 from parkade_models.session import TensorSpec
 
+_WIDTH = 120  # of tables in files and pipes
 _STYLES = {Verdict.CHOSEN: "bold green", Verdict.REJECTED: "red", Verdict.NOT_APPLICABLE: "dim"}
 
 
 def console() -> Console:
     """Prints whole lines: what people copy is never cut, and brackets mean nothing."""
-    return Console(soft_wrap=True, markup=False, highlight=False)
+    width = None if sys.stdout.isatty() else _WIDTH
+    return Console(soft_wrap=True, markup=False, highlight=False, width=width)
 
 
 class Bar:
@@ -96,8 +99,8 @@ def bundle(manifest: Mapping[str, Any], digest: str) -> Table:
     )
 
 
-def candidates(report: Report) -> Table:
-    """Every candidate of a search, in the order in which they were tried."""
+def candidates(report: Report) -> Group:
+    """Every candidate of a search in the order in which they were tried, and why some are not taken."""
     weaker = ", a weaker measure than labels" if report.weaker else ""
     title = (
         f"{report.model}: {report.metric}{weaker} over {report.records} examples,"
@@ -107,7 +110,8 @@ def candidates(report: Report) -> Table:
     table = Table(*columns, title=title, title_justify="left")
     for each in report.candidates:
         table.add_row(*map(Text, _cells(each)), style=_STYLES.get(each.verdict, ""))
-    return table
+    reasons = (Text(f"{each.recipe}: {each.reason}") for each in report.candidates if each.reason)
+    return Group(table, *reasons)
 
 
 def _cells(each: Candidate) -> Iterable[str]:
@@ -118,7 +122,7 @@ def _cells(each: Candidate) -> Iterable[str]:
     yield _figure(None if each.size is None else each.size / 1e6, "{:.2f}")
     products = (each.integer_products or 0) + (each.float_products or 0)
     yield _figure(each.integer_products, f"{{}} of {products}")
-    yield each.verdict + (f": {each.reason}" if each.reason else "")
+    yield each.verdict
 
 
 def _figure(value: float | None, form: str) -> str:
