@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from parkade_models.magika import BLOCK
 from parkade_models.search.evaluation import Example
 
 _Item = TypeVar("_Item")
 _EACH: Final = 30
 _SHORTEST: Final = 512  # bytes; shorter texts are often no example of their kind
-_BLOCK: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class KnownFile:
     def content(self) -> bytes:
         """Its bytes; of a long file only the first and the last block, which give magika's row of the whole."""
         with self.path.open("rb") as file:
-            first = file.read(_BLOCK)
-            if self.path.stat().st_size <= 2 * _BLOCK:
+            first = file.read(BLOCK)
+            if self.path.stat().st_size <= 2 * BLOCK:
                 return first + file.read()
-            file.seek(-_BLOCK, 2)
+            file.seek(-BLOCK, 2)
             return first + file.read()
 
 

@@ -17,7 +17,7 @@ _TOOLS: Final = ("onnx", "onnxruntime")
 
 
 def source_digest(*steps: str) -> str:
-    """Short hex digest of all that a build depends on: locked packages, *steps* (modules of ours) and the tools.
+    """Short hex digest of all that a build depends on: locked packages, *steps* (files beside this one) and the tools.
 
     Raises FileNotFoundError outside a clone of the repository.
     """

@@ -1,5 +1,5 @@
 """Fixtures of the unit tests."""
 
-from support.bundles import embedding_task, int8_bundle
+from support.bundles import digits_bundle, embedding_task, int8_bundle, magika_bundle
 
-__all__ = ["embedding_task", "int8_bundle"]
+__all__ = ["digits_bundle", "embedding_task", "int8_bundle", "magika_bundle"]

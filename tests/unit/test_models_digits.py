@@ -1,0 +1,77 @@
+"""Images end to end: the CNN that is trained here reads real handwritten digits, alone and in a vehicle's sidecar."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from parkade_api.proto.vehicle.v1 import vehicle_pb2_grpc
+from parkade_models import digits
+from parkade_models.batch_input import accuracy, batch_lines
+from parkade_models.bundle import Bundle
+from parkade_models.digits_data import Split, load
+from parkade_models.tasks import open_task
+from parkade_models.tasks.task import Task
+from support.bundles import cached
+from support.sidecars import serving_sidecar
+
+pytestmark = pytest.mark.long(20)
+
+RIGHT = 0.97
+GATE = 0.99  # of float32's accuracy
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    """All digits."""
+    return load()
+
+
+def read(task: Task, split: Split) -> float:
+    """The share of held-out digits that the task reads rightly."""
+    wanted = [digit.label for digit in split.held_out]
+    answers = task.answers([body for digit in split.held_out for body in digit.example().bodies()])
+    found = [answer["data"][0]["label"] for answer in answers if isinstance(answer, dict)]
+    assert len(found) == len(wanted)
+    return sum(map(str.__eq__, found, wanted)) / len(wanted)
+
+
+def test_held_out_digits_are_read(digits_bundle: Bundle, split: Split) -> None:
+    """INT8 reads at least 97 % of 599 images that training never saw, and keeps 99 % of float32's share."""
+    int8 = read(open_task(digits_bundle), split)
+    float32 = read(open_task(cached(digits.NAME, digits.build, "FP32")), split)
+    assert int8 >= RIGHT
+    assert int8 >= GATE * float32
+
+
+def test_no_digit_is_in_two_parts(split: Split) -> None:
+    """What a model is trained and calibrated on is not what it is judged by."""
+    parts = [split.train, split.calibration, split.held_out]
+    assert [len(part) for part in parts] == [1048, 150, 599]
+    images = [{digit.png for digit in part} for part in parts]
+    assert not images[2] & (images[0] | images[1])
+    assert not images[0] & images[1]
+
+
+def test_training_again_gives_the_same_bundle(digits_bundle: Bundle, tmp_path: Path) -> None:
+    """The same packages on the same kind of CPU give the same bytes."""
+    assert digits.build(tmp_path / "again") == digits_bundle.digest
+
+
+async def test_a_shard_of_images_is_read_in_a_sidecar(digits_bundle: Bundle, split: Split) -> None:
+    """A sidecar process answers a shard of images as well, and by the answers' custom_ids that can be counted."""
+    rows = [
+        orjson.loads(line)
+        for line in batch_lines(digits.DESCRIPTION, [digit.example() for digit in split.held_out[:100]])
+    ]
+    async with serving_sidecar(digits_bundle, lanes=2) as sidecar:
+        request = sidecar.write_shard("digits", [row["body"] for row in rows])
+        run = vehicle_pb2_grpc.ShardsStub(sidecar.channel).Run(request)
+        outcome = [progress async for progress in run][-1].outcome
+        output = (sidecar.folder / request.result_name).read_bytes()
+    assert (outcome.succeeded, outcome.failed) == (100, 0)
+    lines = [orjson.loads(line) for line in output.splitlines()]
+    named = [
+        orjson.dumps(line | {"custom_id": row["custom_id"]}) for line, row in zip(lines, rows, strict=True)
+    ]
+    assert accuracy(b"\n".join(named)) >= RIGHT
