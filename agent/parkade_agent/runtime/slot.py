@@ -82,6 +82,7 @@ class Slot:
         self._on_change = on_change
         self.folder = vehicle.slots / assignment.pod_uid
         self._work = self.folder / "work"
+        self._empty = self._work / "empty"
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._ended: Ending | None = None
         self.has_ended = asyncio.Event()
@@ -132,7 +133,7 @@ class Slot:
     async def _live(self) -> None:
         """Runs both programs; returns never, raises BundleRefused."""
         bundle = await self._vehicle.bundles.get(self.assignment.batch_uid, self.assignment.bundle_digest)
-        self._work.mkdir(parents=True, exist_ok=True)
+        self._empty.mkdir(parents=True, exist_ok=True)
         agent_socket, sidecar_socket = self._vehicle.sockets / "a", self._vehicle.sockets / "s"
         agent_socket.unlink(missing_ok=True)
         sidecar = _program(
@@ -185,7 +186,8 @@ class Slot:
         with output.inlet() as inlet:
             limits = self._vehicle.limits
             cpu_seconds = limits.load_cpu_seconds if container is self._sidecar else 0
-            return ProcessGroup(arguments, self._work, inlet, limits.memory_bytes, cpu_seconds)
+            # onnxruntime looks in the working folder for whatever a model says is outside of its own file.
+            return ProcessGroup(arguments, self._empty, inlet, limits.memory_bytes, cpu_seconds)
 
     async def _watched(self, container: Container, group: ProcessGroup) -> int:
         self._groups[container.name] = group

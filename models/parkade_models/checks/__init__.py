@@ -25,11 +25,8 @@ def check_model(
     leaves open. What asks for more than *most_bytes* is refused.
     """
     model = _parsed(raw)
-    try:
-        check_structure(model)
-        return check_memory(model, sizes, most_bytes)
-    except UnicodeDecodeError:
-        raise ModelRefusedError("a name in the file is not UTF-8") from None
+    check_structure(model)
+    return check_memory(model, sizes, most_bytes)
 
 
 def _parsed(raw: bytes) -> Any:

@@ -11,10 +11,11 @@ from typing import Any, Final
 import onnx
 from onnx import shape_inference
 
-from parkade_models.checks.tensors import WIDTHS
+from parkade_models.checks.tensors import MOST_DIMENSIONS, WIDTHS
 from parkade_models.errors import ModelRefusedError
 
 _SMALL_ELEMENTS: Final = 1024  # constants of this size can be shapes, which the inference must read
+_INTEGERS: Final = frozenset((onnx.TensorProto.INT32, onnx.TensorProto.INT64))
 _GROWING: Final = frozenset(
     ("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
 )
@@ -52,10 +53,39 @@ def _inferred(model: Any, sizes: Mapping[str, Sequence[int]]) -> Any:
                 onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
             )
     try:
-        return shape_inference.infer_shapes(slim, check_type=True, strict_mode=True, data_prop=True)
+        propagate = _is_safe_to_propagate(slim.graph)
+        return shape_inference.infer_shapes(slim, check_type=True, strict_mode=True, data_prop=propagate)
     except (shape_inference.InferenceError, RuntimeError, ValueError, IndexError) as error:
         sentence = " ".join(str(error).split())[:300]
         raise ModelRefusedError(f"the graph's shapes or types do not fit together: {sentence}") from None
+
+
+def _is_safe_to_propagate(graph: Any) -> bool:
+    """Whether onnx may follow the values of shapes through the graph: it holds them as lists, however long they get.
+
+    Only Range and Concat make a list longer than those that they are given.
+    """
+    lengths = {
+        tensor.name: math.prod(tensor.dims) for tensor in graph.initializer if tensor.data_type in _INTEGERS
+    }
+    for node in graph.node:
+        given = [lengths.get(name, 0) for name in node.input]
+        length = sum(given) if node.op_type == "Concat" else max((*given, _own_values(node)))
+        if length > _SMALL_ELEMENTS or node.op_type == "Range":
+            return False
+        lengths.update(dict.fromkeys(node.output, length))
+    return True
+
+
+def _own_values(node: Any) -> int:
+    """How many numbers a node has that are not given to it: a Shape's dimensions, or a Constant's values."""
+    if node.op_type == "Shape":
+        return MOST_DIMENSIONS
+    lengths = [len(attribute.ints) for attribute in node.attribute if attribute.name == "value_ints"]
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in _INTEGERS:
+            lengths.append(math.prod(attribute.t.dims))
+    return max(lengths, default=0)
 
 
 def _sized(port: Any, shape: Sequence[int]) -> Any:

@@ -164,7 +164,9 @@ def _once(names: list[str]) -> set[str]:
     return unique
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str | bytes) -> None:
+    if isinstance(name, bytes):
+        raise ModelRefusedError(f"the tensor's name {name[:60]!r} is not UTF-8")
     if not 0 < len(name) <= LONGEST_NAME:
         raise ModelRefusedError(f"a tensor's name has {len(name)} characters; 1 to {LONGEST_NAME} are taken")
 
