@@ -57,11 +57,14 @@ def outcome(request_: Request, heard: Heard) -> Outcome:
 
 
 def test_fastest_that_keeps_the_gate_is_taken(outcome: Outcome) -> None:
-    """A model that quantizes well is taken in INT8, smaller and faster, and no faster candidate passed."""
+    """A model that quantizes well is taken in INT8, smaller and faster; what passed is not measurably faster."""
     report, chosen = outcome.report, outcome.report.chosen
     assert chosen is not None
-    assert chosen.speed == max(
-        each.speed or 0 for each in report.candidates if each.verdict in {Verdict.PASSED, Verdict.CHOSEN}
+    assert chosen.speed is not None
+    assert all(
+        each.speed <= chosen.speed / 0.95
+        for each in report.candidates
+        if each.verdict is Verdict.PASSED and each.speed
     )
     assert (chosen.ratio or 0) >= 0.9
     assert (chosen.size or 0) < (report.reference.size or 0) / 3

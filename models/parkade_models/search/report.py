@@ -9,6 +9,9 @@ from typing import Any, Final
 SLOWEST: Final = 1.05
 """Times float32's speed: what gains less is not worth a second file."""
 
+NOISE: Final = 0.05
+"""Share by which two measurements of one graph's speed differ on a busy machine."""
+
 
 class Verdict(StrEnum):
     """What became of a candidate."""
@@ -106,10 +109,15 @@ def _objection(candidate: Candidate, gate: float) -> str | None:
 
 
 def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """The same candidates with the fastest that passed marked as chosen; the first of equals."""
+    """The same candidates with the fastest that passed marked as chosen.
+
+    Of those whose speed is the same as far as can be measured the smallest file wins, then the best metric.
+    """
     passed = [each for each in candidates if each.verdict is Verdict.PASSED]
     if not passed:
         return tuple(candidates)
-    fastest = max(passed, key=lambda each: each.speed or 0.0)
-    chosen = dataclasses.replace(fastest, verdict=Verdict.CHOSEN)
-    return tuple(chosen if each is fastest else each for each in candidates)
+    fastest = max(each.speed or 0.0 for each in passed)
+    level = [each for each in passed if (each.speed or 0.0) >= fastest * (1 - NOISE)]
+    best = min(level, key=lambda each: (each.size or 0, -(each.metric or 0.0)))
+    chosen = dataclasses.replace(best, verdict=Verdict.CHOSEN)
+    return tuple(chosen if each is best else each for each in candidates)
