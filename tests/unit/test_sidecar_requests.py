@@ -1,29 +1,34 @@
 """Requests of every kind against one sidecar: every datatype both ways, and a corpus of malformed ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import resource
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+import pytest_asyncio
+from onnx import TensorProto, helper
 
-from parkade_agent.sidecar.limits import message_limit
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_models.session import TensorSpec
 from support.inference import NAME, SPECS, TYPED_SPECS, echo_bundle, raw_request, typed_request
 from support.malformed import Malformed, malformed_requests
+from support.models import graph, write_bundle
 from support.sidecars import Sidecar, serving_sidecar
 
 _METHOD = "/inference.GRPCInferenceService/ModelInfer"
-_MIB = 1 << 20
 
 
-@pytest.fixture
-async def sidecar(tmp_path: Path) -> AsyncIterator[Sidecar]:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sidecar(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sidecar]:
     """A sidecar that gives back a tensor of every datatype."""
-    async with serving_sidecar(echo_bundle(tmp_path, SPECS)) as serving:
+    async with serving_sidecar(echo_bundle(tmp_path_factory.mktemp("bundle"), SPECS)) as serving:
         yield serving
 
 
@@ -98,21 +103,26 @@ async def test_calls_at_the_same_time_get_their_own_answers(sidecar: Sidecar) ->
     await asyncio.gather(*map(ask, range(50)))
 
 
-@pytest.mark.parametrize(
-    ("specs", "limit"),
-    [
-        ([], 4 * _MIB),
-        ([TensorSpec("ids", "INT64", (1, -1))], 4 * _MIB),
-        ([TensorSpec("text", "BYTES", (-1,))], 64 * _MIB),
-        ([TensorSpec("text", "BYTES", (-1,)), TensorSpec("photo", "BYTES", (-1,))], 128 * _MIB),
-        ([TensorSpec("image", "FP32", (-1, 3, 224, 224))], 64 * 3 * 224 * 224 * 4),
-        ([TensorSpec("image", "UINT8", (-1, 3, 224, 224))], 64 * 3 * 224 * 224),
-        ([TensorSpec("image", "FP32", (-1, 3, -1, -1))], 256 * _MIB),
-        ([TensorSpec("scan", "FP32", (1, 100, 1024, 1024))], 400 * _MIB),
-        ([TensorSpec("scan", "FP64", (1, 4096, 1024, 1024))], (1 << 31) - 1 - (64 << 10)),
-        ([TensorSpec("nothing", "FP32", (-1, 0))], 4 * _MIB),
-    ],
-)
-def test_message_limit_fits_the_model(specs: Sequence[TensorSpec], limit: int) -> None:
-    """Sixty-four rows fit, gRPC's usual 4 MiB at least and 256 MiB at most, and always a row of fixed size."""
-    assert message_limit(specs) == limit + (64 << 10)
+async def test_too_little_memory_is_said(tmp_path: Path) -> None:
+    """A run that needs a terabyte is RESOURCE_EXHAUSTED, and the sidecar serves on."""
+    async with serving_sidecar(write_bundle(tmp_path, _outer_product())) as sidecar:
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_DATA, (2 << 30, 2 << 30))
+        stub = oip_grpc.GRPCInferenceServiceStub(sidecar.channel)
+        with pytest.raises(grpc.aio.AioRpcError, match="needs more memory than there is") as caught:
+            await stub.ModelInfer(_factors(1 << 19))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert list((await stub.ModelInfer(_factors(2))).outputs[0].shape) == [2, 2]
+
+
+def _outer_product() -> bytes:
+    """A model whose output is the square of its input's size."""
+    sizes = {"a": ["rows", 1], "b": [1, "columns"], "c": ["rows", "columns"]}
+    a, b, c = (helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items())
+    return graph([helper.make_node("MatMul", ["a", "b"], ["c"])], [a, b], [c])
+
+
+def _factors(size: int) -> oip.ModelInferRequest:
+    request = oip.ModelInferRequest(model_name="small", raw_input_contents=[bytes(4 * size)] * 2)
+    request.inputs.add(name="a", datatype="FP32", shape=[size, 1])
+    request.inputs.add(name="b", datatype="FP32", shape=[1, size])
+    return request

@@ -1,6 +1,7 @@
-"""Tensors of the Open Inference Protocol: every datatype, raw and typed contents mean the same, outputs as asked."""
+"""Tensors of the Open Inference Protocol: every datatype, raw and typed; outputs as asked; the largest request."""
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from parkade_agent.sidecar.datatypes import DATATYPES, to_raw
 from parkade_agent.sidecar.errors import BadTensorError
+from parkade_agent.sidecar.limits import message_limit
 from parkade_agent.sidecar.tensors import read_inputs, wanted_outputs, write_outputs
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_models.session import TensorSpec
@@ -18,6 +20,7 @@ from parkade_models.session import TensorSpec
 TYPED = sorted(name for name, datatype in DATATYPES.items() if datatype.contents)
 TEXT = TensorSpec("text", "BYTES", (-1,))
 VECTOR = TensorSpec("vector", "FP32", (-1, 3))
+_MIB = 1 << 20
 HALF = TensorSpec("half", "FP16", (-1, 3))
 
 
@@ -111,3 +114,23 @@ def test_wrong_outputs_are_named(asked: list[str], sentence: str) -> None:
         request.outputs.add(name=name)
     with pytest.raises(BadTensorError, match=sentence):
         wanted_outputs(request, [VECTOR, HALF])
+
+
+@pytest.mark.parametrize(
+    ("specs", "limit"),
+    [
+        ([], 4 * _MIB),
+        ([TensorSpec("ids", "INT64", (1, -1))], 4 * _MIB),
+        ([TensorSpec("text", "BYTES", (-1,))], 64 * _MIB),
+        ([TensorSpec("text", "BYTES", (-1,)), TensorSpec("photo", "BYTES", (-1,))], 128 * _MIB),
+        ([TensorSpec("image", "FP32", (-1, 3, 224, 224))], 64 * 3 * 224 * 224 * 4),
+        ([TensorSpec("image", "UINT8", (-1, 3, 224, 224))], 64 * 3 * 224 * 224),
+        ([TensorSpec("image", "FP32", (-1, 3, -1, -1))], 256 * _MIB),
+        ([TensorSpec("scan", "FP32", (1, 100, 1024, 1024))], 400 * _MIB),
+        ([TensorSpec("scan", "FP64", (1, 4096, 1024, 1024))], (1 << 31) - 1 - (64 << 10)),
+        ([TensorSpec("nothing", "FP32", (-1, 0))], 4 * _MIB),
+    ],
+)
+def test_message_limit_fits_the_model(specs: Sequence[TensorSpec], limit: int) -> None:
+    """Sixty-four rows fit, gRPC's usual 4 MiB at least and 256 MiB at most, and always a row of fixed size."""
+    assert message_limit(specs) == limit + (64 << 10)
