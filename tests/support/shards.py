@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from parkade_agent.sidecar.checkpoint import Checkpoint
+from parkade_agent.sidecar.checkpoint import FILE_NAME, Checkpoint, decode
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.shard import Record, Result, ShardRun
@@ -19,6 +19,7 @@ from support.models import echo, graph, write_bundle
 from support.sidecars import INPUT_DIGEST
 
 KEY: Final = bytes(32)
+MOST_RECORDS: Final = 10_000
 ROUNDS: Final = "rounds"
 
 
@@ -73,6 +74,15 @@ def shard_run(task: TensorTask, records: Sequence[Record], folder: Path) -> tupl
     """A run of these records that goes on from the checkpoint in *folder*."""
     checkpoint = Checkpoint(SlotFolder(folder), KEY, len(records))
     return ShardRun(task, records, INPUT_DIGEST, checkpoint), checkpoint
+
+
+def records_done(folder: Path) -> int:
+    """How many records of the shard under way have their line in the slot's *folder*; none when it has a result."""
+    try:
+        content = (folder / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return 0
+    return len(decode(content, content[: len(KEY)], MOST_RECORDS)[0])
 
 
 async def run_shard(lanes: Lanes, run: ShardRun) -> Result:

@@ -19,7 +19,7 @@ from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.shard import ShardRun
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
 from parkade_models.bundle import Bundle
-from support.shards import echo_records, echo_task, shard_run
+from support.shards import echo_records, echo_task, records_done, shard_run
 from support.sidecars import Sidecar, serving_in, serving_sidecar
 
 KEY = shard_key("ff", "sha256:00", "sha256:11")
@@ -174,14 +174,9 @@ async def _begun(sidecar: Sidecar, request: vehicle_pb2.RunRequest) -> Any:
     """The call of a shard of which some records are done and most are not."""
     call = vehicle_pb2_grpc.ShardsStub(sidecar.channel).Run(request)
     await call.read()
-    while len(_kept(sidecar)) < MANY:  # noqa: ASYNC110 - another process does it
+    while records_done(sidecar.folder) < MANY:  # noqa: ASYNC110 - another process does it
         await asyncio.sleep(0.001)
     return call
-
-
-def _kept(sidecar: Sidecar) -> dict[int, Row]:
-    content = (sidecar.folder / FILE_NAME).read_bytes()
-    return decode(content, content[: len(KEY)], len(TEXTS))[0]
 
 
 async def _progress(sidecar: Sidecar, request: vehicle_pb2.RunRequest) -> list[vehicle_pb2.RunProgress]:
