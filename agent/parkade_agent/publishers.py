@@ -15,6 +15,7 @@ from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.process import ProcessGroup
 
 MOST_KEY_BYTES: Final = 16 * 1024
+_CPU_SECONDS: Final = 120  # many times what the largest bundle takes to hash
 _SENTENCE_BYTES: Final = 1024
 _REFUSED: Final = 3  # parkade_models.signing.EXIT_REFUSED; importing it here would cost the agent 60 MB
 _log = structlog.get_logger()
@@ -61,7 +62,7 @@ class Publishers:
         self._verified.add((bundle.name, fingerprint))
 
     async def _run(self, command: list[str], folder: Path, output: BinaryIO) -> int:
-        group = ProcessGroup(command, folder, output.fileno())
+        group = ProcessGroup(command, folder, output.fileno(), cpu_seconds=_CPU_SECONDS)
         self._brake.add(group)
         try:
             return await group.wait()

@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import os
 import re
-import resource
 import stat
 import sys
 from collections.abc import Iterable
@@ -26,7 +25,6 @@ from parkade_models.bundle import load_bundle
 from parkade_models.errors import SignatureError
 
 EXIT_REFUSED: Final = 3
-_CPU_SECONDS: Final = 300  # two gigabytes a second is what hashing reaches, and a bundle has at most four
 # How model-signing begins its sentences, and where it names a file.
 _OTHER_KEY: Final = "Key mismatch"
 _OTHER_FILES: Final = "Signature mismatch"
@@ -148,7 +146,6 @@ def _sentence(words: str, key: Path) -> str:
 
 def main() -> None:
     """Verifies the bundle named on the command line."""
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     parser = argparse.ArgumentParser(description="Verify a bundle's signature.")
     for name in ("folder", "signature"):
         parser.add_argument(name, type=Path)
