@@ -57,13 +57,11 @@ class ClassificationTask:
 
     def infer(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Labels and probabilities of each element of `input`. Raises BadRecordError naming the element at fault."""
-        contents = [bytes(item) for item in tensors["input"].reshape(-1)]
         found: list[list[tuple[int, float]]] = []
-        for start in range(0, len(contents), self.rows_per_run):
-            for at, top in enumerate(self._classified(contents[start : start + self.rows_per_run]), start):
-                if isinstance(top, BadRecordError):
-                    raise BadRecordError(top.code, f"input[{at}]: {top.message}")
-                found.append(top)
+        for at, top in enumerate(self._classified([bytes(item) for item in tensors["input"].reshape(-1)])):
+            if isinstance(top, BadRecordError):
+                raise BadRecordError(top.code, f"input[{at}]: {top.message}")
+            found.append(top)
         shape = (len(found), self._output.top)
         labels = [self._labels[index].encode() for top in found for index, _ in top]
         chances = [chance for top in found for _, chance in top]
@@ -80,8 +78,11 @@ class ClassificationTask:
         self, contents: Sequence[bytes | BadRecordError]
     ) -> list[list[tuple[int, float]] | BadRecordError]:
         """The likeliest labels of each content, by number, and their probabilities."""
-        rows = one_by_one(self._feeds, contents)
-        return one_by_one(self._top, run_together(self._run, rows))
+        found: list[list[tuple[int, float]] | BadRecordError] = []
+        for start in range(0, len(contents), self.rows_per_run):
+            rows = one_by_one(self._feeds, contents[start : start + self.rows_per_run])
+            found += one_by_one(self._top, run_together(self._run, rows))
+        return found
 
     def _feeds(self, content: bytes) -> Arrays:
         return {self._reader.spec.name: self._reader.row(content)}

@@ -67,10 +67,11 @@ class TensorTask:
         return {"object": "tensors", "data": data, "model": self._name}
 
     def _run_all(self, records: Sequence[Arrays | BadRecordError]) -> list[Arrays | BadRecordError]:
-        shapes = {_shapes(record) for record in records if not isinstance(record, BadRecordError)}
-        if self.rows_per_run > 1 and len(shapes) == 1 and all(shape[0] == 1 for shape in shapes.pop()):
-            return run_together(self._run, records)
-        return one_by_one(self._run_parts, records)
+        if self.rows_per_run == 1 or not _are_alike(records):
+            return one_by_one(self._run_parts, records)
+        starts = range(0, len(records), self.rows_per_run)
+        parts = (run_together(self._run, records[at : at + self.rows_per_run]) for at in starts)
+        return [outputs for part in parts for outputs in part]
 
     def _run_parts(self, feeds: Arrays) -> Arrays:
         return (
@@ -90,8 +91,11 @@ def _outputs(described: TensorOutput | None, graph: tuple[TensorSpec, ...]) -> t
     return (output_of(described.tensor, graph),)
 
 
-def _shapes(feeds: Arrays) -> tuple[tuple[int, ...], ...]:
-    return tuple(array.shape for array in feeds.values())
+def _are_alike(records: Sequence[Arrays | BadRecordError]) -> bool:
+    """All records, but for errors, have one row and the same shapes."""
+    good = [record for record in records if not isinstance(record, BadRecordError)]
+    shapes = {tuple(array.shape for array in record.values()) for record in good}
+    return len(shapes) == 1 and all(shape[0] == 1 for shape in shapes.pop())
 
 
 def _decoded(name: str, array: NDArray[Any]) -> NDArray[Any]:

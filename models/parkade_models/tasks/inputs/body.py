@@ -27,9 +27,9 @@ def content_of(body: Mapping[str, Any], meaning: str) -> bytes:
     """
     text = string_of(body, f"{meaning} in base64")
     if text.startswith(_DATA_URL):
-        head, _, text = text.partition(",")
-        if not head.endswith(_BASE64_MARK):
-            message = "body.input is a data: URL without ;base64, and must have it before its comma."
+        head, comma, text = text.partition(",")
+        if not comma or not head.endswith(_BASE64_MARK):
+            message = "body.input is a data: URL without ;base64 before a comma."
             raise BadRecordError(RecordError.BAD_REQUEST, message)
     try:
         return binascii.a2b_base64(text, strict_mode=True)

@@ -48,7 +48,9 @@ class ImageReader:
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 _check(image)
-                pixels = np.asarray(image.convert(described.mode).resize(size, Image.Resampling.BILINEAR))
+                # Pillow warns when a palette with transparency is converted to anything else.
+                plain = image.convert("RGBA") if image.has_transparency_data else image
+                pixels = np.asarray(plain.convert(described.mode).resize(size, Image.Resampling.BILINEAR))
         except BadRecordError:
             raise
         except Exception as error:  # Pillow's decoders raise half a dozen kinds that share no base class
