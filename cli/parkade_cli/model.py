@@ -107,7 +107,7 @@ def _words() -> Iterator[None]:
             f"{error.name} is missing; these commands need the extra models: pip install 'parkade[models]'"
         )
     except OSError as error:
-        problem = f"{error.filename}: {error.strerror}"
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except (ModelsError, ValueError) as error:
         problem = str(error)
     else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parkade_api.bundle import SIGNATURE_NAME
+from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
 from parkade_models.bundle import Bundle, load_bundle
 from parkade_models.checks import check_model
 from parkade_models.checks.sizes import largest_inputs
@@ -31,14 +32,17 @@ class Step:
 def verify(folder: Path, keys: Sequence[Path], examples: Sequence[Example]) -> Iterator[Step]:
     """The steps in order; after one that is not good no other is taken.
 
-    The signature is looked at when there are public *keys*, quality when there are *examples*.
+    The signature is verified when there are public *keys*, quality is scored when there are *examples*.
     """
     given = _Verification(folder, keys, examples)
-    steps: list[tuple[str, Callable[[], str]]] = [("files", given.files)]
-    if keys:
-        steps.append(("signature", given.signature))
-    steps += [("checks", given.checks), ("load", given.load), ("INT8", given.integers)]
-    steps.append(("vectors", given.vectors))
+    steps: list[tuple[str, Callable[[], str]]] = [
+        ("files", given.files),
+        ("signature", given.signature),
+        ("checks", given.checks),
+        ("load", given.load),
+        ("INT8", given.integers),
+        ("vectors", given.vectors),
+    ]
     if examples:
         steps.append(("quality", given.quality))
     for name, take in steps:
@@ -67,11 +71,17 @@ class _Verification:
         return f"{len(entries)} files, {total / 1e6:.1f} MB, are what bundle.json says; {self._bundle.digest}"
 
     def signature(self) -> str:
-        key = verify_bundle(self._folder, self._folder / SIGNATURE_NAME, self._keys)
+        path = self._folder / SIGNATURE_NAME
+        if not self._keys:
+            return "not verified: no public key was given" if path.exists() else "the bundle is unsigned"
+        key = verify_bundle(self._folder, path, self._keys)
         return f"signed with the key {key.name}"
 
     def checks(self) -> str:
-        taken = check_model(self._model.read_bytes(), largest_inputs(self._bundle.manifest))
+        manifest = self._bundle.manifest
+        asked = manifest.budget.memoryBytes if manifest.budget is not None else 0
+        most_bytes = max(STANDARD_MEMORY_BYTES, asked)
+        taken = check_model(self._model.read_bytes(), largest_inputs(manifest), most_bytes)
         return f"one plain graph; its tensors take at most {taken / 1e6:.1f} MB by their shapes"
 
     def load(self) -> str:

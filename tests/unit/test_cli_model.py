@@ -1,15 +1,19 @@
 """`kubectl parkade model`: from an ONNX file to a signed bundle that is verified, and no's in words."""
 
+import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 from typer.testing import CliRunner
 
 from parkade_cli.__main__ import app
+from parkade_cli.model_view import Bar
 from support.models import echo
 from support.owners import write_owner
 from support.publishers import Publisher, make_publisher
@@ -121,8 +125,20 @@ def test_a_bundle_is_signed_and_verified_step_by_step(owner: Path, publisher: Pu
     refused = run("verify", owner / "bundle", "--key", other.public, "-o", "json")
     steps = json.loads(refused.stdout)["steps"]
     assert refused.exit_code == REFUSED
-    assert [step["is_good"] for step in steps] == [True, False]
+    assert [(step["name"], step["is_good"]) for step in steps] == [("files", True), ("signature", False)]
     assert steps[-1]["sentence"] == "bundle.sig was not made with the key other.pem"
+
+
+def test_a_search_under_way_shows_a_bar_with_the_time_left() -> None:
+    """On a terminal one line that changes; elsewhere a line for each stage."""
+    shown = {True: io.StringIO(), False: io.StringIO()}
+    for is_terminal, file in shown.items():
+        with Bar(Console(file=file, force_terminal=is_terminal, width=100)) as bar:
+            bar.begin(10)
+            bar.stage("1 of 2: dynamic, MatMul")
+            bar.advance(5)
+    assert re.search(r"1 of 2: dynamic, MatMul.*0:00:00.*-:--:--", shown[True].getvalue())
+    assert shown[False].getvalue() == "1 of 2: dynamic, MatMul\n"
 
 
 def test_a_bundle_that_was_touched_is_refused(owner: Path, tmp_path: Path) -> None:
@@ -142,6 +158,7 @@ def test_a_bundle_that_was_touched_is_refused(owner: Path, tmp_path: Path) -> No
         ({"eval.jsonl": '{"query": "a"}\n'}, "error: eval.jsonl, line 1 has the fields ['query']"),
         ({"bundle/old.txt": "x"}, "the folder is not empty; name a new one"),
         ({"eval.jsonl": None}, "eval.jsonl: No such file or directory"),
+        ({"model.onnx": "a letter"}, "model.onnx is no ONNX file"),
     ],
 )
 def test_wrong_files_are_named_in_one_sentence(

@@ -1,9 +1,9 @@
 """The shapes of the largest inputs that a bundle's manifest allows, for dimensions that its graph leaves open."""
 
-from parkade_api.bundle import BundleManifest, BytesInput, ImageInput, TensorInput, TextInput
+from parkade_api.bundle import BundleDescription, BytesInput, ImageInput, TensorInput, TextInput
 
 
-def largest_inputs(manifest: BundleManifest) -> dict[str, tuple[int, ...]]:
+def largest_inputs(manifest: BundleDescription) -> dict[str, tuple[int, ...]]:
     """The shape of each input tensor, by name; -1 where the manifest leaves the size open too."""
     rows, given = manifest.rowsPerRun, manifest.input
     match given:

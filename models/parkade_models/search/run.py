@@ -6,7 +6,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import onnx
+from google.protobuf.message import DecodeError
 
+from parkade_models.checks import check_model
+from parkade_models.checks.sizes import largest_inputs
 from parkade_models.errors import BadRecordError, BuildError, BundleError
 from parkade_models.graph import prepare, products
 from parkade_models.layers import Layers
@@ -48,7 +51,7 @@ def search(request: Request, progress: Progress | None = None) -> Outcome:
     Raises DataError when the data cannot score the model, BuildError when the model cannot be prepared or its own
     metadata contradicts the stated licence, BundleError when model and description do not fit together.
     """
-    check_licence(onnx.load(str(request.model)), request.description.license)
+    check_licence(_loaded(request.model), request.description.license)
     check_disjoint(request.evaluation, request.calibration)
     with TemporaryDirectory(prefix="parkade-search-") as scratch:
         return _Search(request, progress or Quiet(), Path(scratch)).run()
@@ -118,6 +121,7 @@ class _Search:
         try:
             model = self._workshop.path(recipe.name)
             quantize(recipe, self._folded, model, self._calibration)
+            check_model(model.read_bytes(), largest_inputs(self._request.description))
             return self._measure(recipe, model)
         except (BuildError, BundleError, BadRecordError) as error:
             self._progress.advance(len(self._bodies))  # raised before a record was scored
@@ -170,6 +174,13 @@ class _Search:
         except BundleError as error:
             return RowsProof(1, str(error))
         return prove_rows(self._workshop.open_int8(recipe), shared, bodies)
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return onnx.load(str(path))
+    except DecodeError as error:
+        raise BuildError(f"{path.name} is no ONNX file: {error}") from None
 
 
 def _spread(bodies: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
