@@ -1,4 +1,4 @@
-"""A description to start from: what the owner of a bundle must state, guessed from the tensors of an ONNX file."""
+"""A description to start from: what the publisher of a bundle must state, guessed from the tensors of an ONNX file."""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _BYTES: Final = 1024
 
 
 def describe(inspection: Inspection) -> BundleDescription:
-    """A description of that file which a search takes as it is, once its owner has corrected the guesses."""
+    """A description of that file which a search takes as it is, once its publisher has corrected the guesses."""
     given = _input(inspection.inputs)
     tensor = _output(inspection.outputs)
     fields: dict[str, Any] = {"task": "tensor", "endpoint": "/v1/tensors"}

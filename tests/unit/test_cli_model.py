@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from parkade_cli.__main__ import app
 from parkade_cli.model_view import Bar
+from support.float32 import write_float32
 from support.models import echo
-from support.owners import write_owner
 from support.publishers import Publisher, make_publisher
 
 pytestmark = pytest.mark.long(30)
@@ -35,10 +35,10 @@ def good(*arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with model.onnx, a draft of its description, eval.jsonl and the bundle that a search made of it."""
-    folder = tmp_path_factory.mktemp("owner")
-    write_owner(folder)
+    folder = tmp_path_factory.mktemp("searched")
+    write_float32(folder)
     good("inspect", folder / "model.onnx", "--describe", folder / "description.json")
     said = good(
         "quantize",
@@ -66,42 +66,42 @@ def question(folder: Path) -> tuple[object, ...]:
     return (folder / "model.onnx", *description, "--data", folder / "eval.jsonl")
 
 
-def test_an_onnx_file_is_shown_with_what_vehicles_say(owner: Path) -> None:
+def test_an_onnx_file_is_shown_with_what_vehicles_say(searched: Path) -> None:
     """For people a row for each thing, for programs the same as JSON; a draft is never written over a file."""
-    told = good("inspect", owner / "model.onnx")
+    told = good("inspect", searched / "model.onnx")
     assert "vector: FP32 [-1, 1024]" in told
     assert "in float: 2 products" in told
     assert "take it" in told
-    model = json.loads(good("inspect", owner / "model.onnx", "-o", "json"))["model"]
+    model = json.loads(good("inspect", searched / "model.onnx", "-o", "json"))["model"]
     assert model["products"] == {"integer": 0, "float": 2}
-    again = run("inspect", owner / "model.onnx", "--describe", owner / "description.json")
+    again = run("inspect", searched / "model.onnx", "--describe", searched / "description.json")
     assert (again.exit_code, "description.json: File exists" in again.stderr) == (1, True)
 
 
-def test_a_bundle_is_shown_with_its_digest_and_quality(owner: Path) -> None:
+def test_a_bundle_is_shown_with_its_digest_and_quality(searched: Path) -> None:
     """The digest is what a batch names."""
-    digest = (owner / "said.txt").read_text().split()[-1]
-    assert digest in good("inspect", owner / "bundle")
-    shown = json.loads(good("inspect", owner / "bundle", "-o", "json"))
+    digest = (searched / "said.txt").read_text().split()[-1]
+    assert digest in good("inspect", searched / "bundle")
+    shown = json.loads(good("inspect", searched / "bundle", "-o", "json"))
     assert shown["digest"] == digest
     assert shown["manifest"]["variants"][0]["quality"]["metric"] == "accuracy"
     assert shown["model"]["products"]["integer"] > 0
 
 
-def test_a_search_shows_every_candidate_and_draws_them(owner: Path) -> None:
+def test_a_search_shows_every_candidate_and_draws_them(searched: Path) -> None:
     """Each recipe has its row, each that is not taken for a reason its line."""
-    said = (owner / "said.txt").read_text()
+    said = (searched / "said.txt").read_text()
     assert "float32, folded" in said
     assert "chosen" in said
     assert "static Entropy, Conv: the graph has no Conv" in said
-    assert (owner / "p.svg").read_text().startswith("<?xml")
+    assert (searched / "p.svg").read_text().startswith("<?xml")
 
 
-def test_a_model_that_no_recipe_keeps_is_refused_with_the_reason(tmp_path: Path, owner: Path) -> None:
+def test_a_model_that_no_recipe_keeps_is_refused_with_the_reason(tmp_path: Path, searched: Path) -> None:
     """Exit code 3, all candidates, no bundle."""
     (tmp_path / "model.onnx").write_bytes(echo(("vector", 1, ["rows", 1024])))
     good("inspect", tmp_path / "model.onnx", "--describe", tmp_path / "description.json")
-    (tmp_path / "eval.jsonl").write_bytes((owner / "eval.jsonl").read_bytes())
+    (tmp_path / "eval.jsonl").write_bytes((searched / "eval.jsonl").read_bytes())
     lines = (tmp_path / "eval.jsonl").read_text().splitlines()
     unlabelled = [json.dumps({"input": json.loads(line)["input"]}) for line in lines]
     (tmp_path / "eval.jsonl").write_text("\n".join(unlabelled))
@@ -113,16 +113,16 @@ def test_a_model_that_no_recipe_keeps_is_refused_with_the_reason(tmp_path: Path,
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_bundle_is_signed_and_verified_step_by_step(owner: Path, publisher: Publisher) -> None:
+def test_a_bundle_is_signed_and_verified_step_by_step(searched: Path, publisher: Publisher) -> None:
     """Every step is told; the same data gives the quality that the bundle states."""
-    assert "bundle.sig" in good("sign", owner / "bundle", "--key", publisher.private)
-    told = good("verify", owner / "bundle", "--key", publisher.public, "--data", owner / "eval.jsonl")
+    assert "bundle.sig" in good("sign", searched / "bundle", "--key", publisher.private)
+    told = good("verify", searched / "bundle", "--key", publisher.public, "--data", searched / "eval.jsonl")
     assert [line.split()[:2] for line in told.splitlines()] == [
         ["ok", step] for step in ("files", "signature", "checks", "load", "INT8", "vectors", "quality")
     ]
     assert "signed with the key acme.pem" in told
     other = make_publisher(publisher.public.parent, "other")
-    refused = run("verify", owner / "bundle", "--key", other.public, "-o", "json")
+    refused = run("verify", searched / "bundle", "--key", other.public, "-o", "json")
     steps = json.loads(refused.stdout)["steps"]
     assert refused.exit_code == REFUSED
     assert [(step["name"], step["is_good"]) for step in steps] == [("files", True), ("signature", False)]
@@ -141,9 +141,9 @@ def test_a_search_under_way_shows_a_bar_with_the_time_left() -> None:
     assert shown[False].getvalue() == "1 of 2: dynamic, MatMul\n"
 
 
-def test_a_bundle_that_was_touched_is_refused(owner: Path, tmp_path: Path) -> None:
+def test_a_bundle_that_was_touched_is_refused(searched: Path, tmp_path: Path) -> None:
     """The first file that is wrong ends the verification."""
-    for path in (owner / "bundle").iterdir():
+    for path in (searched / "bundle").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "vectors.jsonl").write_text("{}\n")
     refused = run("verify", tmp_path)
@@ -162,12 +162,12 @@ def test_a_bundle_that_was_touched_is_refused(owner: Path, tmp_path: Path) -> No
     ],
 )
 def test_wrong_files_are_named_in_one_sentence(
-    owner: Path, tmp_path: Path, change: dict[str, str | None], sentence: str
+    searched: Path, tmp_path: Path, change: dict[str, str | None], sentence: str
 ) -> None:
     """Exit code 1: the command could not do its work."""
     (tmp_path / "bundle").mkdir()
     for name in ("model.onnx", "description.json", "eval.jsonl"):
-        (tmp_path / name).write_bytes((owner / name).read_bytes())
+        (tmp_path / name).write_bytes((searched / name).read_bytes())
     for name, content in change.items():
         (tmp_path / name).unlink() if content is None else (tmp_path / name).write_text(content)
     failed = run("quantize", *question(tmp_path), "--out", tmp_path / "bundle")

@@ -1,4 +1,4 @@
-"""docs/models.md leads a model's owner from an ONNX file to a signed bundle: its own lines, typed."""
+"""docs/models.md leads from an ONNX file to a signed bundle: its own lines, typed."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.owners import write_owner
+from support.float32 import write_float32
 
 pytestmark = pytest.mark.long(30)
 KUBECTL = '#!/bin/sh\ntest "$1" = parkade && shift && exec "{python}" -m parkade_cli "$@"\n'
@@ -26,7 +26,7 @@ def lines_of(page: Path) -> list[str]:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the keys")
 def test_the_page_leads_to_a_signed_bundle(root: Path, tmp_path: Path) -> None:
     """Every line succeeds, the last one prints the digest that the search has told."""
-    write_owner(tmp_path)
+    write_float32(tmp_path)
     kubectl = tmp_path / "bin" / "kubectl"
     kubectl.parent.mkdir()
     kubectl.write_text(KUBECTL.format(python=sys.executable))

@@ -830,7 +830,7 @@ class BundleFileRef(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     batch_uid: _builtins.str
     name: _builtins.str
-    """bundle.json or a file that it names"""
+    """bundle.json, a file that it names, or bundle.sig, empty when unsigned"""
     def __init__(
         self,
         *,

@@ -1,4 +1,4 @@
-"""The owner of a model: an ONNX file in float32 and data that says how good it is, small enough for a test."""
+"""What a publisher begins with: an ONNX file in float32, and data that says how good it is, small enough for a test."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ _LABELS = 4
 _EXAMPLES = 48
 
 
-def write_owner(folder: Path) -> None:
+def write_float32(folder: Path) -> None:
     """Writes model.onnx, a classifier of vectors, and eval.jsonl, vectors with the labels that float32 gives them."""
     rng = np.random.default_rng(0)
     hidden = (rng.standard_normal((_WIDTH, _WIDTH)) / 32).astype(np.float32)
