@@ -17,11 +17,11 @@ _TOOLS: Final = ("onnx", "onnxruntime")
 
 
 def source_digest(*steps: str) -> str:
-    """Short hex digest of all that a build depends on: locked packages, *steps* (files beside this one) and the tools.
+    """Short hex digest of all that a build depends on: locked packages, *steps* (files of this package) and the tools.
 
     Raises FileNotFoundError outside a clone of the repository.
     """
-    files = (LOCK_FILE, Path(bundle.__file__), *(Path(__file__).with_name(step) for step in steps))
+    files = (LOCK_FILE, Path(bundle.__file__), *(Path(__file__).parent / step for step in steps))
     content = b"".join(path.read_bytes() for path in files)
     tools = " ".join(version(name) for name in _TOOLS)
     return hashlib.sha256(content + tools.encode()).hexdigest()[:16]

@@ -40,7 +40,7 @@ def digits_bundle() -> Bundle:
 def cached(name: str, build: Callable[[Path, Precision], str], precision: Precision = "INT8") -> Bundle:
     """What *build* makes in that precision, built when the cache has none of this package's files and tools."""
     package = Path(sources.__file__).parent
-    files = sorted(path.name for path in package.glob("*.py"))
+    files = sorted(str(path.relative_to(package)) for path in package.rglob("*.py"))
     return _kept(f"{name}-{precision.lower()}-{sources.source_digest(*files)}", build, precision)
 
 

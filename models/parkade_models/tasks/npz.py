@@ -70,10 +70,10 @@ def _refusal(message: str) -> BadRecordError:
 
 
 def _check_names(archive: zipfile.ZipFile, specs: Sequence[TensorSpec]) -> None:
-    found = sorted(name.removesuffix(_SUFFIX) for name in archive.namelist())
-    wanted = sorted(spec.name for spec in specs)
+    found = sorted(archive.namelist())
+    wanted = sorted(spec.name + _SUFFIX for spec in specs)
     if found != wanted:
-        raise _refusal(f"The input holds tensors {found}; the model takes {wanted}.")
+        raise _refusal(f"The input holds the files {found}; for this model they must be {wanted}.")
 
 
 def _read(archive: zipfile.ZipFile, spec: TensorSpec, most: int) -> tuple[NDArray[Any], int]:
