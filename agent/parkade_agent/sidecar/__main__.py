@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from parkade_agent.runtime.last_words import LastWords
+from parkade_agent.sidecar.allocator import keep_freed_memory
 from parkade_agent.sidecar.errors import MemoryLentError
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.inference import InferenceService
@@ -59,6 +60,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (most, most))
     watch_runs(model.task.session, settings.run_cpu_seconds, partial(_stuck, words))
+    keep_freed_memory()
     asyncio.run(_serve(settings, model))
 
 
