@@ -156,8 +156,8 @@ def _deep(_: Path) -> bytes:
 
 @hostile(r"\('Loop'\) is an operator", REFUSED)
 def _loop_in_a_loop(_: Path) -> bytes:
-    inner = _loop("v", helper.make_node("Neg", ["x"], ["v"]))
-    return bytes(_looping(_loop("y", inner)).SerializeToString())
+    inner = _loop("outer", "inner", "next", helper.make_node("Neg", ["inner"], ["negative"]))
+    return bytes(_looping(_loop("x", "outer", "y", inner)).SerializeToString())
 
 
 @hostile("OutOfMemory: .*more memory", BY_LIMITS)
@@ -206,14 +206,15 @@ def _looping(loop: Any) -> ModelProto:
     return model([loop], times, helper.make_tensor("yes", TensorProto.BOOL, [], [True]))
 
 
-def _loop(given: str, inner: Any) -> Any:
-    """A node that computes *inner* a trillion times."""
+def _loop(taken: str, carried: str, given: str, inner: Any) -> Any:
+    """A node that has *inner* compute the tensor *carried*, which begins as *taken*, a trillion times."""
     value = helper.make_tensor_value_info
+    count, before, after = (f"{part}_{given}" for part in ("count", "before", "after"))
     ports = [
-        value("i", TensorProto.INT64, []),
-        value("go", TensorProto.BOOL, []),
-        value("x", TensorProto.FLOAT, None),
+        value(count, TensorProto.INT64, []),
+        value(before, TensorProto.BOOL, []),
+        value(carried, TensorProto.FLOAT, None),
     ]
-    outputs = [value("on", TensorProto.BOOL, []), value(inner.output[0], TensorProto.FLOAT, None)]
-    body = helper.make_graph([helper.make_node("Identity", ["go"], ["on"]), inner], "body", ports, outputs)
-    return helper.make_node("Loop", ["times", "yes", "x"], [given], body=body)
+    outputs = [value(after, TensorProto.BOOL, []), value(inner.output[0], TensorProto.FLOAT, None)]
+    body = helper.make_graph([helper.make_node("Identity", [before], [after]), inner], "body", ports, outputs)
+    return helper.make_node("Loop", ["times", "yes", taken], [given], body=body)

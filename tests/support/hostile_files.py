@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from onnx import helper
 
-from support.hostile import Hostile, good, hostile
+from support.hostile import Hostile, good, hostile, model, weights
 
 FILES: Final[list[Hostile]] = []
 
@@ -55,6 +56,29 @@ def _messages_without_end(_: Path) -> bytes:
 @hostile("an ONNX model of its content has", FILES)
 def _fields_that_nobody_reads(_: Path) -> bytes:
     return bytes(good().SerializeToString()) + b"\xfa\x07\x04evil"
+
+
+def mutations(count: int) -> list[Hostile]:
+    """A good INT8 model with a few bytes of it changed, the same ones every time."""
+    return [Hostile(f"mutation-{seed}", "", lambda _, seed=seed: _mutated(seed)) for seed in range(count)]
+
+
+def _mutated(seed: int) -> bytes:
+    random = np.random.default_rng(seed)
+    raw = np.frombuffer(_quantized(), np.uint8).copy()
+    at = random.integers(0, raw.size, 1 + seed % 4)
+    raw[at] ^= random.integers(1, 256, at.size, np.uint8)
+    return raw.tobytes()
+
+
+def _quantized() -> bytes:
+    """The good model in INT8, quantized as it runs."""
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["f"]),
+        helper.make_node("Add", ["f", "w"], ["y"]),
+    ]
+    return bytes(model(nodes, weights()).SerializeToString())
 
 
 def _varint(value: int) -> bytes:

@@ -81,11 +81,10 @@ def _own_values(node: Any) -> int:
     """How many numbers a node has that are not given to it: a Shape's dimensions, or a Constant's values."""
     if node.op_type == "Shape":
         return MOST_DIMENSIONS
-    lengths = [len(attribute.ints) for attribute in node.attribute if attribute.name == "value_ints"]
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in _INTEGERS:
-            lengths.append(math.prod(attribute.t.dims))
-    return max(lengths, default=0)
+    tensors = [attribute.t for attribute in node.attribute if attribute.type == onnx.AttributeProto.TENSOR]
+    values = [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _INTEGERS]
+    lists = [len(attribute.ints) for attribute in node.attribute if attribute.name == "value_ints"]
+    return max(values + lists, default=0)
 
 
 def _sized(port: Any, shape: Sequence[int]) -> Any:

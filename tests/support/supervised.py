@@ -1,0 +1,74 @@
+"""Sidecars as the agent runs them: started by its launcher under its limits, their deaths attributed."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import grpc
+import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sidecar import SidecarLife
+from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
+from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
+from parkade_core.vehicle.death import Death, Limits
+
+LIMITS: Final = Limits(load_cpu_seconds=4)
+_START_SECONDS: Final = 60
+
+
+class Supervised:
+    """One sidecar on the bundle in *bundle*, beside a folder for it; kill it at the end."""
+
+    def __init__(self, bundle: Path, folder: Path, limits: Limits = LIMITS) -> None:
+        empty = folder / "empty"
+        empty.mkdir(parents=True, exist_ok=True)
+        self.socket = folder / "s"
+        self.life = SidecarLife(folder / "words", limits)
+        self.life.begin()
+        flags = {"bundle": bundle, "slot-dir": folder, "socket": self.socket, "last-words": self.life.words}
+        command = [sys.executable, "-m", "parkade_agent.sidecar"]
+        command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
+        with (folder / "log").open("wb") as log:
+            self.group = ProcessGroup(
+                command, empty, log.fileno(), limits.memory_bytes, limits.load_cpu_seconds
+            )
+
+    async def died(self) -> Death:
+        """Waits for its end and says why it was."""
+        async with asyncio.timeout(_START_SECONDS):
+            return self.life.end(await self.group.wait())
+
+    async def kill(self) -> None:
+        """Ends it, whatever it does."""
+        self.group.signal(signal.SIGKILL)
+        await self.group.wait()
+
+
+@contextlib.contextmanager
+def serving(bundle: Path) -> Iterator[grpc.Channel]:
+    """A channel to a serving sidecar, which is killed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pk-") as scratch:
+        sidecar = Supervised(bundle, Path(scratch))
+        try:
+            with grpc.insecure_channel(f"unix:{sidecar.socket}") as channel:
+                health = health_pb2_grpc.HealthStub(channel)
+                health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=_START_SECONDS)
+                yield channel
+        finally:
+            asyncio.run(sidecar.kill())
+
+
+def answer(channel: grpc.Channel, row: list[float]) -> list[float]:
+    """What the good model of the corpus makes of x."""
+    request = oip.ModelInferRequest(model_name="small")
+    request.inputs.add(name="x", datatype="FP32", shape=[1, len(row)])
+    request.raw_input_contents.append(np.array(row, np.float32).tobytes())
+    reply = oip_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=_START_SECONDS)
+    return list(np.frombuffer(reply.raw_output_contents[0], np.float32).tolist())
