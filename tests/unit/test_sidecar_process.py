@@ -89,14 +89,15 @@ async def test_wrong_infer_is_refused(sidecar: Sidecar) -> None:
 async def test_health_and_reflection(sidecar: Sidecar) -> None:
     """Every service is SERVING by name, and reflection lists them."""
     health = health_pb2_grpc.HealthStub(sidecar.channel)
-    for service in ("", "inference.GRPCInferenceService", "parkade.vehicle.v1.Shards"):
+    services = {"inference.GRPCInferenceService", "parkade.vehicle.v1.Shards", "parkade.vehicle.v1.Lanes"}
+    for service in ("", *services):
         reply = await health.Check(health_pb2.HealthCheckRequest(service=service))
         assert reply.status == health_pb2.HealthCheckResponse.SERVING
     stub = reflection_pb2_grpc.ServerReflectionStub(sidecar.channel)
     asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
     (reply,) = [reply async for reply in stub.ServerReflectionInfo(iter(asked))]
     names = {service.name for service in reply.list_services_response.service}
-    assert {"inference.GRPCInferenceService", "parkade.vehicle.v1.Shards", "grpc.health.v1.Health"} <= names
+    assert services | {"grpc.health.v1.Health"} <= names
 
 
 async def test_shard_by_reference(sidecar: Sidecar) -> None:

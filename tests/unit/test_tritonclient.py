@@ -17,8 +17,6 @@ from support.strangers import environment_of
 
 Arrays = dict[str, NDArray[Any]]
 
-_MINILM = "paraphrase-minilm-l3"
-
 
 @pytest.fixture(scope="module")
 def python(root: Path) -> Path:
@@ -75,4 +73,5 @@ async def test_eight_texts(
     told, got = await _probe(python, int8_bundle, tmp_path, given)
     wanted = np.stack([embedding_task.embed(text)[0] for text in texts])
     assert got["embedding"].tobytes() == wanted.tobytes()
-    assert told["wrong_model"][1] == f"model 'other' is not here; this is {_MINILM} version 2"
+    own = f"{int8_bundle.manifest.name} version {int8_bundle.manifest.version}"
+    assert told["wrong_model"][1] == f"model 'other' is not here; this is {own}"
