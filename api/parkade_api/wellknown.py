@@ -128,6 +128,7 @@ class BatchReason(StrEnum):
     MODEL_UNREADABLE = "ModelUnreadable"
     MODEL_DIGEST_MISMATCH = "ModelDigestMismatch"
     MODEL_INVALID = "ModelInvalid"
+    MODEL_REFUSED = "ModelRefused"
     OUTPUT_EXISTS = "OutputExists"
     OUTPUT_UNWRITABLE = "OutputUnwritable"
     SHARD_FAILED = "ShardFailed"

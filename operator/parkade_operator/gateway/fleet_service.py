@@ -11,7 +11,7 @@ from typing_extensions import override
 from parkade_api import __version__
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
-from parkade_api.wellknown import MOST_LEASED_SHARDS
+from parkade_api.wellknown import MOST_LEASED_SHARDS, Reason
 from parkade_operator.door import limits, metrics
 from parkade_operator.door.certificates import BadRequest, requested_key
 from parkade_operator.door.entrance import refuse
@@ -205,10 +205,7 @@ class FleetService(rpc.FleetServicer):
                 self._vehicles.hear(session.identity, message.telemetry)
                 metrics.observe_reclaims(message.telemetry.reclaims)
             case "slot_status":
-                batch_uid = self._slots.report(session, message.slot_status)
-                if batch_uid is not None and message.slot_status.ended:
-                    self._batches.release(batch_uid, vehicle)
-                    self._on_change()
+                self._slot_told(session, message.slot_status)
             case "lease_request":
                 session.send(pb.GatewayMessage(lease_grant=self._lease(vehicle, message.lease_request)))
             case "handback":
@@ -220,6 +217,15 @@ class FleetService(rpc.FleetServicer):
                 self._on_change()
             case other:
                 _log.warning("message ignored", vehicle=vehicle, kind=other)
+
+    def _slot_told(self, session: VehicleSession, slot: pb.SlotStatus) -> None:
+        batch_uid, vehicle = self._slots.report(session, slot), session.identity.vehicle
+        if batch_uid is None or not slot.ended:
+            return
+        self._batches.release(batch_uid, vehicle)
+        if slot.reason == Reason.MODEL_REFUSED:
+            self._batches.refuse_model(batch_uid, vehicle, slot.pod_uid, slot.message)
+        self._on_change()
 
     def _ending(self, identity: Identity, size: int) -> Ending | None:
         """Why a session that has just said something may not go on."""

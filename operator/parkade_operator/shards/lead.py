@@ -96,10 +96,7 @@ class BatchLead:
     def update(self, spec: BatchSpec) -> None:
         """Take over what may change while a batch runs: suspend, parallelism, and the length of new leases."""
         self.spec = replace(
-            self.spec,
-            suspend=spec.suspend,
-            parallelism=spec.parallelism,
-            shard_timeout=spec.shard_timeout,
+            self.spec, suspend=spec.suspend, parallelism=spec.parallelism, shard_timeout=spec.shard_timeout
         )
         if self._led is not None:
             self._led.book.parallelism = spec.parallelism
@@ -159,7 +156,7 @@ class BatchLead:
         _log.info("shards handed back", **self._names(), vehicle=vehicle, shards=returned, reason=reason)
         failed = self._led.failures.note(vehicle, returned, reason, message)
         if failed is not None:
-            self._stop(BatchFailure(BatchReason.SHARD_FAILED, failed.message))
+            self.stop(BatchFailure(BatchReason.SHARD_FAILED, failed.message))
         self._setting.on_change()
 
     def release(self, vehicle: str, keep: AbstractSet[str]) -> None:
@@ -237,7 +234,7 @@ class BatchLead:
 
     async def _take_the_lead(self, plan: Plan) -> Led:
         setting, spec = self._setting, self.spec
-        log = await BatchLog.open(setting.store, spec.uid, setting.new_id(), self._on_durable, self._stop)
+        log = await BatchLog.open(setting.store, spec.uid, setting.new_id(), self._on_durable, self.stop)
         book = LeaseBook(len(plan.shards), spec.shard_timeout, spec.parallelism)
         led = Led(plan, log, book, FailureCount(), Rate(setting.clock()))
         self._count(led, list(log.winners.values()))
@@ -261,7 +258,8 @@ class BatchLead:
         if not led.book.remaining and not self._end.done():
             self._end.set_result(None)
 
-    def _stop(self, problem: Exception) -> None:
+    def stop(self, problem: Exception) -> None:
+        """End a batch that is led, with *problem*; one that has its end keeps it."""
         if not self._end.done():
             self._end.set_exception(problem)
 

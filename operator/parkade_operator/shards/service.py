@@ -12,10 +12,12 @@ import structlog
 
 from parkade_api.bundle import SIGNATURE_NAME
 from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_api.wellknown import BatchReason
 from parkade_core.batch.early import EarlyLeases
 from parkade_core.batch.progress import Progress
+from parkade_core.batch.refusals import RefusalCount
 from parkade_operator.shards import layout, metrics
-from parkade_operator.shards.errors import NoSuchObject, StoreBroken, UnknownBatch
+from parkade_operator.shards.errors import BatchFailure, NoSuchObject, StoreBroken, UnknownBatch
 from parkade_operator.shards.files import FileRoot
 from parkade_operator.shards.lead import BatchLead
 from parkade_operator.shards.setting import Setting
@@ -52,6 +54,7 @@ class Batches:
         self._leads: dict[str, BatchLead] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._early = EarlyLeases(MOST_EARLY)
+        self._refusals: dict[str, RefusalCount] = {}
         self._housekeeping = asyncio.get_running_loop().create_task(self._expire())
 
     def plan(self, spec: BatchSpec) -> None:
@@ -68,6 +71,7 @@ class Batches:
     async def cancel(self, uid: str) -> None:
         """Lead a batch no more; what is committed stays. Unknown batches are no error."""
         self._early.take(uid)
+        self._refusals.pop(uid, None)
         lead, run = self._leads.pop(uid, None), self._runs.pop(uid, None)
         if lead is not None and run is not None:
             run.cancel()
@@ -120,6 +124,15 @@ class Batches:
             lead.hand_back(vehicle, lease, shards, reason, message)
         else:
             self._early.hand_back(uid, vehicle, lease, shards)
+
+    def refuse_model(self, uid: str, vehicle: str, slot: str, message: str) -> None:
+        """A vehicle ended a slot because of the batch's model; the batch fails when no vehicle seems to take it."""
+        lead = self._leads.get(uid)
+        if lead is None or not lead.is_led or lead.status().shards_committed:
+            return
+        refused = self._refusals.setdefault(uid, RefusalCount()).note(vehicle, slot, message)
+        if refused is not None:
+            lead.stop(BatchFailure(BatchReason.MODEL_REFUSED, refused))
 
     def release(self, uid: str, vehicle: str, keep: AbstractSet[str] = frozenset()) -> None:
         """Open again every shard that the vehicle holds of that batch but under the leases in *keep*."""
