@@ -68,12 +68,16 @@ class Garage:
         """An administrator's kubectl."""
         return self.cluster.kubectl
 
-    def open(self, vehicles: int = 1, *, share: float = 1.0, **eligibility: object) -> list[Vehicle]:
+    def open(
+        self, vehicles: int = 1, *, share: float = 1.0, publishers: Path | None = None, **eligibility: object
+    ) -> list[Vehicle]:
         """Creates the pool and its vehicles; returns when all may work."""
         self.kubectl.apply(pool(self.region, self.region, **eligibility))
         claims = {"region": self.region, "hardware": "hw4"}
         found = [
-            self.cluster.add_vehicle(VehicleSpec(f"{self.region}-{n}", claims=claims, cpu_share=share))
+            self.cluster.add_vehicle(
+                VehicleSpec(f"{self.region}-{n}", claims=claims, cpu_share=share, publishers=publishers)
+            )
             for n in range(vehicles)
         ]
         eventually(

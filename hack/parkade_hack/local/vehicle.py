@@ -31,7 +31,8 @@ CLAIMS: Final[Mapping[str, str]] = {"region": "eu", "hardware": "hw4"}
 class VehicleSpec:
     """What a vehicle is and lends: verified claims, its first signals, cores of CPU and concurrent runs.
 
-    With a *token* of `kubectl parkade enroll` it enrols by itself, and the token's claims count.
+    With a *token* of `kubectl parkade enroll` it enrols by itself, and the token's claims count. With a folder of
+    public keys as *publishers* it runs only what one of them has signed.
     """
 
     vehicle_id: str
@@ -40,6 +41,7 @@ class VehicleSpec:
     cpu_share: float = 0.4
     lanes: int = 1
     token: str = ""
+    publishers: Path | None = None
 
 
 class Vehicle:
@@ -86,6 +88,8 @@ class Vehicle:
             "PARKADE_CPU_SHARE": str(self.spec.cpu_share),
             "PARKADE_LANES": str(self.spec.lanes),
         }
+        if self.spec.publishers is not None:
+            settings["PARKADE_PUBLISHERS"] = str(self.spec.publishers)
         environment = plain_environment() | dict(surroundings) | identity | settings
         return Program(self.name, python_module("parkade_agent"), environment)
 
