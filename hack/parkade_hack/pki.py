@@ -70,7 +70,20 @@ class Authority:
 def write_rsa_pair(folder: Path, file_name: str) -> tuple[Path, Path]:
     """Makes an RSA key, as service-account tokens need it; returns the private and the public file."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-    private, public = folder / f"{file_name}.key", folder / f"{file_name}.pub"
+    return _write_keys(key, folder / f"{file_name}.key", folder / f"{file_name}.pub")
+
+
+def write_publisher_pair(folder: Path) -> tuple[Path, Path]:
+    """Makes a key that signs bundles; the private file, and the public one in a folder for vehicles to know it by."""
+    known = folder / "publishers"
+    known.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    return _write_keys(key, folder / "publisher.key", known / "publisher.pem")
+
+
+def _write_keys(
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, private: Path, public: Path
+) -> tuple[Path, Path]:
     _write_private(private, key)
     public.write_bytes(
         key.public_key().public_bytes(

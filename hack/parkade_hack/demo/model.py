@@ -1,11 +1,13 @@
-"""Makes what the batch needs: an INT8 bundle of a real model, real documents, and three lines that are wrong."""
+"""Makes what the batch needs: a signed INT8 bundle of a real model, real documents, and three lines that are wrong."""
 
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from parkade_api.bundle import MANIFEST_NAME, parse_manifest
 from parkade_hack.demo.stage import DemoError, Stage
+from parkade_hack.pki import write_publisher_pair
 from parkade_hack.processes import python_module
 from parkade_models.cache import cache_folder
 from parkade_models.minilm_source import source_digest
@@ -19,10 +21,14 @@ BROKEN_LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A bundle with its digest, the well-formed documents, and the batch's input: those and the broken lines."""
+    """A bundle with its digest, the well-formed documents, and the batch's input: those and the broken lines.
+
+    *publishers* is the folder of the key that the bundle was signed with.
+    """
 
     bundle: Path
     digest: str
+    publishers: Path
     documents: Path
     batch_input: Path
 
@@ -40,7 +46,29 @@ def make_material(stage: Stage) -> Material:
     stage.say(
         f"INT8 bundle {digest[:19]}..., {len(lines.splitlines())} docstrings of Python's library, 3 broken lines"
     )
-    return Material(bundle, digest, documents, batch_input)
+    stage.say(_recipe(bundle))
+    return Material(bundle, digest, _sign(stage, bundle), documents, batch_input)
+
+
+def _recipe(bundle: Path) -> str:
+    """How the model became INT8, and what that cost, as the search of recipes found it."""
+    variant = parse_manifest((bundle / MANIFEST_NAME).read_bytes()).variant("INT8")
+    if variant.quality is None or variant.speed is None:
+        raise DemoError("the bundle does not say how good it is")
+    quality = variant.quality
+    share = quality.value / quality.reference
+    return (
+        f"recipe of the search: {variant.recipe}; {share:.1%} of float32's {quality.metric} on {quality.records}"
+        f" records, {variant.speed:.1f} times its speed"
+    )
+
+
+def _sign(stage: Stage, bundle: Path) -> Path:
+    """Signs the bundle with a new key; the folder by which vehicles know it."""
+    private, public = write_publisher_pair(stage.folder / "keys")
+    run_module(stage, "parkade_cli", "model", "sign", str(bundle), "--key", str(private))
+    stage.say("signed with our publisher's key")
+    return public.parent
 
 
 def exact_bundle(stage: Stage) -> Path:

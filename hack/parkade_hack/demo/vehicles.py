@@ -19,8 +19,9 @@ def park_vehicles(play: Play) -> None:
     play.stage.title(f"kubectl parkade enroll: four parked vehicles, each lending {CPU_SHARE} of a core")
     play.stage.say(play.kubectl("apply", "-f", str(EXAMPLES / "vehiclepool.yaml")).strip())
     for name in ENROLLED:
-        play.fleet.add(VehicleSpec(name, cpu_share=CPU_SHARE))
+        play.fleet.add(VehicleSpec(name, cpu_share=CPU_SHARE, publishers=play.material.publishers))
         play.stage.say(f"{name} has a one-time token and makes its own key")
+    play.stage.say("they run only models that our publisher has signed")
     play.until(_all_free, READY_SECONDS, "six vehicles are free")
 
 
