@@ -23,7 +23,8 @@ def test_digest_is_that_of_the_manifest(int8_bundle: Bundle) -> None:
     """The digest is the sha256 of bundle.json, which names each file with its own."""
     raw = (int8_bundle.folder / "bundle.json").read_bytes()
     assert int8_bundle.digest == f"sha256:{hashlib.sha256(raw).hexdigest()}"
-    assert {entry.name for entry in int8_bundle.manifest.files} == {"model.int8.onnx", "tokenizer.json"}
+    names = {entry.name for entry in int8_bundle.manifest.files}
+    assert names == {"model.int8.onnx", "tokenizer.json", "vectors.jsonl"}
 
 
 def test_building_again_gives_the_same_digest(int8_bundle: Bundle, tmp_path: Path) -> None:
