@@ -103,26 +103,43 @@ async def test_calls_at_the_same_time_get_their_own_answers(sidecar: Sidecar) ->
     await asyncio.gather(*map(ask, range(50)))
 
 
-async def test_too_little_memory_is_said(tmp_path: Path) -> None:
-    """A run that needs a terabyte is RESOURCE_EXHAUSTED, and the sidecar serves on."""
-    async with serving_sidecar(write_bundle(tmp_path, _outer_product())) as sidecar:
-        resource.prlimit(sidecar.process.pid, resource.RLIMIT_DATA, (2 << 30, 2 << 30))
-        stub = oip_grpc.GRPCInferenceServiceStub(sidecar.channel)
-        with pytest.raises(grpc.aio.AioRpcError, match="needs more memory than there is") as caught:
-            await stub.ModelInfer(_factors(1 << 19))
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert list((await stub.ModelInfer(_factors(2))).outputs[0].shape) == [2, 2]
-
-
-def _outer_product() -> bytes:
-    """A model whose output is the square of its input's size."""
-    sizes = {"a": ["rows", 1], "b": [1, "columns"], "c": ["rows", "columns"]}
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def multiplier(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sidecar]:
+    """A sidecar that multiplies two matrices of any size, in 2 GiB of memory."""
+    sizes: dict[str, list[int | str]] = {"a": ["n", "m"], "b": ["m", "k"], "product": ["n", "k"]}
     a, b, c = (helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items())
-    return graph([helper.make_node("MatMul", ["a", "b"], ["c"])], [a, b], [c])
+    model = graph([helper.make_node("MatMul", ["a", "b"], ["product"])], [a, b], [c])
+    async with serving_sidecar(write_bundle(tmp_path_factory.mktemp("bundle"), model)) as serving:
+        resource.prlimit(serving.process.pid, resource.RLIMIT_DATA, (2 << 30, 2 << 30))
+        yield serving
 
 
-def _factors(size: int) -> oip.ModelInferRequest:
-    request = oip.ModelInferRequest(model_name="small", raw_input_contents=[bytes(4 * size)] * 2)
-    request.inputs.add(name="a", datatype="FP32", shape=[size, 1])
-    request.inputs.add(name="b", datatype="FP32", shape=[1, size])
+@pytest.mark.parametrize(
+    ("a", "b", "code", "words"),
+    [
+        ((1 << 19, 1), (1, 1 << 19), grpc.StatusCode.RESOURCE_EXHAUSTED, "needs more memory than there is"),
+        (
+            (2, 3),
+            (2, 3),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "could not be run on this record.*MatMul.*dimension",
+        ),
+    ],
+)
+async def test_what_the_model_cannot_run_is_said(
+    multiplier: Sidecar, a: tuple[int, int], b: tuple[int, int], code: grpc.StatusCode, words: str
+) -> None:
+    """A product of a terabyte, and one of matrices that do not fit, get their status; the next good one works."""
+    stub = oip_grpc.GRPCInferenceServiceStub(multiplier.channel)
+    with pytest.raises(grpc.aio.AioRpcError, match=words) as caught:
+        await stub.ModelInfer(_factors(a, b))
+    assert caught.value.code() is code
+    assert list((await stub.ModelInfer(_factors((2, 3), (3, 4)))).outputs[0].shape) == [2, 4]
+
+
+def _factors(*shapes: tuple[int, int]) -> oip.ModelInferRequest:
+    request = oip.ModelInferRequest(model_name="small")
+    for name, (rows, columns) in zip("ab", shapes, strict=True):
+        request.inputs.add(name=name, datatype="FP32", shape=(rows, columns))
+        request.raw_input_contents.append(bytes(4 * rows * columns))
     return request

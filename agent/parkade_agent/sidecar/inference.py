@@ -75,7 +75,9 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
         try:
             return await self._lanes.call(lambda: self._infer(request))
         except (BadTensorError, BadRecordError) as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:_MOST_SENTENCE])
+            # A record's error is the same in every vehicle; a caller may also hear what the runtime said.
+            words = f"{error} {error.__cause__ or ''}".strip()
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words[:_MOST_SENTENCE])
         except StoppedError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except (OutOfMemoryError, MemoryError):
