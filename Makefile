@@ -9,10 +9,10 @@ DEV := .venv/.dev
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help init fmt lint typecheck imports unit integration e2e test generate verify presubmit tools demo cluster picture images kind-up kind-down deploy clean distclean
+.PHONY: help init fmt lint typecheck imports unit integration e2e test generate verify presubmit tools demo cluster picture bench-sidecar images kind-up kind-down deploy clean distclean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 init: $(DEV) ## Make .venv with everything that development needs
 
@@ -59,6 +59,9 @@ cluster: $(RUN) ## Start a local cluster to type helm and kubectl on, until Ctrl
 
 picture: $(DEV) tools ## Play the demo under a real Prometheus and draw docs/pictures/dashboard.svg
 	@mkdir -p docs/pictures && $(BIN)/python -m parkade_hack.dashboard.film docs/pictures/dashboard.svg
+
+bench-sidecar: $(DEV) ## Measure the sidecar against raw onnxruntime and its peers; ARGS="--only texts,stop --rounds 5"
+	@PYTHONPATH=benchmarks $(BIN)/python -m parkade_bench $(ARGS)
 
 images: ## Build the two container images (Docker)
 	docker build -f docker/Dockerfile.operator -t parkade/operator:$(VERSION) .

@@ -15,3 +15,7 @@ lock --group run --constraint requirements/run.txt -o requirements/build.txt
 lock requirements/model.in --no-deps -o requirements/model.txt
 # A stranger's client, which a test runs in an environment of its own.
 lock requirements/tritonclient.in -o requirements/tritonclient.txt
+# Each peer of `make bench-sidecar` has an environment of its own.
+for peer in triton kserve mlserver openvino earlier-ort; do
+  lock "requirements/bench-$peer.in" -o "requirements/bench-$peer.txt"
+done

@@ -1,0 +1,1 @@
+"""What Parkade costs and gains, measured against others in the same run."""

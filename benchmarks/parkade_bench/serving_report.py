@@ -1,0 +1,104 @@
+"""What the serving part says: a table of every contender, and the ratios that were promised."""
+
+import statistics
+from collections.abc import Iterator
+from typing import Final
+
+from parkade_bench.bench import Figures
+from parkade_bench.document import table
+from parkade_bench.meter import Measurement
+from parkade_bench.servers import LANES, PEERS
+from parkade_bench.serving import RAW, RAW_FILE, REFERENCE, UNDER_WAY, Serving
+from parkade_bench.spread import Spread, spread
+
+SIDECAR: Final = "sidecar"
+_BATCH: Final = 8
+_HEAD: Final = (
+    "contender",
+    "a call",
+    "rate over raw",
+    "raw CPU over its CPU",
+    "CPU ms an item",
+    "answers off by",
+)
+
+
+def serving_section(serving: Serving) -> str:
+    """The section of one workload."""
+    workload = serving.workload
+    included = f"""{workload.title}, {_items(serving)} items a pass, {len(_raw(serving))} rounds in turn. Everybody
+reads the same items (text or PNG file), does the whole work (tokenizer or decoder, the graph with one thread a run on
+{LANES} cores, the norm or softmax) and is driven on the same cores by one client with {UNDER_WAY} calls in flight,
+whose CPU time counts. Raw is the better of its arrangements, {_best(serving)}, two threads in one process; what is by
+reference reads a file of JSON lines and writes one, and is held against raw onnxruntime that does so too.
+"""
+    return included + "\n" + table(_HEAD, _rows(serving)) + "".join(_absent(serving))
+
+
+def serving_figures(serving: Serving, suffix: str) -> Figures:
+    """The promised ratios; null what was not measured."""
+    peers = {peer.name: _ratio(serving, f"{peer.name}, {_BATCH} rows") for peer in PEERS}
+    measured = [ratio for ratio in peers.values() if ratio is not None]
+    return {
+        f"reference_over_raw{suffix}": _ratio(serving, REFERENCE),
+        f"oip_batch8_over_raw{suffix}": _ratio(serving, f"{SIDECAR}, {_BATCH} rows"),
+        f"best_peer_over_raw{suffix}": max(measured, default=None),
+        f"reference_cpu_over_raw{suffix}": _cpu_ratio(serving, REFERENCE),
+        f"oip_batch8_cpu_over_raw{suffix}": _cpu_ratio(serving, f"{SIDECAR}, {_BATCH} rows"),
+        f"peers_over_raw{suffix}": peers,
+        f"missing{suffix}": serving.missing,
+    }
+
+
+def _rows(serving: Serving) -> Iterator[tuple[object, ...]]:
+    for title, contender in serving.contenders.items():
+        cpu = statistics.median(each.cpu_milliseconds for each in serving.rounds[title])
+        drift = serving.drift.get(title)
+        yield (
+            contender.who,
+            contender.rows,
+            _rate(serving, title),
+            _cpu(serving, title),
+            f"{cpu:.2f}",
+            "" if drift is None else f"{drift:.0e}",
+        )
+
+
+def _absent(serving: Serving) -> Iterator[str]:
+    for title, why in serving.missing.items():
+        yield f"\nNot measured: {title}: {why.splitlines()[0]}\n"
+
+
+def _ratio(serving: Serving, title: str) -> float | None:
+    return round(_rate(serving, title).median, 3) if title in serving.rounds else None
+
+
+def _cpu_ratio(serving: Serving, title: str) -> float | None:
+    return round(_cpu(serving, title).median, 3) if title in serving.rounds else None
+
+
+def _rate(serving: Serving, title: str) -> Spread:
+    return spread(own.rate / raw.rate for own, raw in _pairs(serving, title))
+
+
+def _cpu(serving: Serving, title: str) -> Spread:
+    return spread(raw.cpu_milliseconds / own.cpu_milliseconds for own, raw in _pairs(serving, title))
+
+
+def _pairs(serving: Serving, title: str) -> Iterator[tuple[Measurement, Measurement]]:
+    base = serving.rounds[RAW_FILE] if title == REFERENCE else _raw(serving)
+    return zip(serving.rounds[title], base, strict=True)
+
+
+def _raw(serving: Serving) -> list[Measurement]:
+    return serving.rounds[_best(serving)]
+
+
+def _best(serving: Serving) -> str:
+    """The arrangement of raw onnxruntime with the highest rate."""
+    arrangements = [title for title, contender in serving.contenders.items() if contender.who == RAW]
+    return max(arrangements, key=lambda title: statistics.median(each.rate for each in serving.rounds[title]))
+
+
+def _items(serving: Serving) -> int:
+    return _raw(serving)[0].items
