@@ -80,9 +80,11 @@ async def test_wrong_infer_is_refused(sidecar: Sidecar) -> None:
     with pytest.raises(grpc.aio.AioRpcError, match="input text is missing") as caught:
         await stub.ModelInfer(request)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    request.inputs.add(name="text", datatype="BYTES", shape=[1]).contents.bytes_contents.append(b" ")
-    with pytest.raises(grpc.aio.AioRpcError, match="The input is empty"):
-        await stub.ModelInfer(request)
+    texts = request.inputs.add(name="text", datatype="BYTES", shape=[2]).contents.bytes_contents
+    for second, sentence in ((b" ", "The input is empty"), (b"caf\xe9", "A text must be UTF-8")):
+        texts[:] = [b"one", second]
+        with pytest.raises(grpc.aio.AioRpcError, match=rf"text\[1\]: {sentence}"):
+            await stub.ModelInfer(request)
     assert (await stub.ServerLive(oip.ServerLiveRequest())).live
 
 

@@ -60,11 +60,16 @@ class EmbeddingTask:
         }
 
     def infer(self, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Embeds each element of `text`, UTF-8 bytes, by itself."""
-        texts = [_decode(item) for item in tensors["text"].reshape(-1)]
-        vectors = [self.embed(text)[0] for text in texts]
+        """Embeds each element of `text`, UTF-8 bytes, by itself. Raises BadRecordError naming the element at fault."""
+        vectors = [self._embed_element(at, item) for at, item in enumerate(tensors["text"].reshape(-1))]
         width = self.outputs[0].shape[1]
         return {"embedding": np.stack(vectors) if vectors else np.empty((0, width), np.float32)}
+
+    def _embed_element(self, at: int, item: Any) -> NDArray[np.float32]:
+        try:
+            return self.embed(_decode(item))[0]
+        except BadRecordError as error:
+            raise BadRecordError(error.code, f"text[{at}]: {error.message}") from error.__cause__
 
     def embed(self, text: str) -> tuple[NDArray[np.float32], int]:
         """The vector of one text, and how many tokens of it the model saw."""
