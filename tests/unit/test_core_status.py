@@ -105,6 +105,13 @@ def test_a_batch_without_vehicles_goes_on_waiting_in_progress() -> None:
     assert status.message == "1 of 20 shards committed; no vehicle works on it, 2 of 5 in home are free"
 
 
+def test_a_batch_that_waits_says_why_a_vehicle_refused_its_bundle() -> None:
+    """Whoever wonders why free vehicles do not work on it reads what the last one said."""
+    refusal = "the bundle is unsigned; this vehicle runs only bundles of publishers that it knows"
+    status = folded(Progress(state=BatchState.RUNNING, shards_total=20, refusal=refusal))
+    assert (status.message or "").endswith(f"2 of 5 in home are free; one refused its bundle: {refusal}")
+
+
 @pytest.mark.parametrize(
     ("progress", "message"),
     [

@@ -21,6 +21,7 @@ class Progress:
     """What the gateway knows of one batch; counts of slots are of its pods on vehicles.
 
     *reason* is of FAILED; *message* is of FAILED, and elsewhere says which trouble of the platform is waited out.
+    *refusal* is what the vehicle said that last refused the bundle.
     """
 
     state: BatchState
@@ -43,6 +44,7 @@ class Progress:
     error_uri: str = ""
     manifest_digest: str = ""
     first_failed: tuple[FailedRecord, ...] = ()
+    refusal: str = ""
 
     @property
     def finished(self) -> bool:

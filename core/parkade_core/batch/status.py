@@ -189,7 +189,8 @@ def _running_phase(progress: Progress, known: Known) -> tuple[Phase, str, str]:
     if progress.slots_running:
         return "InProgress", "Running", f"{done} on {progress.slots_running} vehicles"
     free = f"{known.count.free} of {known.count.total} in {', '.join(known.pools)} are free"
-    waiting = f"{done}; no vehicle works on it, {free}"
+    refused = f"; one refused its bundle: {progress.refusal}" if progress.refusal else ""
+    waiting = f"{done}; no vehicle works on it, {free}{refused}"
     return "InProgress" if progress.shards_committed else "Queued", "WaitingForVehicles", waiting
 
 

@@ -223,6 +223,8 @@ class FleetService(rpc.FleetServicer):
         if batch_uid is None or not slot.ended:
             return
         self._batches.release(batch_uid, vehicle)
+        if slot.reason in {Reason.BUNDLE_REFUSED, Reason.MODEL_REFUSED}:
+            self._batches.show_refusal(batch_uid, slot.message)
         if slot.reason == Reason.MODEL_REFUSED:
             self._batches.refuse_model(batch_uid, vehicle, slot.pod_uid, slot.message)
         self._on_change()

@@ -63,6 +63,7 @@ class BatchLead:
         self._led: Led | None = None
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._early = early
+        self.refusal = ""
         self._reason = ""
         self._message = ""
         self._manifest_digest = ""
@@ -104,7 +105,7 @@ class BatchLead:
 
     def status(self) -> Progress:
         """The batch as it stands now."""
-        status = Progress(self.state, self.spec.uid, self._reason, self._message)
+        status = Progress(self.state, self.spec.uid, self._reason, self._message, refusal=self.refusal)
         if self.plan is None:
             return status
         status = replace(

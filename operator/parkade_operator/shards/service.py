@@ -125,6 +125,11 @@ class Batches:
         else:
             self._early.hand_back(uid, vehicle, lease, shards)
 
+    def show_refusal(self, uid: str, message: str) -> None:
+        """A vehicle ended a slot because it does not run the batch's bundle: the status shows why."""
+        if (lead := self._leads.get(uid)) is not None:
+            lead.refusal = message
+
     def refuse_model(self, uid: str, vehicle: str, slot: str, message: str) -> None:
         """A vehicle ended a slot because of the batch's model; the batch fails when no vehicle seems to take it."""
         lead = self._leads.get(uid)

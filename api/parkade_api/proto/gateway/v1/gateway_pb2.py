@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*parkade_api/proto/gateway/v1/gateway.proto\x12\x12parkade.gateway.v1\"\x94\x02\n\x0bPlanRequest\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tmodel_uri\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\x11\n\tinput_uri\x18\x06 \x01(\t\x12\x14\n\x0cinput_digest\x18\x07 \x01(\t\x12\x12\n\noutput_uri\x18\x08 \x01(\t\x12\x11\n\terror_uri\x18\t \x01(\t\x12\x19\n\x11records_per_shard\x18\n \x01(\r\x12\x1d\n\x15shard_timeout_seconds\x18\x0b \x01(\x01\x12\x13\n\x0bparallelism\x18\x0c \x01(\r\x12\x0f\n\x07suspend\x18\r \x01(\x08\"\x0b\n\tPlanReply\"\x1c\n\rCancelRequest\x12\x0b\n\x03uid\x18\x01 \x01(\t\"\r\n\x0b\x43\x61ncelReply\"-\n\x0cWatchRequest\x12\x1d\n\x15interval_milliseconds\x18\x01 \x01(\r\"\xea\x03\n\rBatchProgress\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.parkade.gateway.v1.BatchState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x15\n\rrecords_total\x18\x05 \x01(\x04\x12\x19\n\x11records_succeeded\x18\x06 \x01(\x04\x12\x16\n\x0erecords_failed\x18\x07 \x01(\x04\x12\x14\n\x0cshards_total\x18\x08 \x01(\r\x12\x18\n\x10shards_committed\x18\t \x01(\r\x12\x15\n\rshards_leased\x18\n \x01(\r\x12\x1a\n\x12records_per_second\x18\x0b \x01(\x01\x12\x15\n\rslots_running\x18\x0c \x01(\r\x12\x14\n\x0cslots_silent\x18\r \x01(\r\x12\x12\n\nslots_idle\x18\x0e \x01(\r\x12\x12\n\noutput_uri\x18\x0f \x01(\t\x12\x11\n\terror_uri\x18\x10 \x01(\t\x12\x17\n\x0fmanifest_digest\x18\x11 \x01(\t\x12\x36\n\x0c\x66irst_failed\x18\x12 \x03(\x0b\x32 .parkade.gateway.v1.FailedRecord\x12\x16\n\x0eslots_starting\x18\x13 \x01(\r\"N\n\x0c\x46\x61iledRecord\x12\x0c\n\x04line\x18\x01 \x01(\x04\x12\x11\n\tcustom_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x85\x02\n\nPoolCounts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05total\x18\x02 \x01(\r\x12\x0e\n\x06online\x18\x03 \x01(\r\x12\x10\n\x08\x65ligible\x18\x04 \x01(\r\x12\x0c\n\x04\x62usy\x18\x05 \x01(\r\x12\x0f\n\x07offline\x18\x06 \x01(\r\x12\x0c\n\x04\x66ree\x18\x07 \x01(\r\x12Q\n\x12ineligible_reasons\x18\x08 \x03(\x0b\x32\x35.parkade.gateway.v1.PoolCounts.IneligibleReasonsEntry\x1a\x38\n\x16IneligibleReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"m\n\x08Snapshot\x12\x32\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32!.parkade.gateway.v1.BatchProgress\x12-\n\x05pools\x18\x02 \x03(\x0b\x32\x1e.parkade.gateway.v1.PoolCounts*n\n\nBatchState\x12\x1b\n\x17\x42\x41TCH_STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08PLANNING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x0e\n\nFINALIZING\x10\x03\x12\x0c\n\x08\x43OMPLETE\x10\x04\x12\n\n\x06\x46\x41ILED\x10\x05\x32\xea\x01\n\x07Gateway\x12\x46\n\x04Plan\x12\x1f.parkade.gateway.v1.PlanRequest\x1a\x1d.parkade.gateway.v1.PlanReply\x12L\n\x06\x43\x61ncel\x12!.parkade.gateway.v1.CancelRequest\x1a\x1f.parkade.gateway.v1.CancelReply\x12I\n\x05Watch\x12 .parkade.gateway.v1.WatchRequest\x1a\x1c.parkade.gateway.v1.Snapshot0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*parkade_api/proto/gateway/v1/gateway.proto\x12\x12parkade.gateway.v1\"\x94\x02\n\x0bPlanRequest\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tmodel_uri\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\x11\n\tinput_uri\x18\x06 \x01(\t\x12\x14\n\x0cinput_digest\x18\x07 \x01(\t\x12\x12\n\noutput_uri\x18\x08 \x01(\t\x12\x11\n\terror_uri\x18\t \x01(\t\x12\x19\n\x11records_per_shard\x18\n \x01(\r\x12\x1d\n\x15shard_timeout_seconds\x18\x0b \x01(\x01\x12\x13\n\x0bparallelism\x18\x0c \x01(\r\x12\x0f\n\x07suspend\x18\r \x01(\x08\"\x0b\n\tPlanReply\"\x1c\n\rCancelRequest\x12\x0b\n\x03uid\x18\x01 \x01(\t\"\r\n\x0b\x43\x61ncelReply\"-\n\x0cWatchRequest\x12\x1d\n\x15interval_milliseconds\x18\x01 \x01(\r\"\xfb\x03\n\rBatchProgress\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.parkade.gateway.v1.BatchState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x15\n\rrecords_total\x18\x05 \x01(\x04\x12\x19\n\x11records_succeeded\x18\x06 \x01(\x04\x12\x16\n\x0erecords_failed\x18\x07 \x01(\x04\x12\x14\n\x0cshards_total\x18\x08 \x01(\r\x12\x18\n\x10shards_committed\x18\t \x01(\r\x12\x15\n\rshards_leased\x18\n \x01(\r\x12\x1a\n\x12records_per_second\x18\x0b \x01(\x01\x12\x15\n\rslots_running\x18\x0c \x01(\r\x12\x14\n\x0cslots_silent\x18\r \x01(\r\x12\x12\n\nslots_idle\x18\x0e \x01(\r\x12\x12\n\noutput_uri\x18\x0f \x01(\t\x12\x11\n\terror_uri\x18\x10 \x01(\t\x12\x17\n\x0fmanifest_digest\x18\x11 \x01(\t\x12\x36\n\x0c\x66irst_failed\x18\x12 \x03(\x0b\x32 .parkade.gateway.v1.FailedRecord\x12\x16\n\x0eslots_starting\x18\x13 \x01(\r\x12\x0f\n\x07refusal\x18\x14 \x01(\t\"N\n\x0c\x46\x61iledRecord\x12\x0c\n\x04line\x18\x01 \x01(\x04\x12\x11\n\tcustom_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x85\x02\n\nPoolCounts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05total\x18\x02 \x01(\r\x12\x0e\n\x06online\x18\x03 \x01(\r\x12\x10\n\x08\x65ligible\x18\x04 \x01(\r\x12\x0c\n\x04\x62usy\x18\x05 \x01(\r\x12\x0f\n\x07offline\x18\x06 \x01(\r\x12\x0c\n\x04\x66ree\x18\x07 \x01(\r\x12Q\n\x12ineligible_reasons\x18\x08 \x03(\x0b\x32\x35.parkade.gateway.v1.PoolCounts.IneligibleReasonsEntry\x1a\x38\n\x16IneligibleReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"m\n\x08Snapshot\x12\x32\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32!.parkade.gateway.v1.BatchProgress\x12-\n\x05pools\x18\x02 \x03(\x0b\x32\x1e.parkade.gateway.v1.PoolCounts*n\n\nBatchState\x12\x1b\n\x17\x42\x41TCH_STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08PLANNING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x0e\n\nFINALIZING\x10\x03\x12\x0c\n\x08\x43OMPLETE\x10\x04\x12\n\n\x06\x46\x41ILED\x10\x05\x32\xea\x01\n\x07Gateway\x12\x46\n\x04Plan\x12\x1f.parkade.gateway.v1.PlanRequest\x1a\x1d.parkade.gateway.v1.PlanReply\x12L\n\x06\x43\x61ncel\x12!.parkade.gateway.v1.CancelRequest\x1a\x1f.parkade.gateway.v1.CancelReply\x12I\n\x05Watch\x12 .parkade.gateway.v1.WatchRequest\x1a\x1c.parkade.gateway.v1.Snapshot0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POOLCOUNTS_INELIGIBLEREASONSENTRY']._loaded_options = None
   _globals['_POOLCOUNTS_INELIGIBLEREASONSENTRY']._serialized_options = b'8\001'
-  _globals['_BATCHSTATE']._serialized_start=1398
-  _globals['_BATCHSTATE']._serialized_end=1508
+  _globals['_BATCHSTATE']._serialized_start=1415
+  _globals['_BATCHSTATE']._serialized_end=1525
   _globals['_PLANREQUEST']._serialized_start=67
   _globals['_PLANREQUEST']._serialized_end=343
   _globals['_PLANREPLY']._serialized_start=345
@@ -46,15 +46,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUEST']._serialized_start=403
   _globals['_WATCHREQUEST']._serialized_end=448
   _globals['_BATCHPROGRESS']._serialized_start=451
-  _globals['_BATCHPROGRESS']._serialized_end=941
-  _globals['_FAILEDRECORD']._serialized_start=943
-  _globals['_FAILEDRECORD']._serialized_end=1021
-  _globals['_POOLCOUNTS']._serialized_start=1024
-  _globals['_POOLCOUNTS']._serialized_end=1285
-  _globals['_POOLCOUNTS_INELIGIBLEREASONSENTRY']._serialized_start=1229
-  _globals['_POOLCOUNTS_INELIGIBLEREASONSENTRY']._serialized_end=1285
-  _globals['_SNAPSHOT']._serialized_start=1287
-  _globals['_SNAPSHOT']._serialized_end=1396
-  _globals['_GATEWAY']._serialized_start=1511
-  _globals['_GATEWAY']._serialized_end=1745
+  _globals['_BATCHPROGRESS']._serialized_end=958
+  _globals['_FAILEDRECORD']._serialized_start=960
+  _globals['_FAILEDRECORD']._serialized_end=1038
+  _globals['_POOLCOUNTS']._serialized_start=1041
+  _globals['_POOLCOUNTS']._serialized_end=1302
+  _globals['_POOLCOUNTS_INELIGIBLEREASONSENTRY']._serialized_start=1246
+  _globals['_POOLCOUNTS_INELIGIBLEREASONSENTRY']._serialized_end=1302
+  _globals['_SNAPSHOT']._serialized_start=1304
+  _globals['_SNAPSHOT']._serialized_end=1413
+  _globals['_GATEWAY']._serialized_start=1528
+  _globals['_GATEWAY']._serialized_end=1762
 # @@protoc_insertion_point(module_scope)

@@ -191,6 +191,7 @@ class BatchProgress(_message.Message):
     MANIFEST_DIGEST_FIELD_NUMBER: _builtins.int
     FIRST_FAILED_FIELD_NUMBER: _builtins.int
     SLOTS_STARTING_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
     state: Global___BatchState.ValueType
     reason: _builtins.str
@@ -217,6 +218,8 @@ class BatchProgress(_message.Message):
     manifest_digest: _builtins.str
     slots_starting: _builtins.int
     """on connected vehicles, whose runner does not run yet"""
+    refusal: _builtins.str
+    """what the vehicle said that last refused the bundle; empty: none did"""
     @_builtins.property
     def first_failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedRecord]:
         """those of lowest input line that are known, at most three"""
@@ -243,10 +246,11 @@ class BatchProgress(_message.Message):
         manifest_digest: _builtins.str = ...,
         first_failed: _abc.Iterable[Global___FailedRecord] | None = ...,
         slots_starting: _builtins.int = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_uri", b"error_uri", "first_failed", b"first_failed", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "slots_starting", b"slots_starting", "state", b"state", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_uri", b"error_uri", "first_failed", b"first_failed", "manifest_digest", b"manifest_digest", "message", b"message", "output_uri", b"output_uri", "reason", b"reason", "records_failed", b"records_failed", "records_per_second", b"records_per_second", "records_succeeded", b"records_succeeded", "records_total", b"records_total", "refusal", b"refusal", "shards_committed", b"shards_committed", "shards_leased", b"shards_leased", "shards_total", b"shards_total", "slots_idle", b"slots_idle", "slots_running", b"slots_running", "slots_silent", b"slots_silent", "slots_starting", b"slots_starting", "state", b"state", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
