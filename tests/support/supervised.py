@@ -26,13 +26,20 @@ _START_SECONDS: Final = 60
 class Supervised:
     """One sidecar on the bundle in *bundle*, beside a folder for it; kill it at the end."""
 
-    def __init__(self, bundle: Path, folder: Path, limits: Limits = LIMITS) -> None:
+    def __init__(self, bundle: Path, folder: Path, limits: Limits = LIMITS, **more: object) -> None:
+        """*more* are flags of the sidecar."""
         empty = folder / "empty"
         empty.mkdir(parents=True, exist_ok=True)
         self.socket = folder / "s"
         self.life = SidecarLife(folder / "words", limits)
         self.life.begin()
-        flags = {"bundle": bundle, "slot-dir": folder, "socket": self.socket, "last-words": self.life.words}
+        flags: dict[str, object] = {
+            "bundle": bundle,
+            "slot-dir": folder,
+            "socket": self.socket,
+            "last-words": self.life.words,
+        }
+        flags |= {name.replace("_", "-"): value for name, value in more.items()}
         command = [sys.executable, "-m", "parkade_agent.sidecar"]
         command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
         with (folder / "log").open("wb") as log:
@@ -52,15 +59,16 @@ class Supervised:
 
 
 @contextlib.contextmanager
-def serving(bundle: Path) -> Iterator[grpc.Channel]:
-    """A channel to a serving sidecar, which is killed afterwards."""
+def serving(bundle: Path, **more: object) -> Iterator[tuple[Supervised, grpc.Channel]]:
+    """A serving sidecar, which is killed afterwards, and a channel to it. *more* are flags."""
     with tempfile.TemporaryDirectory(prefix="pk-") as scratch:
-        sidecar = Supervised(bundle, Path(scratch))
+        sidecar = Supervised(bundle, Path(scratch), **more)
         try:
             with grpc.insecure_channel(f"unix:{sidecar.socket}") as channel:
                 health = health_pb2_grpc.HealthStub(channel)
                 health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=_START_SECONDS)
-                yield channel
+                sidecar.life.serves()
+                yield sidecar, channel
         finally:
             asyncio.run(sidecar.kill())
 

@@ -44,7 +44,7 @@ def neighbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel
     """A good model that another slot serves all the while."""
     folder = tmp_path_factory.mktemp("good") / "bundle"
     write_bundle(folder, bytes(good().SerializeToString()), input=INPUT)
-    with serving(folder) as channel:
+    with serving(folder) as (_, channel):
         yield channel
 
 

@@ -32,8 +32,9 @@ def read_last_words(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
-        text = file.read(MOST_BYTES).decode(errors="replace")
+    try:
+        is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        text = os.read(descriptor, MOST_BYTES).decode(errors="replace") if is_plain else ""
+    finally:
+        os.close(descriptor)
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())

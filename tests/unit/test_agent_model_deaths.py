@@ -1,0 +1,132 @@
+"""What the gateway hears of a model that cannot be run: from the agent as a process, with the real sidecar."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from parkade_api.bundle import TensorInput, TensorShape
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_models.bundle import Bundle
+from support import hostile_bombs
+from support.hostile import COLUMNS, STRUCTURES, Hostile
+from support.models import write_bundle
+from support.vehicles import (
+    PARKED,
+    AgentProcess,
+    Certificates,
+    Door,
+    certificates,
+    children_of,
+    open_door,
+    running_agent,
+    shards_of,
+)
+
+pytestmark = pytest.mark.long(40)
+
+INPUT = TensorInput(kind="tensor", tensors=[TensorShape(name="x", datatype="FP32", shape=[1, COLUMNS])])
+FRESH_SECONDS = 5.0
+CASES = {case.name: case for case in (*STRUCTURES, *hostile_bombs.BY_LIMITS)}
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of one door and one vehicle."""
+    return certificates(tmp_path_factory.mktemp("pki"))
+
+
+def door_with(case: Hostile, folder: Path) -> Door:
+    """A batch whose model is that one."""
+    bundle = write_bundle(folder / "bundle", case.make(folder), input=INPUT)
+    return Door(bundle.folder, shards_of(["text"], 1))
+
+
+async def ended(door: Door, certs: Certificates, folder: Path) -> pb.SlotStatus:
+    """The last words of the slot that an agent makes of the door's only assignment."""
+    async with open_door(door, certs) as port, running_agent(folder, port, certs) as agent:
+        parked = asyncio.create_task(_stay_parked(agent))
+        await door.until(lambda d: d.policy_followed())
+        door.assign()
+        status: pb.SlotStatus = await door.until(lambda d: d.ended(), 120)
+        parked.cancel()
+    return status
+
+
+async def _stay_parked(agent: AgentProcess) -> None:
+    """Says it again and again: on a busy machine what was said once gets stale."""
+    while True:
+        await asyncio.sleep(FRESH_SECONDS)
+        with agent.signals.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"signals": PARKED}) + "\n")
+
+
+async def test_a_refused_model_ends_the_slot_at_once(tmp_path: Path, certs: Certificates) -> None:
+    """The sentence of the checks is the slot's, and the sidecar is not started again."""
+    door = door_with(CASES["outside-absolute"], tmp_path)
+    status = await ended(door, certs, tmp_path)
+    assert status.reason == "ModelRefused"
+    assert status.message.startswith("ModelRefused: initializer 'w' has its data in another file")
+    assert {state.restarts for state in status.containers} == {0}
+
+
+async def test_a_model_that_cannot_be_loaded_is_given_up(
+    tmp_path: Path, certs: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second death in a row before it served is one too many: no crash loop without end."""
+    monkeypatch.setenv("PARKADE_LOAD_CPU_SECONDS", "2")
+    door = door_with(CASES["products-of-constants"], tmp_path)
+    status = await ended(door, certs, tmp_path)
+    assert status.reason == "ModelRefused"
+    assert status.message == ("LoadTooLong: the sidecar used up 2 s of CPU time while loading model.onnx")
+    waiting = [state.message for told in door.statuses() for state in told.containers if state.restarts]
+    assert waiting[0].startswith("the sidecar used up 2 s of CPU time while loading model.onnx; starts again")
+
+
+async def test_a_vehicle_that_lends_too_little_blames_nobody(
+    tmp_path: Path, certs: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle's own budget is over what is lent: both numbers are told, and no batch fails of it."""
+    monkeypatch.setenv("PARKADE_MEMORY_BYTES", str(400 << 20))
+    budget = {"memoryBytes": 1 << 30, "secondsPerRecord": 1.0}
+    model = CASES["run-bomb-of-a-computed-shape"].make(tmp_path)
+    bundle = write_bundle(tmp_path / "bundle", model, input=INPUT, budget=budget)
+    status = await ended(Door(bundle.folder, shards_of(["text"], 1)), certs, tmp_path)
+    assert status.reason == "BundleRefused"
+    assert status.message == (
+        "MemoryLent: the bundle asks for 1073741824 bytes of memory; this vehicle lends 419430400"
+    )
+
+
+async def test_a_shard_is_handed_back_with_the_death_of_its_sidecar(
+    tmp_path: Path, int8_bundle: Bundle, certs: Certificates
+) -> None:
+    """Whoever reads why the shard failed learns what killed the sidecar."""
+    door = Door(int8_bundle.folder, shards_of(["a text of some words"] * 3000, 1000))
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs, cpu_share=0.5) as agent:
+        await door.until(lambda d: d.policy_followed())
+        door.assign()
+        await door.until(lambda d: d.fetched)
+        await _until(lambda: any((agent.state / "slots" / "pod-1" / "work").glob(".checkpoint")))
+        os.kill(_sidecar(agent.process.pid), signal.SIGSEGV)
+        await door.until(lambda d: d.handed_back)
+    back = next(message.handback for message in door.heard if message.HasField("handback"))
+    assert (back.reason, back.message) == (
+        "SidecarLost",
+        "Crashed: the sidecar crashed (SIGSEGV) while serving",
+    )
+
+
+def _sidecar(agent: int) -> int:
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8") for pid in children_of(agent)}
+    return next(pid for pid, command in commands.items() if "sidecar" in command)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - a disk tells nobody
+            await asyncio.sleep(0.02)
