@@ -1,6 +1,7 @@
 """`search`: every recipe that makes sense for a graph, quantized, scored on held-out data and timed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -14,9 +15,9 @@ from parkade_models.errors import BadRecordError, BuildError, BundleError
 from parkade_models.graph import prepare, products
 from parkade_models.layers import Layers
 from parkade_models.licence import check_licence
-from parkade_models.recipes import RECIPES, Calibration, Recipe, quantize, why_not
+from parkade_models.recipes import RECIPES, Calibration, Feeds, Recipe, quantize, why_not
 from parkade_models.search.budget import measure_budget
-from parkade_models.search.evaluation import DataError, check_disjoint
+from parkade_models.search.evaluation import DataError, Example, check_disjoint
 from parkade_models.search.output import MODEL, Decision, Outcome, chosen_variant
 from parkade_models.search.proof import ROWS, Bodies, RowsProof, prove_rows, repeats
 from parkade_models.search.report import Candidate, Report, Verdict, choose, judge
@@ -54,97 +55,99 @@ def search(request: Request, progress: Progress | None = None) -> Outcome:
     check_licence(_loaded(request.model), request.description.license)
     check_disjoint(request.evaluation, request.calibration)
     with TemporaryDirectory(prefix="parkade-search-") as scratch:
-        return _Search(request, progress or Quiet(), Path(scratch)).run()
+        folded = Path(scratch) / "folded.onnx"
+        prepare(request.model, folded)
+        return _Search(request, progress or Quiet(), folded).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """The model in float32, which every candidate is held against."""
+
+    task: Task
+    judge: Judge
+    score: float
+    feeds: list[Feeds]
+    """What the calibration data feeds the graph."""
 
 
 class _Search:
-    """One search in a scratch folder, where each candidate is a bundle."""
+    """One search beside the folded model, where each candidate becomes a bundle."""
 
-    def __init__(self, request: Request, progress: Progress, scratch: Path) -> None:
+    def __init__(self, request: Request, progress: Progress, folded: Path) -> None:
         self._request = request
         self._progress = progress
-        self._workshop = Workshop(request.description, request.folder, scratch)
-        self._bodies = [body for example in request.evaluation for body in example.bodies()]
-        self._folded = scratch / "folded.onnx"
-        prepare(request.model, self._folded)
-        layers = Layers.of(onnx.load(str(self._folded)))
-        self._objections = {recipe: why_not(recipe, layers) for recipe in RECIPES}
-        self._recipes = [recipe for recipe, reason in self._objections.items() if reason is None]
-        progress.begin(len(self._bodies) * (1 + len(self._recipes)))
-        progress.stage(FLOAT32)
-        self._reference = self._workshop.open_float32(self._folded)
-        self._feeds = feeds_of(self._reference, [b for e in request.calibration for b in e.bodies()])
-        check_same(request.model, self._reference.session, self._feeds)
-        self._calibration = Calibration(self._folded, self._feeds, scratch)
-        answers = self._answers(self._reference)
-        check_reference(request.evaluation, answers)
-        self._judge = Judge(request.evaluation, answers)
-        self._wanted = self._judge.score(answers)
-        if not self._wanted > 0:
-            raise DataError(
-                f"float32 itself has {self._judge.metric} {self._wanted}: the data cannot judge INT8"
-            )
+        self._folded = folded
+        self._workshop = Workshop(request.description, request.folder, folded.parent)
+        self._bodies = _bodies(request.evaluation)
 
     def run(self) -> Outcome:
-        """Tries every recipe and proves the chosen one."""
-        tried = [self._float32(), *map(self._try, RECIPES)]
-        report = Report(
-            model=self._request.description.name,
-            metric=self._judge.metric,
-            weaker=self._judge.is_weaker,
-            gate=self._request.gate,
-            records=len(self._request.evaluation),
-            calibration=len(self._request.calibration),
-            candidates=choose(tried),
-        )
-        chosen = report.chosen
-        return Outcome(report) if chosen is None else self._proved(report, chosen)
+        """Scores float32, tries every recipe and proves the chosen one."""
+        layers = Layers.of(onnx.load(str(self._folded)))
+        objections = {recipe: why_not(recipe, layers) for recipe in RECIPES}
+        sensible = [recipe for recipe, reason in objections.items() if reason is None]
+        self._progress.begin(len(self._bodies) * (1 + len(sensible)))
+        self._progress.stage(FLOAT32)
+        reference = self._refer()
+        calibration = Calibration(self._folded, reference.feeds, self._folded.parent)
+        tried = [self._float32(reference)]
+        for recipe, reason in objections.items():
+            if reason is None:
+                self._progress.stage(f"{sensible.index(recipe) + 1} of {len(sensible)}: {recipe.name}")
+                tried.append(self._try(recipe, reference, calibration))
+            else:
+                tried.append(Candidate(recipe.name, Verdict.NOT_APPLICABLE, reason))
+        return self._concluded(reference.judge, choose(tried))
 
-    def _float32(self) -> Candidate:
-        found = products(self._folded)
-        return Candidate(
-            recipe=FLOAT32,
-            verdict=Verdict.REFERENCE,
-            metric=self._wanted,
-            ratio=1.0,
-            speed=1.0,
-            size=self._folded.stat().st_size,
-            integer_products=found.integer,
-            float_products=found.float,
-        )
+    def _refer(self) -> _Reference:
+        task = self._workshop.open_float32(self._folded)
+        feeds = feeds_of(task, _bodies(self._request.calibration))
+        check_same(self._request.model, task.session, feeds)
+        answers = self._answers(task)
+        check_reference(self._request.evaluation, answers)
+        judge_ = Judge(self._request.evaluation, answers)
+        score = judge_.score(answers)
+        if not score > 0:
+            raise DataError(f"float32 itself has {judge_.metric} {score}: the data cannot judge INT8")
+        return _Reference(task, judge_, score, feeds)
 
-    def _try(self, recipe: Recipe) -> Candidate:
-        reason = self._objections[recipe]
-        if reason is not None:
-            return Candidate(recipe.name, Verdict.NOT_APPLICABLE, reason)
-        self._progress.stage(f"{self._recipes.index(recipe) + 1} of {len(self._recipes)}: {recipe.name}")
+    def _float32(self, reference: _Reference) -> Candidate:
+        return self._candidate(FLOAT32, self._folded, Verdict.REFERENCE, reference.score, 1.0, 1.0)
+
+    def _try(self, recipe: Recipe, reference: _Reference, calibration: Calibration) -> Candidate:
         try:
             model = self._workshop.path(recipe.name)
-            quantize(recipe, self._folded, model, self._calibration)
+            quantize(recipe, self._folded, model, calibration)
             check_model(model.read_bytes(), largest_inputs(self._request.description))
-            return self._measure(recipe, model)
+            return self._measure(recipe, model, reference)
         except (BuildError, BundleError, BadRecordError) as error:
             self._progress.advance(len(self._bodies))  # raised before a record was scored
             return Candidate(recipe.name, Verdict.REJECTED, str(error))
 
-    def _measure(self, recipe: Recipe, model: Path) -> Candidate:
+    def _measure(self, recipe: Recipe, model: Path, reference: _Reference) -> Candidate:
         task, other = (self._workshop.open_int8(recipe.name) for _ in range(2))
         if not repeats(task, other, self._bodies[:_VECTORS]):
             raise BuildError("two loads of the same file give different bytes for the same records")
-        speed = speed_ratio(self._reference.session, task.session, self._feeds)
+        speed = speed_ratio(reference.task.session, task.session, reference.feeds)
+        score = reference.judge.score(self._answers(task))
+        ratio = score / reference.score
+        measured = self._candidate(recipe.name, model, Verdict.PASSED, score, ratio, speed)
+        return judge(measured, self._request.gate)
+
+    def _candidate(
+        self, recipe: str, model: Path, verdict: Verdict, metric: float, ratio: float, speed: float
+    ) -> Candidate:
         found = products(model)
-        metric = self._judge.score(self._answers(task))
-        measured = Candidate(
-            recipe=recipe.name,
-            verdict=Verdict.PASSED,
+        return Candidate(
+            recipe=recipe,
+            verdict=verdict,
             metric=metric,
-            ratio=metric / self._wanted,
+            ratio=ratio,
             speed=speed,
             size=model.stat().st_size,
             integer_products=found.integer,
             float_products=found.float,
         )
-        return judge(measured, self._request.gate)
 
     def _answers(self, task: Task) -> list[Answer]:
         answers: list[Answer] = []
@@ -153,6 +156,18 @@ class _Search:
             answers += [answer for body in chunk for answer in task.answers([body])]
             self._progress.advance(len(chunk))
         return answers
+
+    def _concluded(self, judge_: Judge, candidates: tuple[Candidate, ...]) -> Outcome:
+        report = Report(
+            model=self._request.description.name,
+            metric=judge_.metric,
+            weaker=judge_.is_weaker,
+            gate=self._request.gate,
+            records=len(self._request.evaluation),
+            calibration=len(self._request.calibration),
+            candidates=candidates,
+        )
+        return Outcome(report) if report.chosen is None else self._proved(report, report.chosen)
 
     def _proved(self, report: Report, chosen: Candidate) -> Outcome:
         self._progress.stage(f"proving {chosen.recipe}")
@@ -181,6 +196,10 @@ def _loaded(path: Path) -> Any:
         return onnx.load(str(path))
     except DecodeError as error:
         raise BuildError(f"{path.name} is no ONNX file: {error}") from None
+
+
+def _bodies(examples: Sequence[Example]) -> list[dict[str, Any]]:
+    return [body for example in examples for body in example.bodies()]
 
 
 def _spread(bodies: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
