@@ -1,0 +1,129 @@
+"""How a slot judges the lives and deaths of its sidecar, with real processes in the sidecar's place."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parkade_agent.errors import BundleRefused, ModelRefused
+from parkade_agent.guard import Holder
+from parkade_agent.runtime import sidecar
+from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sidecar import SidecarLife
+from parkade_core.vehicle.death import Blame, Cause, Limits, SidecarExit
+
+CRASH = 128 + signal.SIGSEGV
+KILL = 128 + signal.SIGKILL
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> SidecarLife:
+    """A sidecar that was just started and says that it is loading."""
+    life = SidecarLife(tmp_path / "words", Limits())
+    life.begin()
+    life.words.write_text("while loading model.onnx")
+    return life
+
+
+@contextlib.contextmanager
+def idle_program(folder: Path) -> Iterator[ProcessGroup]:
+    """A program that does nothing for a minute."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    group = ProcessGroup([sys.executable, "-S", "-c", "import time; time.sleep(60)"], folder, null)
+    os.close(null)
+    try:
+        yield group
+    finally:
+        group.signal(signal.SIGKILL)
+        asyncio.run(group.wait())
+
+
+def test_a_start_that_stands_still_is_ended(
+    life: SidecarLife, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It neither serves nor uses CPU time: the agent kills it, and blames nobody's model."""
+    monkeypatch.setattr(sidecar, "_STALL_SECONDS", 0.5)
+
+    async def stalled(group: ProcessGroup) -> int:
+        await life.end_stalled(group, SlotBrake())
+        return await group.wait()
+
+    with idle_program(tmp_path) as group:
+        death = life.end(asyncio.run(stalled(group)))
+    assert (death.cause, death.blame) == (Cause.LOAD_STALLED, Blame.VEHICLE)
+    assert death.sentence == "the sidecar stood still while loading model.onnx"
+
+
+def test_a_frozen_start_has_its_time(
+    life: SidecarLife, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the guard holds it, standing still is what it must do."""
+    monkeypatch.setattr(sidecar, "_STALL_SECONDS", 0.5)
+    brake = SlotBrake()
+    brake.hold(Holder.GUARD)
+
+    async def watched(group: ProcessGroup) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(life.end_stalled(group, brake), 3 * sidecar._LOOK_SECONDS)
+
+    with idle_program(tmp_path) as group:
+        asyncio.run(watched(group))
+        os.kill(group.pid, 0)
+
+
+def test_the_second_death_in_a_row_is_final(life: SidecarLife) -> None:
+    """One crash may be an accident; the model is blamed when it crashes again."""
+    life.check(life.end(CRASH))
+    life.begin()
+    with pytest.raises(ModelRefused, match=r"Crashed: the sidecar crashed \(SIGSEGV\)"):
+        life.check(life.end(CRASH))
+
+
+def test_who_kills_it_twice_blames_the_vehicle(life: SidecarLife) -> None:
+    """A machine short of memory refuses the bundle, and says nothing of the model."""
+    life.check(life.end(KILL))
+    life.begin()
+    with pytest.raises(BundleRefused) as caught:
+        life.check(life.end(KILL))
+    assert not isinstance(caught.value, ModelRefused)
+
+
+def test_deaths_after_it_served_do_not_add_up(life: SidecarLife) -> None:
+    """A sidecar that served between two deaths is started again, as often as it takes."""
+    for _ in range(5):
+        life.check(life.end(CRASH))
+        life.begin()
+        life.serves()
+        life.check(life.end(CRASH))
+        life.begin()
+
+
+def test_a_refusal_is_final_at_once(life: SidecarLife) -> None:
+    """What the checks refuse they would refuse again."""
+    life.words.write_text("no.")
+    with pytest.raises(ModelRefused, match=r"ModelRefused: no\."):
+        life.check(life.end(SidecarExit.BUNDLE))
+
+
+async def test_a_lost_sidecar_is_explained(life: SidecarLife) -> None:
+    """A runner that notices first waits a moment for the reason; without a death its own words stay."""
+    life.serves()
+    life.words.write_text("while serving")
+    explained = asyncio.create_task(life.explain("Socket closed"))
+    await asyncio.sleep(0)
+    life.end(CRASH)
+    assert await explained == "Crashed: the sidecar crashed (SIGSEGV) while serving"
+
+
+async def test_without_a_death_the_runners_words_stay(
+    life: SidecarLife, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sidecar lives: something else ended the call."""
+    monkeypatch.setattr(sidecar, "_DEATH_IS_NOTICED_SECONDS", 0.01)
+    assert await life.explain("the run was stopped") == "the run was stopped"
