@@ -64,7 +64,7 @@ def inspection(model: Inspection) -> Table:
         f"{domain} {version}" for domain, version in model.opsets.items() if domain == "ai.onnx"
     )
     weights = (
-        f"{kind}: {each.parameters / 1e6:.2f} M parameters, {each.bytes / 1e6:.2f} MB"
+        f"{kind}: {each.parameters:,} parameters, {each.bytes / 1e6:.2f} MB"
         for kind, each in model.weights.items()
     )
     licences = (f"{value} ({key})" for key, value in model.licences.items())

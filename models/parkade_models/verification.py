@@ -115,7 +115,9 @@ class _Verification:
         stated = self._bundle.variant.quality
         if stated is None or stated.metric != judge.metric:
             return f"{found}; bundle.json states none to compare with"
-        told = f"{found}; bundle.json states {stated.value:.4f}, and float32 {stated.reference:.4f}"
+        told = f"{found}; bundle.json states {stated.value:.4f} over {stated.records}, float32 {stated.reference:.4f}"
+        if self._examples[0].form is Form.PAIRS and stated.records != len(self._examples):
+            return f"{told}: among another number of pairs, so nothing follows"
         if value < stated.gate * stated.reference:
             raise BundleError(f"{told}: under the gate of {stated.gate:.0%}")
         return told
