@@ -84,7 +84,7 @@ def _warm_up(contenders: Sequence[Contender], serving: Serving, scratch: Path) -
     expected: Any = None
     for contender in contenders:
         saved = scratch / "rows.npy"
-        compared = contender.title not in {REFERENCE, RAW_FILE}
+        compared = contender.who not in {REFERENCE, RAW_FILE}
         try:
             contender.measure(**({"save": str(saved)} if compared else {}))
         except BenchError as error:
@@ -129,8 +129,8 @@ def _raw(workload: Workload, scratch: Path, stack: ExitStack) -> Iterator[Conten
     worker = _worker(command, scratch, stack)
     for rows in workload.raw_rows:
         yield Contender(f"{RAW}, {rows} a run", RAW, rows, worker, {"threads": LANES, "rows": rows})
-    result = {"threads": LANES, "rows": 1, "result": str(scratch / "raw.result")}
-    yield Contender(RAW_FILE, RAW_FILE, 1, worker, result)
+        to_file = {"threads": LANES, "rows": rows, "result": str(scratch / "raw.result")}
+        yield Contender(f"{RAW_FILE}, {rows} a run", RAW_FILE, rows, worker, to_file)
 
 
 def _ours(workload: Workload, scratch: Path, supervisor: Supervisor, stack: ExitStack) -> Iterator[Contender]:

@@ -26,11 +26,12 @@ _HEAD: Final = (
 def serving_section(serving: Serving) -> str:
     """The section of one workload."""
     workload = serving.workload
-    included = f"""{workload.title}, {_items(serving)} items a pass, {len(_raw(serving))} rounds in turn. Everybody
-reads the same items (text or PNG file), does the whole work (tokenizer or decoder, the graph with one thread a run on
-{LANES} cores, the norm or softmax) and is driven on the same cores by one client with {UNDER_WAY} calls in flight,
-whose CPU time counts. Raw is the better of its arrangements, {_best(serving)}, two threads in one process; what is by
-reference reads a file of JSON lines and writes one, and is held against raw onnxruntime that does so too.
+    raw = serving.rounds[_best(serving, RAW)]
+    included = f"""{workload.title}, {raw[0].items} items a pass, {len(raw)} rounds in turn. Everybody reads
+the same items, does the whole work for them (tokenizer or PNG decoder, the graph with one thread a run, norm or
+softmax) on the same {LANES} cores, and is asked by the same client with {UNDER_WAY} calls under way, whose CPU time
+counts. Raw is the better of its arrangements ({_best(serving, RAW)}), two threads in one process. By reference, a
+file of JSON lines is read and one is written: that is held against raw onnxruntime doing so too.
 """
     return included + "\n" + table(_HEAD, _rows(serving)) + "".join(_absent(serving))
 
@@ -86,19 +87,14 @@ def _cpu(serving: Serving, title: str) -> Spread:
 
 
 def _pairs(serving: Serving, title: str) -> Iterator[tuple[Measurement, Measurement]]:
-    base = serving.rounds[RAW_FILE] if title == REFERENCE else _raw(serving)
-    return zip(serving.rounds[title], base, strict=True)
+    base = _best(serving, RAW_FILE if serving.contenders[title].who == REFERENCE else RAW)
+    return zip(serving.rounds[title], serving.rounds[base], strict=True)
 
 
-def _raw(serving: Serving) -> list[Measurement]:
-    return serving.rounds[_best(serving)]
-
-
-def _best(serving: Serving) -> str:
-    """The arrangement of raw onnxruntime with the highest rate."""
-    arrangements = [title for title, contender in serving.contenders.items() if contender.who == RAW]
-    return max(arrangements, key=lambda title: statistics.median(each.rate for each in serving.rounds[title]))
-
-
-def _items(serving: Serving) -> int:
-    return _raw(serving)[0].items
+def _best(serving: Serving, who: str) -> str:
+    """The arrangement of *who* that takes the least CPU time."""
+    arrangements = [title for title, contender in serving.contenders.items() if contender.who == who]
+    return min(
+        arrangements,
+        key=lambda title: statistics.median(each.cpu_milliseconds for each in serving.rounds[title]),
+    )

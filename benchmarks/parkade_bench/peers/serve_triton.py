@@ -34,9 +34,9 @@ def main(bundle: str, name: str, grpc_port: str, http_port: str) -> None:
         triton.serve()
 
 
-def _function(work: Work, tensor: str) -> Callable[[Sequence[Any]], list[list[Any]]]:
-    def infer(requests: Sequence[Any]) -> list[list[Any]]:
-        return [[work.answer(list(request.data[tensor].reshape(-1)))] for request in requests]
+def _function(work: Work, tensor: str) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
+    def infer(requests: Sequence[Any]) -> list[dict[str, Any]]:
+        return [{"answer": work.answer(list(request.data[tensor].reshape(-1)))} for request in requests]
 
     return infer
 
