@@ -23,8 +23,14 @@ from support.shards import echo_records, echo_task, records_done, shard_run
 from support.sidecars import Sidecar, serving_in, serving_sidecar
 
 KEY = shard_key("ff", "sha256:00", "sha256:11")
+
+
+def _entries(key: bytes, rows: dict[int, Row]) -> bytes:
+    return b"".join(encode(key, index, row) for index, row in rows.items())
+
+
 ROWS: dict[int, Row] = {2: (True, b"two\n"), 0: (False, b"none\n"), 5: (True, b"")}
-FILE = KEY + encode(KEY, ROWS)
+FILE = KEY + _entries(KEY, ROWS)
 MANY = 20
 TEXTS = [{"input": f"Document {number} " + "of many words " * 30} for number in range(150)]
 
@@ -42,7 +48,7 @@ def test_a_torn_end_is_ignored(size: int) -> None:
     rows, sound = decode(FILE[:size], KEY, 6)
     assert list(rows.items()) == list(ROWS.items())[: len(rows)]
     assert sound <= size
-    assert FILE[:sound] == (KEY + encode(KEY, rows) if sound else b"")
+    assert FILE[:sound] == (KEY + _entries(KEY, rows) if sound else b"")
 
 
 @given(place=st.integers(0, len(FILE) - 1), flip=st.integers(1, 255))
@@ -77,13 +83,13 @@ def test_another_shards_checkpoint_is_ignored(other: tuple[str, str, str], tmp_p
     with closing(Checkpoint(SlotFolder(tmp_path), key, 6)) as checkpoint:
         assert checkpoint.rows == {}
         checkpoint.keep({1: (True, b"one\n")})
-    assert (tmp_path / FILE_NAME).read_bytes() == key + encode(key, {1: (True, b"one\n")})
+    assert (tmp_path / FILE_NAME).read_bytes() == key + encode(key, 1, (True, b"one\n"))
 
 
 def test_a_late_entry_of_the_last_shard_is_ignored() -> None:
     """An entry carries its shard's key, so one that arrives after the file changed hands is none of the new one's."""
     key = shard_key("fe", "sha256:00", "sha256:11")
-    assert decode(key + encode(KEY, ROWS), key, 6) == ({}, len(key))
+    assert decode(key + _entries(KEY, ROWS), key, 6) == ({}, len(key))
 
 
 def test_a_run_goes_on_after_the_torn_end(tmp_path: Path) -> None:
@@ -122,6 +128,7 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_shard(tmp_path: Path) -> N
     """When nothing more can be appended the records go on; what was kept until then stays sound."""
     with closing(Checkpoint(SlotFolder(tmp_path), KEY, 6)) as checkpoint:
         checkpoint.keep({0: (True, b"one\n")})
+    with closing(Checkpoint(SlotFolder(tmp_path), KEY, 6)) as checkpoint:
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, checkpoint._file.fileno())
         os.close(full)

@@ -3,10 +3,16 @@
 The file is the shard's key and then one entry a record: index, kind, length, checksum, line. It is only appended
 to, so a sidecar that dies leaves at worst a torn last entry, which is ignored. It is not synchronized to the
 disk: it outlives the process, not the vehicle's power. The slot keeps one, for the shard that ran last.
+
+A record that took 20 ms or more is written at once, quicker ones together every 20 ms: appending by itself would
+cost a record of 3 ms two hundredths of its time. So a killed sidecar redoes 20 ms of work at most, besides the
+records in hand.
 """
 
 import hashlib
 import struct
+import threading
+import time
 import zlib
 from collections.abc import Mapping
 from typing import Final
@@ -19,7 +25,9 @@ Row = tuple[bool, bytes]
 """Whether a record succeeded, and its line of the result."""
 
 FILE_NAME: Final = ".checkpoint"
-_ENTRY: Final = struct.Struct("<IBII")
+_HEAD: Final = struct.Struct("<IBI")
+_CHECKSUM: Final = struct.Struct("<I")
+_WRITE_SECONDS: Final = 0.02
 _KEY_BYTES: Final = hashlib.sha256().digest_size
 _log = structlog.get_logger()
 
@@ -29,13 +37,11 @@ def shard_key(input_sha256: str, input_digest: str, bundle_digest: str) -> bytes
     return hashlib.sha256(f"{input_sha256} {input_digest} {bundle_digest}".encode()).digest()
 
 
-def encode(key: bytes, rows: Mapping[int, Row]) -> bytes:
-    """The entries of finished records by their index in the shard."""
-    return b"".join(_entry(key, index, int(succeeded), line) for index, (succeeded, line) in rows.items())
-
-
-def _entry(key: bytes, index: int, kind: int, line: bytes) -> bytes:
-    return _ENTRY.pack(index, kind, len(line), _checksum(key, index, kind, line)) + line
+def encode(key: bytes, index: int, row: Row) -> bytes:
+    """The entry of one finished record by its index in the shard."""
+    succeeded, line = row
+    head = _HEAD.pack(index, succeeded, len(line))
+    return head + _CHECKSUM.pack(_checksum(key, head, line)) + line
 
 
 def decode(content: bytes, key: bytes, total: int) -> tuple[dict[int, Row], int]:
@@ -47,20 +53,21 @@ def decode(content: bytes, key: bytes, total: int) -> tuple[dict[int, Row], int]
     if content[:_KEY_BYTES] != key:
         return rows, 0
     end = _KEY_BYTES
-    while end + _ENTRY.size <= len(content):
-        index, kind, size, checksum = _ENTRY.unpack_from(content, end)
-        start = end + _ENTRY.size
+    while (start := end + _HEAD.size + _CHECKSUM.size) <= len(content):
+        head = content[end : end + _HEAD.size]
+        index, kind, size = _HEAD.unpack(head)
+        (checksum,) = _CHECKSUM.unpack_from(content, start - _CHECKSUM.size)
         line = content[start : start + size]
-        if index >= total or len(line) < size or checksum != _checksum(key, index, kind, line):
+        if index >= total or len(line) < size or checksum != _checksum(key, head, line):
             break
         rows[index] = bool(kind), line
         end = start + size
     return rows, end
 
 
-def _checksum(key: bytes, index: int, kind: int, line: bytes) -> int:
+def _checksum(key: bytes, head: bytes, line: bytes) -> int:
     # With the key in it, an entry that a lane of the last shard still wrote is none of this one.
-    return zlib.crc32(line, zlib.crc32(key + struct.pack("<IB", index, kind)))
+    return zlib.crc32(line, zlib.crc32(key + head))
 
 
 class Checkpoint:
@@ -70,28 +77,37 @@ class Checkpoint:
         self._folder = folder
         self._key = key
         self._file = folder.open_own(FILE_NAME)
-        self._is_broken = False
+        self._lock = threading.Lock()
+        self._written_at = time.monotonic()
         self.rows, sound = decode(self._file.readall(), key, total)
         """The records that were finished when it was opened, by index."""
         self._file.truncate(sound)
-        if not sound:
-            self._file.write(key)
+        self._unwritten = [] if sound else [key]
 
     def keep(self, rows: Mapping[int, Row]) -> None:
-        """Adds finished records; any lane may call it. On a full disk the shard goes on without a checkpoint."""
-        if self._is_broken:
-            return
-        try:
-            self._file.write(encode(self._key, rows))
-        except OSError as error:
-            _log.warning("no checkpoint is kept of this shard", error=error.strerror)
-            self._is_broken = True
+        """Adds finished records; any lane may call it."""
+        entries = [encode(self._key, index, row) for index, row in rows.items()]
+        with self._lock:
+            self._unwritten += entries
+            if time.monotonic() - self._written_at >= _WRITE_SECONDS:
+                self._write()
 
     def close(self) -> None:
-        """Lets the file be, for the next run of the shard."""
+        """Writes what is left and lets the file be, for the next run of the shard."""
+        with self._lock:
+            self._write()
         self._file.close()
 
     def remove(self) -> None:
         """Removes the file: the shard has its result."""
-        self.close()
+        self._unwritten.clear()
         self._folder.remove_own(FILE_NAME)
+
+    def _write(self) -> None:
+        try:
+            self._file.write(b"".join(self._unwritten))
+        except OSError as error:
+            # A full disk costs the records that the next run would find here, not the shard.
+            _log.warning("records are missing in the checkpoint", error=error.strerror)
+        self._unwritten.clear()
+        self._written_at = time.monotonic()
