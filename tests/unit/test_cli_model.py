@@ -175,6 +175,14 @@ def test_wrong_files_are_named_in_one_sentence(
     assert sentence in failed.stderr
 
 
+def test_data_that_is_scored_does_not_calibrate(searched: Path, tmp_path: Path) -> None:
+    """A file of its own may be given for that, but not the same records."""
+    given = (*question(searched), "--calibrate", searched / "eval.jsonl", "--out", tmp_path / "bundle")
+    failed = run("quantize", *given)
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert "example 1 of the calibration data is in the evaluation data too" in failed.stderr
+
+
 def test_other_commands_need_none_of_it() -> None:
     """Starting `kubectl parkade` loads no model library; without the extra these commands name it."""
     check = "import sys; import parkade_cli.__main__; sys.exit('onnxruntime' in sys.modules or 'onnx' in sys.modules)"
