@@ -6,39 +6,28 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from parkade_agent.sidecar.datatypes import DATATYPES, to_raw
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_models.bundle import Bundle
 from parkade_models.session import TensorSpec
+from support.models import DATATYPES as ONNX_DATATYPES
 from support.models import echo, write_bundle
 
 NAME: Final = "every-datatype"
 WIDTH: Final = 2
 """The second size of every tensor but FP32's, whose sizes are both free."""
 
-_ELEMENT_TYPES: Final = {
-    "BOOL": TensorProto.BOOL,
-    "UINT8": TensorProto.UINT8,
-    "UINT16": TensorProto.UINT16,
-    "UINT32": TensorProto.UINT32,
-    "UINT64": TensorProto.UINT64,
-    "INT8": TensorProto.INT8,
-    "INT16": TensorProto.INT16,
-    "INT32": TensorProto.INT32,
-    "INT64": TensorProto.INT64,
-    "FP32": TensorProto.FLOAT,
-    "FP64": TensorProto.DOUBLE,
-    "BYTES": TensorProto.STRING,
-    "FP16": TensorProto.FLOAT16,
-}
-SPECS: Final = tuple(
-    TensorSpec(datatype.lower(), datatype, (-1, -1 if datatype == "FP32" else WIDTH))
-    for datatype in _ELEMENT_TYPES
-)
-TYPED_SPECS: Final = SPECS[:-1]
-"""All but FP16, which has no typed contents."""
+_ELEMENT_TYPES: Final = {name: kind for kind, name in ONNX_DATATYPES.items()}
+
+
+def _spec(datatype: str) -> TensorSpec:
+    return TensorSpec(datatype.lower(), datatype, (-1, -1 if datatype == "FP32" else WIDTH))
+
+
+TYPED_SPECS: Final = tuple(_spec(datatype) for datatype in DATATYPES if datatype != "FP16")
+SPECS: Final = (*TYPED_SPECS, _spec("FP16"))
+"""Every datatype; the last one has no typed contents."""
 
 
 def echo_bundle(folder: Path, specs: Sequence[TensorSpec]) -> Bundle:

@@ -11,7 +11,7 @@ from parkade_models.bundle import Bundle, describe_file, load_bundle, write_mani
 MODEL_FILE: Final = "model.onnx"
 OPSET: Final = 17
 _IR_VERSION: Final = 8  # what opset 17 was published with
-_DATATYPES: Final = {
+DATATYPES: Final = {
     TensorProto.BOOL: "BOOL",
     TensorProto.UINT8: "UINT8",
     TensorProto.UINT16: "UINT16",
@@ -79,4 +79,4 @@ def _input_of(model: ModelProto) -> TensorInput:
 def _shape_of(tensor: ValueInfoProto) -> TensorShape:
     kind = tensor.type.tensor_type
     sizes = [size.dim_value if size.HasField("dim_value") else -1 for size in kind.shape.dim]
-    return TensorShape(name=tensor.name, datatype=_DATATYPES[kind.elem_type], shape=sizes)
+    return TensorShape(name=tensor.name, datatype=DATATYPES[kind.elem_type], shape=sizes)
