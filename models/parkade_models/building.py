@@ -1,4 +1,4 @@
-"""What building a bundle takes besides its model: the command line, and from float32 to the precision asked for."""
+"""What building a bundle takes besides its model: the command line, the search that decides, and what it decided."""
 
 import argparse
 import logging
@@ -6,51 +6,107 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any
 
-from parkade_api.bundle import BundleDescription, Precision, Variant
+import orjson
+
+from parkade_api.bundle import BundleDescription, Precision
 from parkade_models.errors import ModelsError
 from parkade_models.graph import prepare
-from parkade_models.recipes import Calibration, Feeds, Recipe, quantize
-from parkade_models.search.output import complete
+from parkade_models.recipes import Calibration, Feeds, Recipe, quantize, recipe_named
+from parkade_models.search.output import MODEL, Decision, complete, plain_variant, write_decided
+from parkade_models.search.request import Request
+from parkade_models.search.run import FLOAT32, search
 
-_REQUIRES: Final = "x86-avx2"
-_FLOAT32: Final = "folded, not quantized"
+_MODEL_FP32 = "model.fp32.onnx"
 
 
-def run(name: str, build: Callable[[Path, Precision], str]) -> None:
-    """Has *build* make the bundle in the folder given on the command line, and prints its digest."""
-    parser = argparse.ArgumentParser(description=f"Build the bundle of {name}.")
-    parser.add_argument("out_dir", type=Path)
+def run(build: Callable[[Path, Precision], str], decide: Callable[[], None] | None = None) -> None:
+    """Has *build* make the bundle in the folder given on the command line and prints its digest, or has it decided."""
+    parser = argparse.ArgumentParser(description="Build a bundle.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("out_dir", type=Path, nargs="?")
+    if decide is not None:
+        what.add_argument(
+            "--search", action="store_true", help="search the recipe again and write what was found"
+        )
     parser.add_argument("--precision", choices=["INT8", "FP32"], default="INT8")
     arguments = parser.parse_args()
-    logging.disable(logging.WARNING)  # onnxruntime recommends the folding that was just done
+    logging.disable(logging.WARNING)  # the quantizer warns of every norm's weight that has one axis
     try:
-        digest = build(arguments.out_dir, arguments.precision)
+        if decide is not None and arguments.search:
+            decide()
+        else:
+            sys.stdout.write(build(arguments.out_dir, arguments.precision) + "\n")
     except ModelsError as error:
-        sys.exit(f"{name}: {error}")
-    sys.stdout.write(f"{digest}\n")
+        sys.exit(f"{parser.prog}: {error}")
 
 
-def write(
+def decide(request: Request, file: Path) -> None:
+    """Searches the recipe and writes the decision and the figures of all candidates into *file*."""
+    outcome = search(request, Lines())
+    decision = outcome.decision and outcome.decision.model_dump(exclude_none=True)
+    found: dict[str, Any] = {"decision": decision, "report": outcome.report.as_json()}
+    file.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    say(f"wrote {file.name}: {outcome.report.refusal or decision}")
+
+
+def decision_in(file: Path) -> Decision:
+    """What a search decided, read from the file that it wrote."""
+    return Decision.model_validate(orjson.loads(file.read_bytes())["decision"])
+
+
+def write_float32(description: BundleDescription, model: Path, out_dir: Path) -> str:
+    """Writes the float32 bundle of the file *model* and returns its digest; files it mentions lie beside the model."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    prepare(model, out_dir / _MODEL_FP32)
+    return complete(description, model.parent, out_dir, plain_variant("FP32", _MODEL_FP32, FLOAT32))
+
+
+def write_int8(
     description: BundleDescription,
     model: Path,
-    recipe: Recipe,
+    how: Recipe | Decision,
     feeds: Sequence[Feeds],
     out_dir: Path,
-    precision: Precision,
 ) -> str:
-    """Writes the bundle of the float32 file *model* and returns its digest. Raises BuildError.
+    """Writes the INT8 bundle of the float32 file *model* and returns its digest. Raises BuildError.
 
-    INT8 follows the recipe, calibrated by *feeds*. Files that the description mentions lie beside the model.
+    *how* is a recipe, or what a search decided; *feeds* calibrate a static recipe. Files that the description mentions
+    lie beside the model.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    file = f"model.{precision.lower()}.onnx"
+    recipe = how if isinstance(how, Recipe) else recipe_named(how.variant.recipe)
     with TemporaryDirectory(prefix="parkade-build-") as scratch:
-        folded = Path(scratch) / "folded.onnx" if precision == "INT8" else out_dir / file
+        folded = Path(scratch) / "folded.onnx"
         prepare(model, folded)
-        if precision == "INT8":
-            quantize(recipe, folded, out_dir / file, Calibration(folded, feeds, Path(scratch)))
-    words = recipe.name if precision == "INT8" else _FLOAT32
-    variant = Variant(precision=precision, file=file, requires=_REQUIRES, recipe=words)
-    return complete(description, model.parent, out_dir, variant)
+        quantize(recipe, folded, out_dir / MODEL, Calibration(folded, feeds, Path(scratch)))
+    if isinstance(how, Decision):
+        return write_decided(description, model.parent, how, out_dir)
+    return complete(description, model.parent, out_dir, plain_variant("INT8", MODEL, recipe.name))
+
+
+class Lines:
+    """Progress as lines on standard error."""
+
+    def __init__(self) -> None:
+        self._steps = 1
+        self._done = 0
+
+    def begin(self, steps: int) -> None:
+        """Remembers the sum."""
+        self._steps = steps
+
+    def stage(self, sentence: str) -> None:
+        """Writes a line with the share that is done."""
+        say(f"{self._done / self._steps:4.0%} {sentence}")
+
+    def advance(self, steps: int) -> None:
+        """Adds to the share."""
+        self._done += steps
+
+
+def say(sentence: str) -> None:
+    """Tells whoever waits for a build what happens."""
+    sys.stderr.write(f"models: {sentence}\n")
+    sys.stderr.flush()

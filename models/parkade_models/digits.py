@@ -4,11 +4,13 @@ Its convolutions are random and orthogonal and stay so; only the last layer is s
 what they make of the training images. That takes seconds, needs no framework and reads 99 % of the held-out digits.
 The layers are wide enough (95 million multiplications an image) that convolution is what a run spends its time on.
 
-The same packages on the same kind of CPU give the same bytes, so the bundle's digest is stable there.
+How it is quantized was decided by a search, which `--search` runs again. The same packages on the same kind of CPU
+give the same bytes, so the bundle's digest is stable there.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -20,13 +22,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from parkade_api.bundle import SCHEMA, BundleDescription, ImageInput, Precision, TensorOutput
 from parkade_models import building
-from parkade_models.digits_data import Digit, load
+from parkade_models.digits_data import Digit, Split, load
 from parkade_models.graph import OPSET
-from parkade_models.recipes import Method, Recipe, Scope
+from parkade_models.search.request import Request
 from parkade_models.session import Session
 from parkade_models.tasks.inputs.image_input import ImageReader
 
 NAME: Final = "digits"
+SEARCH_FILE: Final = Path(__file__).with_name("digits_search.json")
+"""What the search for the recipe found: the decision, and the report on all candidates."""
 
 _SIDE: Final = 32  # pixels
 _FILTERS: Final = (64, 128, 256)
@@ -41,7 +45,6 @@ _TARGET: Final = 4.0
 _RIDGE: Final = 1e-3  # of the features' mean square
 _BATCH: Final = 32
 _IR_VERSION: Final = 8  # what opset 17 was published with
-_RECIPE: Final = Recipe(Method.MIN_MAX, Scope.ALL)
 
 _INPUT: Final = ImageInput(
     kind="image", tensor="image", width=_SIDE, height=_SIDE, mode="L", layout="NCHW", mean=[0.0], std=[1.0]
@@ -62,11 +65,28 @@ DESCRIPTION: Final = BundleDescription(
 def build(out_dir: Path, precision: Precision = "INT8") -> str:
     """Trains the model, builds its bundle in *out_dir* and returns the digest. Raises BuildError."""
     digits = load()
+    with _trained(digits) as model:
+        if precision == "FP32":
+            return building.write_float32(DESCRIPTION, model, out_dir)
+        feeds = [{_INPUT.tensor: row[np.newaxis]} for row in _images(digits.calibration)]
+        return building.write_int8(DESCRIPTION, model, building.decision_in(SEARCH_FILE), feeds, out_dir)
+
+
+def decide() -> None:
+    """Searches the recipe that reads held-out digits fastest."""
+    digits = load()
+    with _trained(digits) as model:
+        held_out = [digit.example() for digit in digits.held_out]
+        calibration = [digit.example() for digit in digits.calibration]
+        building.decide(Request(model, DESCRIPTION, model.parent, held_out, calibration), SEARCH_FILE)
+
+
+@contextmanager
+def _trained(digits: Split) -> Iterator[Path]:
     with TemporaryDirectory(prefix="parkade-digits-") as scratch:
         model = Path(scratch) / "model.onnx"
         model.write_bytes(train(digits.train))
-        feeds = [{_INPUT.tensor: row[np.newaxis]} for row in _images(digits.calibration)]
-        return building.write(DESCRIPTION, model, _RECIPE, feeds, out_dir, precision)
+        yield model
 
 
 def train(digits: Sequence[Digit]) -> bytes:
@@ -159,4 +179,4 @@ def _constant(name: str, values: NDArray[np.float64]) -> Any:
 
 
 if __name__ == "__main__":
-    building.run(NAME, build)
+    building.run(build, decide)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from parkade_models.magika import BLOCK
 from parkade_models.search.evaluation import Example
+
+BLOCK: Final = 4096
+"""Bytes at either end of a file that magika looks at."""
 
 _Item = TypeVar("_Item")
 _EACH: Final = 30
@@ -72,10 +74,14 @@ class KnownFile:
 
 
 def known_files(*roots: Path) -> list[KnownFile]:
-    """Known files below *roots*, or of Python's library and packages; at most 30 of a kind, evenly spaced."""
+    """Known files below *roots*, or of Python's library and packages: at most 30 of a kind, no two of one content."""
     folders = roots or tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platlib"))
     paths = [path for folder in folders for path in sorted(_paths(folder))]
-    return [file for kind in _KINDS for file in _of_kind(kind, paths)]
+    unique: dict[bytes, KnownFile] = {}
+    for kind in _KINDS:
+        for file in _of_kind(kind, paths):
+            unique.setdefault(file.content(), file)
+    return list(unique.values())
 
 
 def examples(files: Iterable[KnownFile]) -> list[Example]:

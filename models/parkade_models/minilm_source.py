@@ -9,7 +9,15 @@ NAME: Final = "paraphrase-minilm-l3"
 SEARCH_FILE: Final = Path(__file__).with_name("minilm_search.json")
 """What the search for the recipe found: the decision, and the report on all candidates."""
 
-_STEPS: Final = ("minilm.py", "graph.py", "layers.py", "recipes.py", "search/output.py", "bundle.py")
+_STEPS: Final = (
+    "minilm.py",
+    "building.py",
+    "graph.py",
+    "layers.py",
+    "recipes.py",
+    "search/output.py",
+    "bundle.py",
+)
 
 
 def source_digest() -> str:
