@@ -30,8 +30,13 @@ class Gain:
 
 def speed_over(shard: Path, slow: Path, fast: Path, rounds: int, scratch: Path) -> Spread:
     """CPU time of the bundle *slow* over that of *fast*, one thread, one item a run."""
-    graphs = (f"onnxruntime={slow}", f"onnxruntime={fast}")
-    worker = Worker(module("peers.compare", shard, *graphs), scratch / "compare.log")
+    command = module("peers.compare", shard, f"onnxruntime={slow}", f"onnxruntime={fast}")
+    return ratio_of_runs(command, rounds, scratch)
+
+
+def ratio_of_runs(command: tuple[str, ...], rounds: int, scratch: Path) -> Spread:
+    """CPU time of the first graph over that of the second, as `peers/compare.py` started by *command* measures it."""
+    worker = Worker(command, scratch / "compare.log")
     try:
         seconds = [worker.ask()["seconds"] for _ in range(rounds)]
     finally:
