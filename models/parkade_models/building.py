@@ -48,7 +48,8 @@ def decide(request: Request, file: Path) -> None:
     decision = outcome.decision and outcome.decision.model_dump(exclude_none=True)
     found: dict[str, Any] = {"decision": decision, "report": outcome.report.as_json()}
     file.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    say(f"wrote {file.name}: {outcome.report.refusal or decision}")
+    chosen = outcome.report.chosen
+    say(f"wrote {file.name}: {outcome.report.refusal if chosen is None else chosen.recipe}")
 
 
 def decision_in(file: Path) -> Decision:

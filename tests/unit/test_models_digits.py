@@ -8,6 +8,7 @@ import pytest
 from parkade_api.proto.vehicle.v1 import vehicle_pb2_grpc
 from parkade_models import digits
 from parkade_models.batch_input import accuracy, batch_lines
+from parkade_models.building import decision_in
 from parkade_models.bundle import Bundle
 from parkade_models.digits_data import Split, load
 from parkade_models.tasks import open_task
@@ -56,6 +57,27 @@ def test_no_digit_is_in_two_parts(split: Split) -> None:
 def test_training_again_gives_the_same_bundle(digits_bundle: Bundle, tmp_path: Path) -> None:
     """The same packages on the same kind of CPU give the same bytes."""
     assert digits.build(tmp_path / "again") == digits_bundle.digest
+
+
+def test_bundle_is_the_recorded_decision(digits_bundle: Bundle) -> None:
+    """Recipe, quality, speed, budget and rows of the bundle are those that the search settled."""
+    decided, manifest = decision_in(digits.SEARCH_FILE), digits_bundle.manifest
+    assert digits_bundle.variant == decided.variant
+    assert (manifest.budget, manifest.rowsPerRun) == (decided.budget, decided.rows_per_run)
+
+
+def test_images_that_share_a_run_change_no_byte(digits_bundle: Bundle, split: Split) -> None:
+    """An image's answer is the same alone, beside seven others, and beside others that are no images."""
+    task = open_task(digits_bundle)
+    bodies = [body for digit in split.held_out[:24] for body in digit.example().bodies()]
+    alone = [orjson.dumps(task.answers([body])[0], option=orjson.OPT_SERIALIZE_NUMPY) for body in bodies]
+    for size in (2, 3, 8):
+        starts = range(0, len(bodies), size)
+        answers = [
+            answer for at in starts for answer in task.answers([*bodies[at : at + size], {"input": "?"}])
+        ]
+        shared = [answer for answer in answers if isinstance(answer, dict)]
+        assert [orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY) for answer in shared] == alone
 
 
 async def test_a_shard_of_images_is_read_in_a_sidecar(digits_bundle: Bundle, split: Split) -> None:
