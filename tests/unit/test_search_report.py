@@ -44,7 +44,7 @@ def _report(*candidates: Candidate) -> Report:
         (_measured(ratio=math.nan), "keeps nan% of float32's metric; 99.00% are asked for"),
         (_measured(speed=1.04), "runs at 1.04 times the speed of float32; 1.05 are asked for"),
         (_measured(speed=0.3, ratio=0.5), "keeps 50.00% of float32's metric; 99.00% are asked for"),
-        (_measured(integer=0), "weights-only INT8: stored in integers, computed in float"),
+        (_measured(integer=0), "is weights-only INT8: stored in integers, computed in float"),
     ],
 )
 def test_rejection_says_why(candidate: Candidate, reason: str | None) -> None:
@@ -86,7 +86,11 @@ def test_refusal_names_the_nearest() -> None:
     report = _report(_measured("dynamic, MatMul", ratio=0.7), _measured("static MinMax, Conv", ratio=0.9))
     assert report.refusal == (
         "no recipe keeps 99.00% of float32's accuracy and is faster than float32; "
-        "the best is 'static MinMax, Conv' with 90.00%"
+        "the nearest, 'static MinMax, Conv', keeps 90.00% of float32's metric; 99.00% are asked for"
+    )
+    slow = _report(_measured("dynamic, MatMul", speed=0.8), _measured("static MinMax, Conv", speed=0.6))
+    assert (slow.refusal or "").endswith(
+        "; the nearest, 'dynamic, MatMul', runs at 0.80 times the speed of float32; 1.05 are asked for"
     )
     assert _report().refusal == "no recipe keeps 99.00% of float32's accuracy and is faster than float32"
 

@@ -79,12 +79,19 @@ class Report:
         """Why the model is refused, a sentence; None when a candidate was chosen."""
         if self.chosen is not None:
             return None
-        rejected = [each for each in self.candidates if each.verdict is Verdict.REJECTED and each.ratio]
-        best = max(rejected, key=lambda each: each.ratio or 0.0, default=None)
-        nearest = f"; the best is {best.recipe!r} with {best.ratio:.2%}" if best and best.ratio else ""
         return (
-            f"no recipe keeps {self.gate:.2%} of float32's {self.metric} and is faster than float32{nearest}"
+            f"no recipe keeps {self.gate:.2%} of float32's {self.metric} and is faster than float32"
+            f"{self._nearest()}"
         )
+
+    def _nearest(self) -> str:
+        """What came nearest to being chosen, as the end of a sentence."""
+        measured = [each for each in self.candidates if each.verdict is Verdict.REJECTED and each.ratio]
+        good = [each for each in measured if (each.ratio or 0.0) >= self.gate]
+        nearest = max(good, key=lambda each: each.speed or 0.0, default=None) or max(
+            measured, key=lambda each: each.ratio or 0.0, default=None
+        )
+        return "" if nearest is None else f"; the nearest, {nearest.recipe!r}, {nearest.reason}"
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -100,7 +107,7 @@ def judge(candidate: Candidate, gate: float) -> Candidate:
 
 def _objection(candidate: Candidate, gate: float) -> str | None:
     if candidate.integer_products == 0:
-        return "weights-only INT8: stored in integers, computed in float"
+        return "is weights-only INT8: stored in integers, computed in float"
     if candidate.ratio is None or not candidate.ratio >= gate:  # NaN keeps nothing
         return f"keeps {candidate.ratio or 0.0:.2%} of float32's metric; {gate:.2%} are asked for"
     if candidate.speed is None or candidate.speed < SLOWEST:
