@@ -51,7 +51,8 @@ def measure_budget(folder: Path, bodies: Iterable[Mapping[str, Any]]) -> Budget:
     command: Sequence[str] = (sys.executable, "-m", __name__, str(folder))
     done = subprocess.run(command, input=lines, capture_output=True, check=False)
     if done.returncode:
-        raise BuildError(f"the bundle could not be measured: {done.stderr.decode(errors='replace')[-500:]}")
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise BuildError(f"the bundle could not be measured: {last or f'exit code {done.returncode}'}")
     return Budget.model_validate_json(done.stdout)
 
 
