@@ -16,7 +16,7 @@ from parkade_models.tasks.task import Task
 from support.bundles import cached
 from support.sidecars import serving_sidecar
 
-pytestmark = pytest.mark.long(20)
+pytestmark = pytest.mark.long(30)
 
 RIGHT = 0.97
 GATE = 0.99  # of float32's accuracy

@@ -180,6 +180,7 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), n
         (png_of(8000, 8000), "has 8000 x 8000 pixels; at most 33554432"),
         (png_of(100_000, 100_000), "has 100000 x 100000 pixels"),
         (png_of(4, 4), "cannot be decoded"),
+        (encoded(NOISE, "JPEG")[:-2] + b"\xff\xda\x00\x0c\x03\x01\x00" * 200, "has 201 scans; at most 100"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -20,6 +20,8 @@ from parkade_models.session import TensorSpec
 MOST_PIXELS: Final = 1 << 25
 """A small file can be a huge image: one of this size takes 100 MB as RGB."""
 
+_SCAN: Final = b"\xff\xda"
+_MOST_SCANS: Final = 100  # a progressive JPEG has about ten; each costs a pass over all pixels
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is laxer, and at first only a warning
 _FORMATS: Final = ("PNG", "JPEG")
 _MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
@@ -47,7 +49,7 @@ class ImageReader:
         size = (described.width, described.height)
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                _check(image)
+                _check(image, content)
                 # Pillow warns when a palette with transparency is converted to anything else.
                 plain = image.convert("RGBA") if image.has_transparency_data else image
                 pixels = np.asarray(plain.convert(described.mode).resize(size, Image.Resampling.BILINEAR))
@@ -71,12 +73,15 @@ def _values(described: ImageInput) -> NDArray[np.float32]:
     return np.array(rows, np.float32)
 
 
-def _check(image: Image.Image) -> None:
-    """Looks at what the file's head says, before any pixel is decoded."""
+def _check(image: Image.Image, content: bytes) -> None:
+    """Looks at what the file says of itself, before any pixel is decoded."""
     if image.width * image.height > MOST_PIXELS:
         size = f"{image.width} x {image.height} pixels"
         message = f"The image has {size}; at most {MOST_PIXELS} pixels are decoded."
         raise BadRecordError(RecordError.BAD_REQUEST, message)
     if image.mode not in _MODES:
         message = f"The image has mode {image.mode}; it must be grey, palette or RGB with 8 bits a channel."
+        raise BadRecordError(RecordError.BAD_REQUEST, message)
+    if image.format == "JPEG" and content.count(_SCAN) > _MOST_SCANS:
+        message = f"The image has {content.count(_SCAN)} scans; at most {_MOST_SCANS} are decoded."
         raise BadRecordError(RecordError.BAD_REQUEST, message)
