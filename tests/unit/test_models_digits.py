@@ -5,6 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
+from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_api.proto.vehicle.v1 import vehicle_pb2_grpc
 from parkade_models import digits
 from parkade_models.batch_input import accuracy, batch_lines
@@ -97,3 +99,19 @@ async def test_a_shard_of_images_is_read_in_a_sidecar(digits_bundle: Bundle, spl
         orjson.dumps(line | {"custom_id": row["custom_id"]}) for line, row in zip(lines, rows, strict=True)
     ]
     assert accuracy(b"\n".join(named)) >= RIGHT
+
+
+async def test_images_are_read_over_open_inference(digits_bundle: Bundle, split: Split) -> None:
+    """Any Open Inference client sends images as they are, several a call, and gets their labels in order."""
+    digits_asked = split.held_out[:12]
+    request = oip.ModelInferRequest(model_name=digits.NAME)
+    request.inputs.add(name="input", datatype="BYTES", shape=[len(digits_asked)])
+    request.raw_input_contents.append(
+        b"".join(len(digit.png).to_bytes(4, "little") + digit.png for digit in digits_asked)
+    )
+    request.outputs.add(name="label")
+    async with serving_sidecar(digits_bundle) as sidecar:
+        response = await oip_grpc.GRPCInferenceServiceStub(sidecar.channel).ModelInfer(request)
+    assert list(response.outputs[0].shape) == [len(digits_asked), 1]
+    labels = b"".join(b"\x01\x00\x00\x00" + digit.label.encode() for digit in digits_asked)
+    assert list(response.raw_output_contents) == [labels]
