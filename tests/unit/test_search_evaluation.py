@@ -77,6 +77,17 @@ def test_held_out_examples_are_the_others(count: int, calibration: int) -> None:
     check_disjoint(rest, kept)
 
 
+def test_repeated_records_are_not_scored_when_they_calibrate() -> None:
+    """What is held out shares no text with what calibrates, even when the data repeats itself."""
+    pairs = [
+        Example("a", match="b"),
+        Example("c", match="d"),
+        Example("e", match="a"),
+        Example("f", match="g"),
+    ]
+    assert hold_out(pairs, 1) == (pairs[:1], [pairs[1], pairs[3]])
+
+
 def test_shared_record_is_refused() -> None:
     """A text that calibrates may not be scored too, not even as the other half of a pair."""
     with pytest.raises(DataError, match="example 2 of the calibration data is in the evaluation data too"):

@@ -102,22 +102,34 @@ def _value(value: object, field: str, where: str) -> str:
 
 
 def hold_out(examples: Sequence[Example], calibration: int) -> tuple[list[Example], list[Example]]:
-    """Evenly spaced examples for calibration, *calibration* of them, and the others. Raises DataError for too few."""
-    if len(examples) <= calibration:
+    """*calibration* evenly spaced examples to calibrate with, and those that share no record with them.
+
+    Raises DataError when too few are left.
+    """
+    kept = [examples[index * len(examples) // calibration] for index in range(calibration)]
+    rest = _sharing_nothing(examples, kept)
+    if not rest:
         raise DataError(
             f"{len(examples)} examples are too few to keep {calibration} of them back for calibration; "
             "give calibration data of its own"
         )
-    kept = {index * len(examples) // calibration for index in range(calibration)}
-    rest = [example for index, example in enumerate(examples) if index not in kept]
-    return [examples[index] for index in sorted(kept)], rest
+    return kept, rest
+
+
+def _sharing_nothing(examples: Sequence[Example], others: Sequence[Example]) -> list[Example]:
+    taken = _inputs(others)
+    return [each for each in examples if taken.isdisjoint(_inputs([each]))]
+
+
+def _inputs(examples: Sequence[Example]) -> set[str]:
+    return {body["input"] for each in examples for body in each.bodies()}
 
 
 def check_disjoint(evaluation: Sequence[Example], calibration: Sequence[Example]) -> None:
     """Raises DataError when a record of the calibration data is also scored."""
-    scored = {body["input"] for example in evaluation for body in example.bodies()}
+    scored = _inputs(evaluation)
     for number, example in enumerate(calibration, start=1):
-        if any(body["input"] in scored for body in example.bodies()):
+        if not scored.isdisjoint(_inputs([example])):
             raise DataError(
                 f"example {number} of the calibration data is in the evaluation data too; a metric on data that "
                 "tuned the model says nothing"
