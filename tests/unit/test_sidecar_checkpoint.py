@@ -22,7 +22,7 @@ from parkade_models.bundle import Bundle
 from support.shards import echo_records, echo_task, records_done, shard_run
 from support.sidecars import Sidecar, serving_in, serving_sidecar
 
-KEY = shard_key("ff", "sha256:00", "sha256:11")
+KEY = shard_key("ff", "sha256:00", "sha256:11", "22")
 
 
 def _entries(key: bytes, rows: dict[int, Row]) -> bytes:
@@ -74,10 +74,15 @@ def test_records_beyond_the_shard_are_ignored() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [("fe", "sha256:00", "sha256:11"), ("ff", "sha256:01", "sha256:11"), ("ff", "sha256:00", "sha256:10")],
+    [
+        ("fe", "sha256:00", "sha256:11", "22"),
+        ("ff", "sha256:01", "sha256:11", "22"),
+        ("ff", "sha256:00", "sha256:10", "22"),
+        ("ff", "sha256:00", "sha256:11", "23"),
+    ],
 )
-def test_another_shards_checkpoint_is_ignored(other: tuple[str, str, str], tmp_path: Path) -> None:
-    """Other bytes, another input or another model begin anew, and leave nothing of the last shard behind."""
+def test_another_shards_checkpoint_is_ignored(other: tuple[str, str, str, str], tmp_path: Path) -> None:
+    """Other bytes, another input, model or arithmetic begin anew, and leave nothing of the last shard behind."""
     (tmp_path / FILE_NAME).write_bytes(FILE)
     key = shard_key(*other)
     with closing(Checkpoint(SlotFolder(tmp_path), key, 6)) as checkpoint:
@@ -88,7 +93,7 @@ def test_another_shards_checkpoint_is_ignored(other: tuple[str, str, str], tmp_p
 
 def test_a_late_entry_of_the_last_shard_is_ignored() -> None:
     """An entry carries its shard's key, so one that arrives after the file changed hands is none of the new one's."""
-    key = shard_key("fe", "sha256:00", "sha256:11")
+    key = shard_key("fe", "sha256:00", "sha256:11", "22")
     assert decode(key + _entries(KEY, ROWS), key, 6) == ({}, len(key))
 
 

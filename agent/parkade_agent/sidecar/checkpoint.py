@@ -32,9 +32,10 @@ _KEY_BYTES: Final = hashlib.sha256().digest_size
 _log = structlog.get_logger()
 
 
-def shard_key(input_sha256: str, input_digest: str, bundle_digest: str) -> bytes:
-    """What a shard's lines depend on: its bytes, the input that they are part of, and the model."""
-    return hashlib.sha256(f"{input_sha256} {input_digest} {bundle_digest}".encode()).digest()
+def shard_key(input_sha256: str, input_digest: str, bundle_digest: str, reproducibility_class: str) -> bytes:
+    """What a shard's lines depend on: its bytes, the input that they are part of, the model, and what runs it."""
+    parts = (input_sha256, input_digest, bundle_digest, reproducibility_class)
+    return hashlib.sha256(" ".join(parts).encode()).digest()
 
 
 def encode(key: bytes, index: int, row: Row) -> bytes:

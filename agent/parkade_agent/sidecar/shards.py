@@ -74,9 +74,12 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
     def _open(self, request: vehicle_pb2.RunRequest) -> tuple[ShardRun, Checkpoint]:
         content = self._folder.read(request.input_name)
         records = read_records(content, request.input_sha256)
-        key = shard_key(request.input_sha256, request.input_digest, self._model.bundle.digest)
+        model = self._model
+        key = shard_key(
+            request.input_sha256, request.input_digest, model.bundle.digest, model.reproducibility_class
+        )
         checkpoint = Checkpoint(self._folder, key, len(records))
-        return ShardRun(self._model.task, records, request.input_digest, checkpoint), checkpoint
+        return ShardRun(model.task, records, request.input_digest, checkpoint), checkpoint
 
     def _finish(self, request: vehicle_pb2.RunRequest, run: ShardRun, checkpoint: Checkpoint) -> Result:
         result = run.result()
