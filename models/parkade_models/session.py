@@ -67,7 +67,10 @@ class Session:
 
     def __init__(self, model: bytes, name: str) -> None:
         try:
-            self._session = ort.InferenceSession(model, _options(), providers=["CPUExecutionProvider"])
+            # Its wrapper would load a model that failed a second time, and print to the log that it does.
+            self._session = ort.InferenceSession(
+                model, _options(), providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             if _is_out_of_memory(error):
                 raise OutOfMemoryError(f"{name} needs more memory to load than there is") from error
