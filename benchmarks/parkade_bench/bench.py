@@ -68,6 +68,12 @@ class Bench:
         """Labelled digits that the CNN was not trained on."""
         return load().held_out
 
+    def first_items(self, workload: Workload, count: int) -> Path:
+        """A shard of the first *count* items of a workload."""
+        shard = workload.shard.with_suffix(".first")
+        shard.write_bytes(b"".join(workload.shard.read_bytes().splitlines(keepends=True)[:count]))
+        return shard
+
     def minilm(self, precision: Precision) -> Path:
         """The bundle of MiniLM in that precision."""
         return self._built(MINILM, minilm.build, precision)

@@ -6,12 +6,11 @@ from typing import Final
 from parkade_bench import growth, stopping
 from parkade_bench.bench import Bench, Figures
 from parkade_bench.document import table
-from parkade_bench.environments import python_of
 from parkade_bench.errors import BenchError
 from parkade_bench.machine import machine
+from parkade_bench.parts_of_runtimes import openvino, reproducibility
 from parkade_bench.precision import Gain, accuracy, speed_over
 from parkade_bench.readiness import measure_ready
-from parkade_bench.second_runtime import Comparison, compare, static_bundle
 from parkade_bench.servers import PEERS
 from parkade_bench.serving import measure_serving
 from parkade_bench.serving_report import serving_figures, serving_section
@@ -133,46 +132,6 @@ def memory(bench: Bench) -> Figures:
     return {"memory_growth_bytes": added}
 
 
-def openvino(bench: Bench) -> Figures:
-    """A second runtime for transformers."""
-    folder = bench.folder("openvino")
-    exact = bench.minilm("FP32")
-    static = static_bundle(exact, bench.texts.shard, folder / "static")
-    files = {
-        "INT8, the bundle's (dynamic)": bench.texts.bundle,
-        "INT8, static QDQ (fails the gate)": static,
-        "FP32": exact,
-    }
-    python = python_of("openvino")
-    found = [
-        compare(title, bundle, bench.texts.shard, bench.rounds, python, folder)
-        for title, bundle in files.items()
-    ]
-    words = "OpenVINO 2026.4 beside onnxruntime on the files of MiniLM-L3, one thread, one text a run.\n\n"
-    head = (
-        "file",
-        "speed over onnxruntime",
-        "CPU s to the first answer",
-        "resident MB",
-        "rows equal",
-        "lowest cosine",
-    )
-    bench.write("A second runtime", words + table(head, map(_runtime_row, found)))
-    return {"openvino_over_onnxruntime": {each.title: round(each.speed.median, 3) for each in found}}
-
-
-def _runtime_row(found: Comparison) -> tuple[object, ...]:
-    both = (found.onnxruntime, found.openvino)
-    return (
-        found.title,
-        found.speed,
-        " -> ".join(f"{each['ready_cpu_seconds']:.2f}" for each in both),
-        " -> ".join(f"{each['resident_bytes'] / _MEGABYTE:.0f}" for each in both),
-        f"{found.openvino['equal_rows']:.0%}",
-        f"{found.openvino['lowest_cosine']:.4f}",
-    )
-
-
 PARTS: Final[Mapping[str, Callable[[Bench], Figures]]] = {
     "texts": texts,
     "images": images,
@@ -181,4 +140,5 @@ PARTS: Final[Mapping[str, Callable[[Bench], Figures]]] = {
     "ready": ready,
     "memory": memory,
     "openvino": openvino,
+    "reproducibility": reproducibility,
 }
