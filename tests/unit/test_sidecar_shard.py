@@ -50,6 +50,25 @@ def test_broken_records_become_error_lines(embedding_task: EmbeddingTask, tmp_pa
     assert result.sha256 == hashlib.sha256(result.content).hexdigest()
 
 
+def test_nonsense_among_records_fails_alone(embedding_task: EmbeddingTask, tmp_path: Path) -> None:
+    """Lines that are no records have error lines with a code, a line number and no custom_id; the rest is answered."""
+    odd = (b"not JSON", b'{"body": {"input": NaN}}', b'"\xff"', b"[1]", b"")
+    content = b"".join(
+        shard_line(10 * n, f"id-{n}", {"input": "x"}) + raw + b"\n" for n, raw in enumerate(odd, 1)
+    )
+    result = _run_alone(embedding_task, _read(content), tmp_path).result()
+    errors = [orjson.loads(line) for line in result.content[result.output_size :].splitlines()]
+    assert (result.succeeded, result.failed) == (5, 5)
+    assert {row["custom_id"] for row in errors} == {None}
+    assert [(row["error"]["line"], row["error"]["code"]) for row in errors] == [
+        (11, "NotJson"),
+        (21, "NotJson"),
+        (31, "NotJson"),
+        (41, "NotAnObject"),
+        (51, "NotJson"),
+    ]
+
+
 @pytest.mark.parametrize(
     "text", ["x" * 100_000, "word " * 20_000, "🚙🅿️", "\0", "a\0b", "e\u0301 \u202e\ufeff", "a\u2028\r\nb"]
 )
