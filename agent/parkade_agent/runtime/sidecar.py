@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,15 @@ class SidecarLife:
         """It answered that it serves."""
         self._has_served = True
         self._loading_deaths = 0
+
+    @contextlib.contextmanager
+    def watched(self, group: ProcessGroup, brake: SlotBrake) -> Iterator[None]:
+        """Sees to it, as long as the context lasts, that the start gets somewhere."""
+        watch = asyncio.create_task(self.end_stalled(group, brake), name="sidecar's start")
+        try:
+            yield
+        finally:
+            watch.cancel()
 
     async def end_stalled(self, group: ProcessGroup, brake: SlotBrake) -> None:
         """Kills a sidecar that neither serves nor works; one that the guard froze has its time."""

@@ -195,22 +195,16 @@ class Slot:
         container.runs()
         container.is_ready = container is self._runner
         self._on_change(self)
-        is_sidecar = container is self._sidecar
-        watch = (
-            asyncio.create_task(self._sidecar_life.end_stalled(group, self._vehicle.brake))
-            if is_sidecar
-            else None
-        )
+        is_sidecar, brake = container is self._sidecar, self._vehicle.brake
         try:
-            return await group.wait()
+            with self._sidecar_life.watched(group, brake) if is_sidecar else contextlib.nullcontext():
+                return await group.wait()
         except asyncio.CancelledError:
             group.signal(signal.SIGKILL)
             await group.wait()
             raise
         finally:
-            if watch is not None:
-                watch.cancel()
-            self._vehicle.brake.remove(group)
+            brake.remove(group)
             del self._groups[container.name]
 
     async def _watch_sidecar(self, socket: Path) -> None:
