@@ -32,6 +32,7 @@ def _entries(key: bytes, rows: dict[int, Row]) -> bytes:
 ROWS: dict[int, Row] = {2: (True, b"two\n"), 0: (False, b"none\n"), 5: (True, b"")}
 FILE = KEY + _entries(KEY, ROWS)
 MANY = 20
+QUICK, LONG = 0.008, 0.02  # seconds of work: of a record that waits for others, and of one that does not
 TEXTS = [{"input": f"Document {number} " + "of many words " * 30} for number in range(150)]
 
 
@@ -87,7 +88,7 @@ def test_another_shards_checkpoint_is_ignored(other: tuple[str, str, str, str], 
     key = shard_key(*other)
     with closing(Checkpoint(SlotFolder(tmp_path), key, 6)) as checkpoint:
         assert checkpoint.rows == {}
-        checkpoint.keep({1: (True, b"one\n")})
+        checkpoint.keep({1: (True, b"one\n")}, QUICK)
     assert (tmp_path / FILE_NAME).read_bytes() == key + encode(key, 1, (True, b"one\n"))
 
 
@@ -132,14 +133,25 @@ def test_records_that_run_together_are_redone_together(tmp_path: Path) -> None:
 def test_a_full_disk_costs_the_checkpoint_and_not_the_shard(tmp_path: Path) -> None:
     """When nothing more can be appended the records go on; what was kept until then stays sound."""
     with closing(Checkpoint(SlotFolder(tmp_path), KEY, 6)) as checkpoint:
-        checkpoint.keep({0: (True, b"one\n")})
+        checkpoint.keep({0: (True, b"one\n")}, QUICK)
     with closing(Checkpoint(SlotFolder(tmp_path), KEY, 6)) as checkpoint:
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, checkpoint._file.fileno())
         os.close(full)
-        checkpoint.keep({1: (True, b"two\n")})
-        checkpoint.keep({2: (True, b"three\n")})
+        checkpoint.keep({1: (True, b"two\n")}, LONG)
+        checkpoint.keep({2: (True, b"three\n")}, LONG)
     assert decode((tmp_path / FILE_NAME).read_bytes(), KEY, 6)[0] == {0: (True, b"one\n")}
+
+
+def test_no_more_than_a_moment_of_work_is_unwritten(tmp_path: Path) -> None:
+    """A long record is written at once, whenever another was; quick ones as soon as they add up to a long one."""
+    written = []
+    with closing(Checkpoint(SlotFolder(tmp_path), KEY, 6)) as checkpoint:
+        for index, seconds in enumerate((LONG, LONG, QUICK, QUICK, QUICK, QUICK)):
+            checkpoint.keep({index: (True, b"")}, seconds)
+            written.append(records_done(tmp_path))
+    assert written == [1, 2, 2, 2, 5, 5]
+    assert records_done(tmp_path) == 6
 
 
 def test_a_checkpoint_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
@@ -150,7 +162,7 @@ def test_a_checkpoint_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_killed_sidecar_redoes_only_what_it_had_in_hand(int8_bundle: Bundle) -> None:
-    """SIGKILL in the middle of a shard: the next sidecar goes on, and the result is the one without a kill."""
+    """SIGKILL in the middle of a shard: the next sidecar goes on where the file ends, and the result is the same."""
     async with serving_sidecar(int8_bundle, lanes=2) as sidecar:
         await _progress(sidecar, sidecar.write_shard("whole", TEXTS))
         whole = (sidecar.folder / "whole.result").read_bytes()
@@ -159,8 +171,10 @@ async def test_a_killed_sidecar_redoes_only_what_it_had_in_hand(int8_bundle: Bun
         os.kill(sidecar.process.pid, signal.SIGKILL)
         await sidecar.process.wait()
         call.cancel()
+        done = records_done(sidecar.folder)
+        assert MANY <= done < len(TEXTS)
         async with serving_in(sidecar.folder, int8_bundle) as again:
-            assert MANY <= (await _progress(again, request))[0].records_done < len(TEXTS)
+            assert (await _progress(again, request))[0].records_done == done
             assert (sidecar.folder / "killed.result").read_bytes() == whole
     assert not (sidecar.folder / FILE_NAME).exists()
 

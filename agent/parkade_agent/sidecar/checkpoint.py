@@ -4,15 +4,14 @@ The file is the shard's key and then one entry a record: index, kind, length, ch
 to, so a sidecar that dies leaves at worst a torn last entry, which is ignored. It is not synchronized to the
 disk: it outlives the process, not the vehicle's power. The slot keeps one, for the shard that ran last.
 
-A record that took 20 ms or more is written at once, quicker ones together every 20 ms: appending by itself would
-cost a record of 3 ms two hundredths of its time. So a killed sidecar redoes 20 ms of work at most, besides the
-records in hand.
+A record that took 20 ms or more is written at once, quicker ones when together they took that: appending by itself
+would cost a record of 3 ms two hundredths of its time. So however many lanes there are and however long they are
+stopped, a killed sidecar redoes less than 20 ms of work besides the records in hand.
 """
 
 import hashlib
 import struct
 import threading
-import time
 import zlib
 from collections.abc import Mapping
 from typing import Final
@@ -79,18 +78,19 @@ class Checkpoint:
         self._key = key
         self._file = folder.open_own(FILE_NAME)
         self._lock = threading.Lock()
-        self._written_at = time.monotonic()
         self.rows, sound = decode(self._file.readall(), key, total)
         """The records that were finished when it was opened, by index."""
         self._file.truncate(sound)
         self._unwritten = [] if sound else [key]
+        self._unwritten_seconds = 0.0
 
-    def keep(self, rows: Mapping[int, Row]) -> None:
-        """Adds finished records; any lane may call it."""
+    def keep(self, rows: Mapping[int, Row], seconds: float) -> None:
+        """Adds finished records that took *seconds* of work together; any lane may call it."""
         entries = [encode(self._key, index, row) for index, row in rows.items()]
         with self._lock:
             self._unwritten += entries
-            if time.monotonic() - self._written_at >= _WRITE_SECONDS:
+            self._unwritten_seconds += seconds
+            if self._unwritten_seconds >= _WRITE_SECONDS:
                 self._write()
 
     def close(self) -> None:
@@ -111,4 +111,4 @@ class Checkpoint:
             # A full disk costs the records that the next run would find here, not the shard.
             _log.warning("records are missing in the checkpoint", error=error.strerror)
         self._unwritten.clear()
-        self._written_at = time.monotonic()
+        self._unwritten_seconds = 0.0

@@ -5,6 +5,7 @@ cannot be seen in the file.
 """
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -121,8 +122,9 @@ class ShardRun:
         """Runs what was taken and keeps its lines. Raises StoppedError, then nothing of it is done."""
         end = min(start + self._task.rows_per_run, self.total)
         records = {index: self._records[index] for index in range(start, end)}
+        begun = time.thread_time()
         rows = dict(zip(records, self._lines(list(records.values())), strict=True))
-        self._checkpoint.keep(rows)
+        self._checkpoint.keep(rows, time.thread_time() - begun)
         for index, row in rows.items():
             self._rows[index] = row
 
