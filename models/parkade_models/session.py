@@ -45,6 +45,12 @@ class TensorSpec:
     datatype: str
     shape: tuple[int, ...]
 
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Whether it takes tensors of that shape; one whose sizes may be any (-1) only where its own may be, too."""
+        return len(shape) == len(self.shape) and all(
+            own in {-1, size} for own, size in zip(self.shape, shape, strict=True)
+        )
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Run:

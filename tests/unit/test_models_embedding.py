@@ -3,16 +3,22 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
+from parkade_api.bundle import TensorOutput, TextInput
 from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
-from parkade_models.errors import BadRecordError, StoppedError
+from parkade_models.errors import BadRecordError, BundleError, StoppedError
 from parkade_models.tasks.embedding import EmbeddingTask
+from support.models import echo, write_bundle
 
 TEXTS = ("Return the sum.", "Open a file and read it line by line.", "é 漢字 🚙", "a " * 5_000)
 
@@ -115,3 +121,27 @@ def test_terminate_ends_a_run_under_way(int8_bundle: Bundle) -> None:
     assert time.monotonic() - started < 5
     with pytest.raises(StoppedError):
         task.embed("afterwards")
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "taken"),
+    [
+        (TensorProto.INT32, ["rows", "tokens"], r"INT32 \[-1, -1\]"),
+        (TensorProto.INT64, ["rows", 16], r"INT64 \[-1, 16\]"),
+        (TensorProto.INT64, [2, "tokens"], r"INT64 \[2, -1\]"),
+        (TensorProto.INT64, ["tokens"], r"INT64 \[-1\]"),
+    ],
+)
+def test_a_graph_that_takes_no_row_of_tokens_is_refused(
+    tmp_path: Path, kind: int, shape: list[int | str], taken: str
+) -> None:
+    """The sentence has what the graph takes and what a text is made into."""
+    Tokenizer(WordLevel({"<unk>": 0})).save(str(tmp_path / "tokenizer.json"))
+    text = TextInput(kind="text", tokenizer="tokenizer.json", maxTokens=16, tensors=["ids"])
+    output = TensorOutput(tensor="ids_out", postprocess="none")
+    model = echo(("ids", kind, shape))
+    bundle = write_bundle(tmp_path, model, task="embedding", input=text, output=output)
+    with pytest.raises(
+        BundleError, match=rf"the graph takes ids as {taken}, the manifest says INT64 \[1, -1\]"
+    ):
+        EmbeddingTask(bundle)

@@ -107,10 +107,7 @@ def _check_spec(tensor: _Input, spec: TensorSpec) -> None:
     if tensor.datatype != spec.datatype:
         found = shown(tensor.datatype)
         raise BadTensorError(f"input {spec.name} has datatype {found}, expected {spec.datatype}")
-    fits = len(tensor.shape) == len(spec.shape) and all(
-        size >= 0 and wanted in {-1, size} for size, wanted in zip(tensor.shape, spec.shape, strict=True)
-    )
-    if not fits:
+    if min(tensor.shape, default=0) < 0 or not spec.takes(tensor.shape):
         found = shown(list(tensor.shape))
         raise BadTensorError(f"input {spec.name} has shape {found}, expected {list(spec.shape)}")
     if math.prod(max(size, 1) for size in tensor.shape) > _MOST_ELEMENTS:

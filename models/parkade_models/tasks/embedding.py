@@ -18,6 +18,7 @@ from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError
 from parkade_models.session import Session, TensorSpec
+from parkade_models.tasks.fit import check_inputs, output_of
 from parkade_models.tasks.inputs.body import string_of
 from parkade_models.tasks.task import Answer, one_by_one
 
@@ -40,7 +41,10 @@ class EmbeddingTask:
         self._output = manifest.output
         self._tokenizer = _load_tokenizer(bundle.path(self._input.tokenizer), self._input.maxTokens)
         self.session = Session(bundle.path(bundle.variant.file).read_bytes(), bundle.variant.file)
-        self._check_tensors()
+        check_inputs(
+            [TensorSpec(name, "INT64", (1, -1)) for name in self._input.tensors], self.session.inputs
+        )
+        output_of(self._output.tensor, self.session.outputs)
         width = self.embed(_WARM_UP_TEXT)[0].shape[0]
         self.inputs = (TensorSpec("text", "BYTES", (-1,)),)
         self.outputs = (TensorSpec("embedding", "FP32", (-1, width)),)
@@ -87,16 +91,6 @@ class EmbeddingTask:
     def warm_up(self) -> None:
         """Embeds one short text."""
         self.embed(_WARM_UP_TEXT)
-
-    def _check_tensors(self) -> None:
-        inputs = {spec.name for spec in self.session.inputs}
-        outputs = {spec.name for spec in self.session.outputs}
-        if inputs != set(self._input.tensors):
-            raise BundleError(
-                f"the graph takes {sorted(inputs)}, the manifest says {sorted(self._input.tensors)}"
-            )
-        if self._output.tensor not in outputs:
-            raise BundleError(f"the graph gives {sorted(outputs)}, the manifest says {self._output.tensor}")
 
 
 def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:

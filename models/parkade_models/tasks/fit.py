@@ -14,7 +14,7 @@ def check_inputs(described: Sequence[TensorSpec], graph: Sequence[TensorSpec]) -
         raise BundleError(f"the graph takes {sorted(known)}, the manifest says {names}")
     for spec in described:
         taken = known[spec.name]
-        if spec.datatype != taken.datatype or not _fits(spec.shape, taken.shape):
+        if spec.datatype != taken.datatype or not taken.takes(spec.shape):
             said = f"{spec.datatype} {list(spec.shape)}"
             raise BundleError(
                 f"the graph takes {spec.name} as {taken.datatype} {list(taken.shape)}, the manifest says {said}"
@@ -27,9 +27,3 @@ def output_of(name: str, graph: Sequence[TensorSpec]) -> TensorSpec:
         if spec.name == name:
             return spec
     raise BundleError(f"the graph gives {sorted(spec.name for spec in graph)}, the manifest says {name}")
-
-
-def _fits(shape: tuple[int, ...], taken: tuple[int, ...]) -> bool:
-    return len(shape) == len(taken) and all(
-        size in {mine, -1} for mine, size in zip(shape, taken, strict=True)
-    )

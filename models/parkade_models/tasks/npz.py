@@ -116,10 +116,7 @@ def _check(spec: TensorSpec, kind: str, shape: tuple[int, ...]) -> None:
     wanted = DTYPES.get(spec.datatype, "U or S")
     if kind != wanted and not (spec.datatype == "BYTES" and _STRINGS.fullmatch(kind)):
         raise _refusal(f"Tensor {spec.name} has type {kind}; {spec.datatype} is {wanted}.")
-    fits = len(shape) == len(spec.shape) and all(
-        size in {mine, -1} for mine, size in zip(shape, spec.shape, strict=True)
-    )
-    if not fits:
+    if not spec.takes(shape):
         raise _refusal(f"Tensor {spec.name} has shape {list(shape)}; it must be {list(spec.shape)}.")
 
 
