@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
+from onnx import TensorProto
 
 from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
@@ -14,6 +16,9 @@ from parkade_models.errors import BadRecordError, BundleError
 from parkade_models.reproducibility import reproducibility_class
 from parkade_models.tasks.embedding import EmbeddingTask
 from parkade_models.tasks.task import Answer
+from parkade_models.tasks.tensor import TensorTask
+from support.models import echo, write_bundle
+from support.shards import echo_records
 
 
 class Other(EmbeddingTask):
@@ -32,6 +37,15 @@ class Other(EmbeddingTask):
             vector = answer["data"][0]["embedding"]
             vector[7] = np.nextafter(vector[7], np.float32(2))
         return [answer]
+
+
+class Neighbourly(TensorTask):
+    """A vehicle whose kernels give another answer for a record that has neighbours in its run."""
+
+    def answers(self, bodies: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """The model's answers, of which the first is another when it is not alone."""
+        first, *others = super().answers(bodies)
+        return [{"data": "other"} if others else first, *others]
 
 
 def with_vectors(bundle: Bundle, folder: Path, raw: bytes) -> Bundle:
@@ -73,6 +87,19 @@ def test_another_bundle_is_another_class(bundle: Bundle) -> None:
     other = dataclasses.replace(bundle, digest="sha256:" + "0" * 64)
     task = EmbeddingTask(bundle)
     assert reproducibility_class(other, task) != reproducibility_class(bundle, task)
+
+
+@pytest.mark.parametrize(("rows_per_run", "classes"), [(1, 1), (2, 2), (8, 2)])
+def test_answers_that_depend_on_neighbours_are_another_class(
+    tmp_path: Path, rows_per_run: int, classes: int
+) -> None:
+    """Where a shard's records are run together, the vectors are, too: a vehicle that then differs is found."""
+    lines = [orjson.dumps(record.body) for record in echo_records(3)]
+    (tmp_path / "vectors.jsonl").write_bytes(b"\n".join(lines))
+    model = echo(("x", TensorProto.FLOAT, ["rows", 4]))
+    bundle = write_bundle(tmp_path, model, rowsPerRun=rows_per_run, vectors="vectors.jsonl")
+    tasks = (TensorTask(bundle), Neighbourly(bundle))
+    assert len({reproducibility_class(bundle, task) for task in tasks}) == classes
 
 
 def test_without_vectors_there_is_no_class(bundle: Bundle) -> None:
