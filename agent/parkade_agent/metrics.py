@@ -56,8 +56,9 @@ RECLAIM_SECONDS: Final = Histogram(
 )
 REPRODUCIBILITY_CLASS: Final = Gauge(
     "parkade_agent_reproducibility_class",
-    "1 for the class of the bundle that ran last: what its vectors gave here. Vehicles of one class write the same"
-    " bytes; more classes than kinds of computers in a fleet mean that one of them computes wrongly.",
+    "1 for the class of the bundle that ran last: what its vectors gave here; empty when it has none. Among vehicles"
+    " that ran the same bundle, those of one class write the same bytes, and more classes than kinds of computers mean"
+    " that one computes wrongly.",
     ["class"],
 )
 DOOR_RETRIES: Final = Counter(
