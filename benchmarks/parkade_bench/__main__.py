@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from parkade_bench.bench import Bench, Figures
+from parkade_bench.errors import BenchError
 from parkade_bench.parts import PARTS, the_machine
 from parkade_hack.tools.progress import ProgressLine
 
@@ -56,7 +57,11 @@ def main() -> None:
         figures |= the_machine(bench)
         for name in arguments.only:
             telling.part(name)
-            figures |= PARTS[name](bench)
+            try:
+                figures |= PARTS[name](bench)
+            except BenchError as error:
+                sys.stderr.write(f"{name} is not measured: {error}\n")
+                figures[f"{name}_not_measured"] = str(error)
     sys.stdout.write(json.dumps(figures) + "\n")
 
 

@@ -8,7 +8,7 @@ from parkade_bench.bench import Bench, Figures
 from parkade_bench.document import table
 from parkade_bench.errors import BenchError
 from parkade_bench.machine import machine
-from parkade_bench.parts_of_runtimes import openvino, reproducibility
+from parkade_bench.parts_of_runtimes import openvino, reproducibility, without_vnni
 from parkade_bench.precision import Gain, accuracy, speed_over
 from parkade_bench.readiness import measure_ready
 from parkade_bench.servers import PEERS
@@ -141,4 +141,5 @@ PARTS: Final[Mapping[str, Callable[[Bench], Figures]]] = {
     "memory": memory,
     "openvino": openvino,
     "reproducibility": reproducibility,
+    "vnni": without_vnni,
 }

@@ -5,7 +5,7 @@ from typing import Final
 from parkade_bench.bench import Bench, Figures
 from parkade_bench.document import table
 from parkade_bench.environments import python_of
-from parkade_bench.reproducibility import ITEMS, Change, changes
+from parkade_bench.reproducibility import ITEMS, Change, changes, quality_without_vnni
 from parkade_bench.second_runtime import Comparison, compare, static_bundle
 
 _MEGABYTE: Final = 1e6
@@ -71,6 +71,20 @@ within a reproducibility class.
     head = ("model", "what is different", "same bytes", "lowest cosine", "same largest element")
     bench.write("Reproducibility", words + table(head, map(_change_row, found)) + absent)
     return {"same_bytes": {f"{each.model}, {each.what}": each.told["equal_rows"] for each in found}}
+
+
+def without_vnni(bench: Bench) -> Figures:
+    """The quality of INT8 on a CPU that lacks what INT8 is made for."""
+    folder = bench.folder("without-vnni")
+    kept = quality_without_vnni(bench.minilm("FP32"), bench.minilm("INT8"), folder)
+    rows = [
+        ("FP32", f"{kept.fp32:.4f}", ""),
+        ("INT8 here", f"{kept.int8:.4f}", f"{kept.int8 / kept.fp32:.1%}"),
+        ("INT8 without VNNI", f"{kept.without_vnni:.4f}", f"{kept.without_vnni / kept.fp32:.1%}"),
+    ]
+    words = f"MiniLM-L3 on {kept.pairs} pairs of docstrings; too few for a gate, enough to see the difference.\n\n"
+    bench.write("Quality without VNNI", words + table(("", "MRR@10", "of FP32"), rows))
+    return {"without_vnni": round(kept.without_vnni / kept.fp32, 4)}
 
 
 def _change_row(found: Change) -> tuple[object, ...]:

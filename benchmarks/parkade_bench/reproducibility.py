@@ -6,21 +6,28 @@ folder): it has AVX2 and neither AVX-512 nor VNNI. QEMU emulates no AVX-512, so 
 
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from parkade_bench.bench import Say
 from parkade_bench.environments import python_of
 from parkade_bench.errors import UnavailableError
 from parkade_bench.second_runtime import probe
 from parkade_bench.worker import module
+from parkade_bench.workload import write_shard
 from parkade_models.cache import cache_folder, file_lock
+from parkade_models.docstrings import find_documents, sample
+from parkade_models.retrieval import mean_reciprocal_rank
 
 LANES: Final = (1, 2, 4)
 ITEMS: Final = 16  # an emulated CPU is a hundred times slower
+PAIRS: Final = 300
 _PACKAGE: Final = "qemu-user-static"
 _PROGRAM: Final = "usr/bin/qemu-x86_64-static"
 _CPU: Final = "Haswell"
@@ -56,6 +63,32 @@ def changes(
         saved = scratch / f"{name}.npy"
         command = module("peers.probe", "onnxruntime", bundle, shard, start.lanes, saved, python=start.python)
         yield Change(name, what, probe((*start.before, *command)))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """MRR@10 of first lines that look for their bodies: in FP32, in INT8 here, and in INT8 without VNNI."""
+
+    pairs: int
+    fp32: float
+    int8: float
+    without_vnni: float
+
+
+def quality_without_vnni(fp32: Path, int8: Path, scratch: Path) -> Kept:
+    """How good INT8 is where 8-bit products saturate. Raises UnavailableError."""
+    emulated = (str(_qemu()), "-cpu", _CPU)
+    documents = sample(list(find_documents(Path(sysconfig.get_path("stdlib")))), PAIRS)
+    shard = scratch / "pairs.jsonl"
+    write_shard(shard, [{"input": text} for each in documents for text in (each.query, each.body)])
+    starts = {"fp32": ((), fp32), "int8": ((), int8), "without_vnni": (emulated, int8)}
+    found = {}
+    for name, (before, bundle) in starts.items():
+        saved = scratch / f"{name}.npy"
+        probe((*before, *module("peers.probe", "onnxruntime", bundle, shard, 1, saved)))
+        rows = np.load(saved)
+        found[name] = mean_reciprocal_rank(rows[::2], rows[1::2])
+    return Kept(len(documents), **found)
 
 
 def _starts(missing: dict[str, str]) -> Iterator[tuple[str, _Start]]:
