@@ -36,6 +36,10 @@ _node = helper.make_node
         ),
         ([_node("Shape", ["x"], ["a"]), _node("Min", ["a", "two"], ["s"])], 2),
         ([_node("Shape", ["x"], ["a"]), _node("Slice", ["a", "one", "two"], ["s"])], 4),
+        ([_node("Slice", ["three", "two", "under", "", "minus"], ["s"])], 4 * 3 * 2),
+        ([_node("Slice", ["three", "zero", "two", "", "two"], ["s"])], 2),
+        ([_node("Squeeze", ["column", ""], ["s"])], 3 * 5),
+        ([_node("Div", ["minus", "two"], ["a"]), _node("Add", ["a", "two"], ["s"])], 2),
         ([_node("Shape", ["x"], ["a"]), _node("Gather", ["a", "one"], ["s"])], 4),
         ([_node("Concat", ["one", "two"], ["s"], axis=0)], 2),
         ([_node("Range", ["first", "last", "first"], ["s"])], 1 * 2 * 3),
@@ -58,6 +62,8 @@ _node = helper.make_node
 def test_a_computed_shape_is_known(nodes: list[Any], elements: int) -> None:
     """The tensor of ones that is made of it has that many bytes, whatever computed the shape."""
     constants = [_numbers("zero", [0]), _numbers("one", [1]), _numbers("two", [2])]
+    constants += [_numbers("three", [2, 3, 4]), _numbers("column", [[3], [5]])]
+    constants += [_numbers("minus", [-1]), _numbers("under", [-10])]
     scalars = [_numbers("first", 1), _numbers("last", 4), _numbers("half", [6.5], np.float32)]
     last = _node("ConstantOfShape", ["s"], ["y"], value=numpy_helper.from_array(np.ones(1, np.uint8)))
     made = model([*nodes, last], *constants, *scalars)

@@ -51,7 +51,7 @@ class Shapes:
             sentence = " ".join(str(error).split())[:300]
             raise ModelRefusedError(f"the graph's shapes or types do not fit together: {sentence}") from None
         self._types |= found
-        self._follow_value(node, given)
+        self._follow_value(node)
 
     def bytes_of(self, name: str) -> int:
         """The bytes of a tensor; a dimension that only a run decides counts as 1."""
@@ -66,15 +66,15 @@ class Shapes:
         kind = self._types.get(name)
         return kind is not None and kind.tensor_type.HasField("shape") and -1 not in _shape(kind.tensor_type)
 
-    def _follow_value(self, node: Any, given: Sequence[str]) -> None:
+    def _follow_value(self, node: Any) -> None:
         name = node.output[0]
         if not self.is_known(name) or math.prod(_shape(self._types[name].tensor_type)) > _SMALL_ELEMENTS:
             return
         value = None
-        if node.op_type == "Shape" and self.is_known(given[0]) and not node.attribute:
-            value = np.array(_shape(self._types[given[0]].tensor_type), np.int64)
-        elif all(each in self._values for each in given):
-            value = compute(node, [self._values[each] for each in given])
+        if node.op_type == "Shape" and self.is_known(node.input[0]) and not node.attribute:
+            value = np.array(_shape(self._types[node.input[0]].tensor_type), np.int64)
+        elif all(each in self._values for each in node.input if each):
+            value = compute(node, [self._values.get(each) for each in node.input])
         if value is not None and value.size <= _SMALL_ELEMENTS:
             self._values[name] = value
 

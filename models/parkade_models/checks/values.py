@@ -14,34 +14,52 @@ from onnx import helper, numpy_helper
 
 Value = NDArray[Any]
 _Attributes = Mapping[str, Any]
+_NUMBERS: Final = "biuf"  # kinds of NumPy's types
 
 
-def compute(node: Any, given: Sequence[Value]) -> Value | None:
-    """The value of the node's output; None when it is not one that shapes are made with, or makes no sense."""
+def compute(node: Any, given: Sequence[Value | None]) -> Value | None:
+    """The value of the node's output; None when it is not one that shapes are made with, or makes no sense.
+
+    *given* has the node's inputs in their places; None stands for one that is left out.
+    """
     rule = _RULES.get(node.op_type)
     if rule is None:
         return None
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     try:
         with np.errstate(all="ignore"):
-            return np.asarray(rule(attributes, *given))
+            value = np.asarray(rule(attributes, *given))
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
+    return value if value.dtype.kind in _NUMBERS else None
 
 
-def _axes(attributes: _Attributes, given: tuple[Value, ...]) -> tuple[int, ...] | None:
+def _axes(attributes: _Attributes, axes: Value | None) -> tuple[int, ...] | None:
     """Axes are an input, or an attribute before opset 13."""
-    axes = given[0].tolist() if given else attributes.get("axes")
-    return None if axes is None else tuple(axes)
+    found = attributes.get("axes") if axes is None else axes.tolist()
+    return None if found is None else tuple(found)
 
 
-def _slice(_: _Attributes, value: Value, starts: Value, ends: Value, *more: Value) -> Value:
-    axes = more[0].tolist() if more else range(starts.size)
-    steps = more[1].tolist() if len(more) > 1 else [1] * starts.size
+def _slice(
+    _: _Attributes,
+    value: Value,
+    starts: Value,
+    ends: Value,
+    axes: Value | None = None,
+    steps: Value | None = None,
+) -> Value:
+    sliced = range(starts.size) if axes is None else axes.tolist()
+    strides = [1] * starts.size if steps is None else steps.tolist()
     where = [slice(None)] * value.ndim
-    for axis, start, end, step in zip(axes, starts.tolist(), ends.tolist(), steps, strict=True):
-        where[axis] = slice(start, end, step)
+    for axis, start, end, stride in zip(sliced, starts.tolist(), ends.tolist(), strides, strict=True):
+        where[axis] = slice(start, end, stride)
     return value[tuple(where)]
+
+
+def _divide(_: _Attributes, a: Value, b: Value) -> Value:
+    """Quotients of integers go towards zero, as in ONNX and C; NumPy's go down."""
+    quotient: Value = (a - np.fmod(a, b)) // b if a.dtype.kind in "iu" else a / b
+    return quotient
 
 
 def _reshape(_: _Attributes, value: Value, shape: Value) -> Value:
@@ -69,7 +87,7 @@ _RULES: Final[Mapping[str, Callable[..., Any]]] = {
     "Concat": lambda attributes, *given: np.concatenate(given, attributes["axis"]),
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
-    "Div": lambda _, a, b: a // b if a.dtype.kind in "iu" else a / b,
+    "Div": _divide,
     "Equal": lambda _, a, b: a == b,
     "Expand": _expand,
     "Gather": lambda attributes, a, at: np.take(a, at, attributes.get("axis", 0)),
@@ -80,8 +98,8 @@ _RULES: Final[Mapping[str, Callable[..., Any]]] = {
     "Range": lambda _, *given: np.arange(*(each.item() for each in given), dtype=given[0].dtype),
     "Reshape": _reshape,
     "Slice": _slice,
-    "Squeeze": lambda attributes, a, *axes: np.squeeze(a, _axes(attributes, axes)),
+    "Squeeze": lambda attributes, a, axes=None: np.squeeze(a, _axes(attributes, axes)),
     "Sub": lambda _, a, b: a - b,
-    "Unsqueeze": lambda attributes, a, *axes: np.expand_dims(a, _axes(attributes, axes) or ()),
+    "Unsqueeze": lambda attributes, a, axes=None: np.expand_dims(a, _axes(attributes, axes) or ()),
     "Where": lambda _, condition, a, b: np.where(condition, a, b),
 }
