@@ -31,6 +31,7 @@ def test_request_names_files_of_this_attempt() -> None:
         (grpc.StatusCode.ABORTED, "SidecarLost"),
         (grpc.StatusCode.DATA_LOSS, "ShardDamaged"),
         (grpc.StatusCode.NOT_FOUND, "ShardRefused"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "ShardRefused"),
         (grpc.StatusCode.INTERNAL, "Unexpected"),
     ],
 )

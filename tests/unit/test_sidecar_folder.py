@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parkade_agent.sidecar.errors import FileRefusedError
+from parkade_agent.sidecar.errors import FileRefusedError, ResultRefusedError
 from parkade_agent.sidecar.folder import SlotFolder
 
 
@@ -26,12 +26,20 @@ def test_names_that_are_no_plain_file_are_refused(folder: Path, name: str) -> No
         SlotFolder(folder).read(name)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../secret", "inner/x", "a\0b", "inner"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../secret", "inner/x", "a\0b"])
 def test_results_stay_in_the_folder(folder: Path, name: str) -> None:
-    """A name that leads elsewhere, or is a folder, is refused for writing."""
+    """A name that leads elsewhere is refused for writing."""
     with pytest.raises(FileRefusedError):
         SlotFolder(folder).write(name, b"x")
     assert (folder.parent / "secret").read_bytes() == b"secret"
+
+
+@pytest.mark.parametrize("name", ["inner", "n" * 300])
+def test_a_result_that_cannot_be_written_leaves_nothing(folder: Path, name: str) -> None:
+    """A name that is a folder's, or too long, is told apart from a missing file, and nothing unfinished stays."""
+    with pytest.raises(ResultRefusedError, match=f"{name} cannot be written"):
+        SlotFolder(folder).write(name, b"x")
+    assert [path.name for path in folder.iterdir()] == ["inner"]
 
 
 def test_symlinks_are_not_followed(folder: Path) -> None:

@@ -129,6 +129,7 @@ async def test_long_shard_reports_progress(sidecar: Sidecar) -> None:
         ({"input_name": "absent"}, grpc.StatusCode.NOT_FOUND),
         ({"input_name": "../in-0"}, grpc.StatusCode.NOT_FOUND),
         ({"result_name": "../escaped"}, grpc.StatusCode.NOT_FOUND),
+        ({"result_name": "n" * 300}, grpc.StatusCode.FAILED_PRECONDITION),
         ({"input_sha256": "0" * 64}, grpc.StatusCode.DATA_LOSS),
     ],
 )

@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from onnx import TensorProto, helper
 
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
@@ -83,6 +84,21 @@ async def _mistakes(
         said = f"{error.code()}: {error.details()}"
         return [] if error.code() is case.code and case.words in said else [f"{case.name}: {said[:300]}"]
     return [f"{case.name}: answered"]
+
+
+@pytest.mark.parametrize("method", ["/parkade.vehicle.v1.Shards/Run", "/grpc.health.v1.Health/Watch"])
+async def test_bytes_that_are_no_message_begin_no_stream(sidecar: Sidecar, method: str) -> None:
+    """A call whose answer is a stream says of them what a plain call says."""
+    with pytest.raises(grpc.aio.AioRpcError, match="the request is no message") as caught:
+        await sidecar.channel.unary_stream(method)(b"\xff").read()
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_health_is_watched_until_the_watcher_leaves(sidecar: Sidecar) -> None:
+    """A stream that never ends by itself begins, and ends with its caller."""
+    watch = health_pb2_grpc.HealthStub(sidecar.channel).Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    assert watch.cancel()
 
 
 async def test_calls_at_the_same_time_get_their_own_answers(sidecar: Sidecar) -> None:

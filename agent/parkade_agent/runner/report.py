@@ -12,6 +12,7 @@ _REASONS: Final = {
     grpc.StatusCode.CANCELLED: ShardFault.SIDECAR_LOST,
     grpc.StatusCode.ABORTED: ShardFault.SIDECAR_LOST,  # its memory did not suffice
     grpc.StatusCode.NOT_FOUND: ShardFault.SHARD_REFUSED,
+    grpc.StatusCode.FAILED_PRECONDITION: ShardFault.SHARD_REFUSED,  # no room for its result
     grpc.StatusCode.INVALID_ARGUMENT: ShardFault.SHARD_REFUSED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ShardFault.SHARD_REFUSED,
     grpc.StatusCode.DATA_LOSS: ShardFault.SHARD_DAMAGED,

@@ -2,6 +2,7 @@
 
     SidecarError
     +-- FileRefusedError    the file that the request names is missing, or is not a plain file of the slot's folder
+    +-- ResultRefusedError  the result cannot be written under the name that the request gives it
     +-- WrongDigestError    the shard's bytes are not the ones that were promised
     +-- MemoryLentError     the bundle needs more memory than the vehicle lends; this one ends the sidecar
     +-- BadTensorError      a tensor of an Open Inference request does not fit the model
@@ -16,6 +17,10 @@ class SidecarError(Exception):
 
 class FileRefusedError(SidecarError):
     """The named file is missing, or is not a plain file of the slot's folder."""
+
+
+class ResultRefusedError(SidecarError):
+    """The result cannot be written under the name that the request gives it."""
 
 
 class WrongDigestError(SidecarError):

@@ -6,11 +6,12 @@ reaches another file. Names that begin with a dot are the sidecar's own.
 
 import os
 import stat
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from parkade_agent.sidecar.errors import FileRefusedError
+from parkade_agent.sidecar.errors import FileRefusedError, ResultRefusedError
 
 # Without O_NONBLOCK a named pipe would hold the caller for ever.
 _SAFE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -29,7 +30,10 @@ class SlotFolder:
             return file.readall()
 
     def write(self, name: str, content: bytes) -> None:
-        """Puts *content* under *name* in one step; a reader sees nothing or all of it. Raises FileRefusedError."""
+        """Puts *content* under *name* in one step; a reader sees nothing or all of it.
+
+        Raises FileRefusedError for a name that no file of the folder may have, ResultRefusedError when it cannot.
+        """
         _check(name)
         unfinished = f".{name}.unfinished"
         try:
@@ -38,7 +42,9 @@ class SlotFolder:
                 file.write(content)
             os.rename(unfinished, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         except OSError as error:
-            raise FileRefusedError(f"{name} cannot be written: {error.strerror}") from None
+            with suppress(OSError):  # it may be what could not be made
+                self.remove_own(unfinished)
+            raise ResultRefusedError(f"{name} cannot be written: {error.strerror}") from None
 
     def open_own(self, name: str) -> FileIO:
         """One of the sidecar's own files, to read and to append to; made when it is not there.

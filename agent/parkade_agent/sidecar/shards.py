@@ -11,7 +11,7 @@ import structlog
 from typing_extensions import override
 
 from parkade_agent.sidecar.checkpoint import Checkpoint, shard_key
-from parkade_agent.sidecar.errors import FileRefusedError, SidecarError, WrongDigestError
+from parkade_agent.sidecar.errors import FileRefusedError, ResultRefusedError, SidecarError, WrongDigestError
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.model import Model
@@ -23,6 +23,7 @@ _log = structlog.get_logger()
 
 _STATUS: Final = {
     FileRefusedError: grpc.StatusCode.NOT_FOUND,
+    ResultRefusedError: grpc.StatusCode.FAILED_PRECONDITION,
     WrongDigestError: grpc.StatusCode.DATA_LOSS,
 }
 
