@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto
-from tokenizers import Tokenizer
+from onnx import TensorProto, helper
+from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 from parkade_api.bundle import TensorOutput, TextInput
 from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError, StoppedError
 from parkade_models.tasks.embedding import EmbeddingTask
-from support.models import echo, write_bundle
+from support.models import echo, graph, write_bundle
 
 TEXTS = ("Return the sum.", "Open a file and read it line by line.", "é 漢字 🚙", "a " * 5_000)
 
@@ -145,3 +146,56 @@ def test_a_graph_that_takes_no_row_of_tokens_is_refused(
         BundleError, match=rf"the graph takes ids as {taken}, the manifest says INT64 \[1, -1\]"
     ):
         EmbeddingTask(bundle)
+
+
+def words(unknown: str = "?", split: str = " ") -> Tokenizer:
+    """A tokenizer that knows the words of the warm-up, and `?`; other words become *unknown*."""
+    known = ["?", "the", "vehicle", "is", "parked.", "and", "has", "time", "to", "spare."]
+    tokenizer = Tokenizer(WordLevel({word: at for at, word in enumerate(known, 1)}, unk_token=unknown))
+    tokenizer.pre_tokenizer = Split(Regex(split), "removed")
+    return tokenizer
+
+
+def small(folder: Path, tokenizer: Tokenizer, kind: int = TensorProto.FLOAT) -> Bundle:
+    """A model whose vector is one number: the sum of the tokens."""
+    folder.mkdir(exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    nodes = [
+        helper.make_node("ReduceSum", ["ids"], ["sum"], keepdims=0),
+        helper.make_node("Cast", ["sum"], ["vector"], to=kind),
+    ]
+    inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, [1, "n"])]
+    outputs = [helper.make_tensor_value_info("vector", kind, [])]
+    described = TextInput(kind="text", tokenizer="tokenizer.json", maxTokens=16, tensors=["ids"])
+    output = TensorOutput(tensor="vector", postprocess="l2")
+    model = graph(nodes, inputs, outputs)
+    return write_bundle(folder, model, task="embedding", input=described, output=output)
+
+
+BACKTRACKS = r"(a|aa)+$"
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "kind", "sentence"),
+    [
+        (words(unknown="none"), TensorProto.FLOAT, r"cannot embed 'The vehicle .*Missing \[UNK\]"),
+        (words(split=r"(\w|\w\w|\s)+\d$"), TensorProto.FLOAT, "cannot embed .*retry-limit"),
+        (words(), TensorProto.STRING, "gives text as vector; this task needs numbers"),
+    ],
+    ids=["unknown", "panic", "text"],
+)
+def test_a_bundle_that_embeds_nothing_is_refused(
+    tmp_path: Path, tokenizer: Tokenizer, kind: int, sentence: str
+) -> None:
+    """Whatever the tokenizer raises, a panic of its Rust too, is the bundle's fault when no text goes through."""
+    with pytest.raises(BundleError, match=sentence):
+        EmbeddingTask(small(tmp_path, tokenizer, kind))
+
+
+def test_a_text_that_the_tokenizer_fails_on_is_a_bad_record(tmp_path: Path) -> None:
+    """The texts beside it have their vectors."""
+    task = EmbeddingTask(small(tmp_path, words(split=BACKTRACKS)))
+    first, bad, last = task.answers([{"input": text} for text in ("to", "a" * 60 + "b", "to")])
+    assert isinstance(bad, BadRecordError)
+    assert (bad.code, bad.message) == (RecordError.INFERENCE_FAILED, "The text could not be cut into tokens.")
+    assert first == last == task.answer({"input": "to"})

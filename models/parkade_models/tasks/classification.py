@@ -21,7 +21,7 @@ from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError
 from parkade_models.session import Arrays, Session, TensorSpec
 from parkade_models.tasks.datatypes import zeros
-from parkade_models.tasks.fit import check_inputs, output_of
+from parkade_models.tasks.fit import check_inputs, numbers_of
 from parkade_models.tasks.inputs import open_reader
 from parkade_models.tasks.inputs.body import content_of
 from parkade_models.tasks.rows import check_rows, run_together
@@ -38,9 +38,8 @@ class ClassificationTask:
         self._output = _checked(manifest.output)
         self.session = Session(bundle.path(bundle.variant.file).read_bytes(), bundle.variant.file)
         check_inputs([self._reader.spec], self.session.inputs)
-        check_rows(
-            manifest.rowsPerRun, [*self.session.inputs, output_of(self._output.tensor, self.session.outputs)]
-        )
+        scores = numbers_of(self._output.tensor, self.session.outputs)
+        check_rows(manifest.rowsPerRun, [*self.session.inputs, scores])
         self.rows_per_run = manifest.rowsPerRun
         self._labels = _labels(bundle, self._output, self._width())
         self.inputs = (TensorSpec("input", "BYTES", (-1,)),)

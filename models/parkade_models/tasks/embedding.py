@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from parkade_api.bundle import TextInput
 from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError
 from parkade_models.session import Session, TensorSpec
-from parkade_models.tasks.fit import check_inputs, output_of
+from parkade_models.tasks.fit import check_inputs, numbers_of
 from parkade_models.tasks.inputs.body import string_of
 from parkade_models.tasks.task import Answer, one_by_one
 
 _WARM_UP_TEXT: Final = "The vehicle is parked and has time to spare."
+_log = structlog.get_logger()
 _ENCODING_FIELDS: Final = ("ids", "attention_mask", "type_ids")
 
 
@@ -44,10 +46,9 @@ class EmbeddingTask:
         check_inputs(
             [TensorSpec(name, "INT64", (1, -1)) for name in self._input.tensors], self.session.inputs
         )
-        output_of(self._output.tensor, self.session.outputs)
-        width = self.embed(_WARM_UP_TEXT)[0].shape[0]
+        numbers_of(self._output.tensor, self.session.outputs)
         self.inputs = (TensorSpec("text", "BYTES", (-1,)),)
-        self.outputs = (TensorSpec("embedding", "FP32", (-1, width)),)
+        self.outputs = (TensorSpec("embedding", "FP32", (-1, self._width())),)
 
     def answers(self, bodies: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """An OpenAI embeddings response, or why there is none, for each OpenAI embeddings request body."""
@@ -79,7 +80,7 @@ class EmbeddingTask:
         """The vector of one text, and how many tokens of it the model saw."""
         if not text.strip():
             raise BadRecordError(RecordError.EMPTY_TEXT, "The input is empty; give a text to embed.")
-        encoding = self._tokenizer.encode(text)
+        encoding = self._encode(text)
         columns = (getattr(encoding, field) for field in _ENCODING_FIELDS)
         feeds = {
             name: np.array([column], np.int64)
@@ -88,9 +89,27 @@ class EmbeddingTask:
         vector = self.session.run([self._output.tensor], feeds)[0].reshape(-1)
         return (_unit(vector) if self._output.postprocess == "l2" else vector), len(encoding.ids)
 
+    def _encode(self, text: str) -> Encoding:
+        try:
+            return self._tokenizer.encode(text)
+        except (MemoryError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # bare Exception, or a panic of Rust, whose class cannot be imported
+            _log.warning("tokenizing failed", error=str(error))
+            message = "The text could not be cut into tokens."
+            raise BadRecordError(RecordError.INFERENCE_FAILED, message) from error
+
     def warm_up(self) -> None:
         """Embeds one short text."""
         self.embed(_WARM_UP_TEXT)
+
+    def _width(self) -> int:
+        """How many numbers a vector has."""
+        try:
+            return self.embed(_WARM_UP_TEXT)[0].size
+        except BadRecordError as error:
+            reason = error.__cause__ or error
+            raise BundleError(f"the model cannot embed {_WARM_UP_TEXT!r}: {reason}") from error
 
 
 def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:

@@ -27,3 +27,11 @@ def output_of(name: str, graph: Sequence[TensorSpec]) -> TensorSpec:
         if spec.name == name:
             return spec
     raise BundleError(f"the graph gives {sorted(spec.name for spec in graph)}, the manifest says {name}")
+
+
+def numbers_of(name: str, graph: Sequence[TensorSpec]) -> TensorSpec:
+    """The graph's output of that name. Raises BundleError when it has none, or one of text."""
+    spec = output_of(name, graph)
+    if spec.datatype == "BYTES":
+        raise BundleError(f"the graph gives text as {name}; this task needs numbers")
+    return spec
