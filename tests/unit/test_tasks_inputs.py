@@ -3,6 +3,8 @@
 import base64
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from typing import Any
 
@@ -109,10 +111,10 @@ def image_input(**fields: Any) -> ImageInput:
     return ImageInput(**plain | {"layout": "NCHW", "mean": [0.0] * 3, "std": [1.0] * 3} | fields)
 
 
-def encoded(image: Image.Image, form: str = "PNG") -> bytes:
+def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     """The image as a file."""
     buffer = io.BytesIO()
-    image.save(buffer, form)
+    image.save(buffer, form, **options)
     return buffer.getvalue()
 
 
@@ -163,6 +165,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+SCANS = b"\xff\xda\x00\x0c\x03\x01\x00" * 200
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,8 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), n
         (png_of(8000, 8000), "has 8000 x 8000 pixels; at most 33554432"),
         (png_of(100_000, 100_000), "has 100000 x 100000 pixels"),
         (png_of(4, 4), "cannot be decoded"),
-        (encoded(NOISE, "JPEG")[:-2] + b"\xff\xda\x00\x0c\x03\x01\x00" * 200, "has 201 scans; at most 100"),
+        (encoded(NOISE, "JPEG")[:-2] + SCANS, "has 201 scans; at most 100"),
+        (encoded(NOISE, "MPO", save_all=True, append_images=[NOISE]) + SCANS, "scans; at most 100"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -189,6 +193,28 @@ def test_what_is_no_image_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(BadRecordError, match=words) as caught:
         ImageReader(image_input()).row(content)
     assert caught.value.code is RecordError.BAD_REQUEST
+
+
+_READ_UNDER_A_LIMIT = """
+import resource, sys
+from parkade_api.bundle import ImageInput
+from parkade_models.tasks.inputs.image_input import ImageReader
+reader = ImageReader(ImageInput.model_validate_json(sys.argv[1]))
+content = sys.stdin.buffer.read()
+used = next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]
+resource.setrlimit(resource.RLIMIT_DATA, (int(used) * 1024 + (16 << 20),) * 2)
+try:
+    reader.row(content)
+except MemoryError:
+    sys.exit(7)
+"""
+
+
+def test_too_little_memory_is_no_fault_of_an_image() -> None:
+    """A good image that a small vehicle cannot hold raises MemoryError: it gets no error line."""
+    content = encoded(Image.new("RGB", (4000, 4000)))
+    command = [sys.executable, "-c", _READ_UNDER_A_LIMIT, image_input().model_dump_json()]
+    assert subprocess.run(command, input=content, check=False, timeout=60).returncode == 7
 
 
 @given(st.integers(0, 2000), st.integers(0, 255))

@@ -22,6 +22,7 @@ MOST_PIXELS: Final = 1 << 25
 
 _SCAN: Final = b"\xff\xda"
 _MOST_SCANS: Final = 100  # a progressive JPEG has about ten; each costs a pass over all pixels
+_OUT_OF_MEMORY: Final = "out of memory"  # so says the OSError of a decoder
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is laxer, and at first only a warning
 _FORMATS: Final = ("PNG", "JPEG")
 _MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
@@ -44,7 +45,7 @@ class ImageReader:
         self.spec = TensorSpec(described.tensor, "FP32", shape)
 
     def row(self, content: bytes) -> NDArray[Any]:
-        """The row of an image file. Raises BadRecordError when it is none, or too large."""
+        """The row of an image file. Raises BadRecordError when it is none, or too large; MemoryError."""
         described = self._described
         size = (described.width, described.height)
         try:
@@ -53,9 +54,11 @@ class ImageReader:
                 # Pillow warns when a palette with transparency is converted to anything else.
                 plain = image.convert("RGBA") if image.has_transparency_data else image
                 pixels = np.asarray(plain.convert(described.mode).resize(size, Image.Resampling.BILINEAR))
-        except BadRecordError:
+        except (BadRecordError, MemoryError):
             raise
         except Exception as error:  # Pillow's decoders raise half a dozen kinds that share no base class
+            if _OUT_OF_MEMORY in str(error):
+                raise MemoryError(str(error)) from None
             message = "The input cannot be decoded as a PNG or JPEG image."
             raise BadRecordError(RecordError.BAD_REQUEST, message) from error
         return self._normalized(pixels.reshape(described.height, described.width, -1))
@@ -82,6 +85,7 @@ def _check(image: Image.Image, content: bytes) -> None:
     if image.mode not in _MODES:
         message = f"The image has mode {image.mode}; it must be grey, palette or RGB with 8 bits a channel."
         raise BadRecordError(RecordError.BAD_REQUEST, message)
-    if image.format == "JPEG" and content.count(_SCAN) > _MOST_SCANS:
+    # Pillow calls a JPEG that has further images an MPO.
+    if image.format != "PNG" and content.count(_SCAN) > _MOST_SCANS:
         message = f"The image has {content.count(_SCAN)} scans; at most {_MOST_SCANS} are decoded."
         raise BadRecordError(RecordError.BAD_REQUEST, message)
