@@ -1,6 +1,7 @@
 """Archives of arrays: read where they are what the model takes, refused with a sentence before they cost memory."""
 
 import io
+import struct
 import zipfile
 from typing import Any
 
@@ -42,6 +43,17 @@ def npy(header: str, content: bytes = b"") -> bytes:
 def header(descr: str = "<f4", shape: str = "(1, 2)") -> str:
     """A header as NumPy writes it."""
     return f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n"
+
+
+def placed_at(content: bytes, offset: int) -> bytes:
+    """The archive of one entry, whose directory says that it begins at *offset*, in 64 bits."""
+    start, end = content.rindex(b"PK\x01\x02"), content.rindex(b"PK\x05\x06")
+    entry, last = bytearray(content[start:end]), bytearray(content[end:])
+    extra = struct.pack("<HHQ", 1, 8, offset)
+    struct.pack_into("<H", entry, 30, len(extra))
+    struct.pack_into("<I", entry, 42, 0xFFFFFFFF)
+    struct.pack_into("<I", last, 12, len(entry) + len(extra))
+    return bytes(content[:start] + entry + extra + last)
 
 
 S = npy(header("<U1", "(1,)"), b"a\0\0\0")
@@ -114,3 +126,19 @@ def test_a_broken_archive_is_a_bad_record_at_most(place: int, value: int, more: 
         assert error.code is RecordError.BAD_REQUEST  # noqa: PT017 - either outcome is right
     else:
         assert found.keys() == GOOD.keys()
+
+
+@pytest.mark.parametrize("offset", [1 << 40, 1 << 63, (1 << 64) - 1])
+def test_an_entry_beyond_all_files_is_refused(offset: int) -> None:
+    """No place that an archive can name is more than a bad record."""
+    content = placed_at(npz(x=GOOD["x"]), offset)
+    with pytest.raises(BadRecordError, match="cannot be unpacked"):
+        read_npz(content, SPECS[:1])
+
+
+def test_a_refusal_is_short() -> None:
+    """Names of a thousand files are not all told."""
+    content = zipped({f"{number}{'x' * 1000}": b"" for number in range(1000)})
+    with pytest.raises(BadRecordError, match=r"holds the files \[.*\.\.\.\]; for this model") as caught:
+        read_npz(content, SPECS)
+    assert len(caught.value.message) < 500

@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
+from reprlib import repr as shown
 from typing import Any, Final
 
 import numpy as np
@@ -35,7 +36,16 @@ _HEADER: Final = re.compile(
 )
 _STRINGS: Final = re.compile(r"<U[1-9]\d*|\|S[1-9]\d*")
 _PACKINGS: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, struct.error)
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 def read_npz(content: bytes, specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
@@ -73,7 +83,7 @@ def _check_names(archive: zipfile.ZipFile, specs: Sequence[TensorSpec]) -> None:
     found = sorted(archive.namelist())
     wanted = sorted(spec.name + _SUFFIX for spec in specs)
     if found != wanted:
-        raise _refusal(f"The input holds the files {found}; for this model they must be {wanted}.")
+        raise _refusal(f"The input holds the files {shown(found)}; for this model they must be {wanted}.")
 
 
 def _read(archive: zipfile.ZipFile, spec: TensorSpec, most: int) -> tuple[NDArray[Any], int]:
