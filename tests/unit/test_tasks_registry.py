@@ -8,7 +8,7 @@ from onnx import TensorProto
 
 from parkade_api.wellknown import RecordError
 from parkade_models import tasks
-from parkade_models.errors import BadRecordError, BundleError
+from parkade_models.errors import BadRecordError, BundleError, OutOfMemoryError, StoppedError
 from parkade_models.tasks import known_tasks, open_task
 from parkade_models.tasks.task import one_by_one
 from support.models import echo, write_bundle
@@ -53,3 +53,25 @@ def test_errors_stay_in_their_places() -> None:
     assert found[0::3] == [2.0, 1.0]
     assert found[1] is old
     assert str(found[2]) == "3 is odd."
+
+
+def test_what_nobody_foresaw_is_the_items_error() -> None:
+    """The sentence is the same in every vehicle, and the items beside it are made."""
+    found = one_by_one(lambda value: 1 // value, [1, 0, 1])
+    assert found[0::2] == [1, 1]
+    assert isinstance(found[1], BadRecordError)
+    assert (found[1].code, found[1].message) == (
+        RecordError.INFERENCE_FAILED,
+        "This record could not be read or answered.",
+    )
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), OutOfMemoryError("full"), StoppedError("stop")], ids=repr)
+def test_what_says_nothing_of_an_item_is_raised(raised: Exception) -> None:
+    """Too little memory and a stop end the call: no item gets an error for them."""
+
+    def fail(_: int) -> None:
+        raise raised
+
+    with pytest.raises(type(raised)):
+        one_by_one(fail, [1])

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+import structlog
 from numpy.typing import NDArray
 
-from parkade_models.errors import BadRecordError
+from parkade_api.wellknown import RecordError
+from parkade_models.errors import BadRecordError, ModelsError
 from parkade_models.session import Session, TensorSpec
 
 Answer = dict[str, Any] | BadRecordError
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+_log = structlog.get_logger()
 
 
 class Task(Protocol):
@@ -55,7 +58,11 @@ class Task(Protocol):
 def one_by_one(
     make: Callable[[Item], Made], items: Sequence[Item | BadRecordError]
 ) -> list[Made | BadRecordError]:
-    """What *make* gives for each item, or the BadRecordError that it raises; an item that is an error stays one."""
+    """What *make* gives for each item, or the BadRecordError that it raises; an item that is an error stays one.
+
+    What nobody foresaw is the item's error too: it would end the shard in every vehicle, and the batch would never
+    end. Too little memory, and a stop, say nothing of the item and are raised.
+    """
     return [item if isinstance(item, BadRecordError) else _made(make, item) for item in items]
 
 
@@ -64,3 +71,9 @@ def _made(make: Callable[[Item], Made], item: Item) -> Made | BadRecordError:
         return make(item)
     except BadRecordError as error:
         return error
+    except (ModelsError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - it is logged with its traceback
+        # Error files hold the same bytes whichever vehicle wrote them: what it was goes to the log.
+        _log.exception("record failed unexpectedly")
+        return BadRecordError(RecordError.INFERENCE_FAILED, "This record could not be read or answered.")
