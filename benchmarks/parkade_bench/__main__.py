@@ -37,11 +37,13 @@ class Telling:
 
     def part(self, name: str) -> None:
         """A part begins."""
-        self._part, self._begun = name, time.monotonic()
+        self._part = name
         self._line.show(name, "preparing", time.monotonic())
 
     def say(self, what: str, number: int, total: int) -> None:
         """The pass *number* of *total* of the part begins."""
+        if not number:
+            self._begun = time.monotonic()  # what was prepared before says nothing of the passes
         passed = time.monotonic() - self._begun
         left = f", about {passed / number * (total - number):.0f} s left" if number else ""
         self._line.show(self._part, f"{number + 1} of {total}: {what}{left}", time.monotonic())
