@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from parkade_api.exposition import ExpositionSettings
-from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
+from parkade_core.vehicle.death import STANDARD_LOAD_CPU_SECONDS, STANDARD_MEMORY_BYTES
 
 
 class Settings(ExpositionSettings):
@@ -43,7 +43,9 @@ class Settings(ExpositionSettings):
         description="Memory lent to each of a slot's two programs.",
     )
     load_cpu_seconds: int = Field(
-        default=30, ge=1, description="CPU time in which a model must be loaded and run once."
+        default=STANDARD_LOAD_CPU_SECONDS,
+        ge=1,
+        description="CPU time in which a model must be loaded and run once.",
     )
     beat_seconds: float = Field(
         default=10.0, gt=0, description="Longest silence between two telemetry messages."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parkade_api.bundle import MANIFEST_NAME, BundleFile, BundleManifest, Precision, Variant, parse_manifest
-from parkade_models.errors import BundleError
+from parkade_models.errors import BundleError, DamagedBundleError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,14 @@ class Bundle:
 
 
 def load_bundle(folder: Path, precision: Precision = "INT8") -> Bundle:
-    """Reads and verifies a bundle to run in *precision*. Raises BundleError naming the first file that is wrong."""
+    """Reads and verifies a bundle to run in *precision*.
+
+    Raises BundleError, and DamagedBundleError naming the first file that is not as it was built.
+    """
     try:
         raw = (folder / MANIFEST_NAME).read_bytes()
     except OSError as error:
-        raise BundleError(f"{MANIFEST_NAME} cannot be read: {error.strerror}") from None
+        raise DamagedBundleError(f"{MANIFEST_NAME} cannot be read: {error.strerror}") from None
     manifest = _parse(raw, precision)
     for entry in manifest.files:
         _verify(folder / entry.name, entry)
@@ -53,11 +56,13 @@ def _verify(path: Path, entry: BundleFile) -> None:
     try:
         found = describe_file(path)
     except OSError as error:
-        raise BundleError(f"{entry.name} cannot be read: {error.strerror}") from None
+        raise DamagedBundleError(f"{entry.name} cannot be read: {error.strerror}") from None
     if found.size != entry.size:
-        raise BundleError(f"{entry.name} has {found.size} bytes, {MANIFEST_NAME} says {entry.size}")
+        raise DamagedBundleError(f"{entry.name} has {found.size} bytes, {MANIFEST_NAME} says {entry.size}")
     if found.sha256 != entry.sha256:
-        raise BundleError(f"{entry.name} has sha256 {found.sha256}, {MANIFEST_NAME} says {entry.sha256}")
+        raise DamagedBundleError(
+            f"{entry.name} has sha256 {found.sha256}, {MANIFEST_NAME} says {entry.sha256}"
+        )
 
 
 def describe_file(path: Path) -> BundleFile:

@@ -2,6 +2,7 @@
 
 ModelsError
 +-- BundleError      a folder is not the bundle that its bundle.json describes, or cannot be loaded
+|   +-- DamagedBundleError  a file is missing, or is not the one that bundle.json names
 |   +-- ModelRefusedError   the model breaks a rule of `checks`; it was not loaded
 +-- BuildError       a bundle could not be built from its sources
 +-- SignatureError   no publisher known here vouches for a bundle
@@ -19,6 +20,10 @@ class ModelsError(Exception):
 
 class BundleError(ModelsError):
     """A folder is not the bundle that its bundle.json describes; the sentence names the file."""
+
+
+class DamagedBundleError(BundleError):
+    """A file is missing, or is not the one that bundle.json names: no fault of whoever built the bundle."""
 
 
 class ModelRefusedError(BundleError):

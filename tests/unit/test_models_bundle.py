@@ -3,14 +3,16 @@
 import hashlib
 import json
 import shutil
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from parkade_models import minilm, minilm_source, sources
 from parkade_models.bundle import Bundle, describe_file, load_bundle
-from parkade_models.errors import BundleError
+from parkade_models.errors import BundleError, DamagedBundleError
 from parkade_models.tasks import open_task
+from support.bundles import DIGITS, MAGIKA, MINILM, Made
 
 
 @pytest.fixture
@@ -41,6 +43,22 @@ def test_other_packages_are_another_source(tmp_path: Path, monkeypatch: pytest.M
     assert minilm_source.source_digest() != before
 
 
+@pytest.mark.parametrize("made", [MINILM, MAGIKA, DIGITS], ids=attrgetter("name"))
+def test_another_decision_is_another_source(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle is built again when the file with its search changes, and no other bundle is."""
+    package = Path(sources.__file__).parent
+    copy = shutil.copytree(package, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(sources, "__file__", str(copy / "sources.py"))
+    others = {MINILM, MAGIKA, DIGITS} - {made}
+    before, unchanged = made.source_digest(), [other.source_digest() for other in others]
+    search_file = copy / f"{made.name.removeprefix('paraphrase-').partition('-')[0]}_search.json"
+    search_file.write_bytes(search_file.read_bytes() + b"\n")
+    assert made.source_digest() != before
+    assert [other.source_digest() for other in others] == unchanged
+
+
 def test_int8_is_a_quarter_of_float32(int8_bundle: Bundle) -> None:
     """The INT8 bundle is small enough for a vehicle's link."""
     assert int8_bundle.variant.precision == "INT8"
@@ -52,14 +70,16 @@ def test_changed_byte_is_refused(copy: Path) -> None:
     model = bytearray((copy / "model.int8.onnx").read_bytes())
     model[-1] ^= 1
     (copy / "model.int8.onnx").write_bytes(model)
-    with pytest.raises(BundleError, match=r"model\.int8\.onnx has sha256 [0-9a-f]{64}, bundle\.json says"):
+    with pytest.raises(
+        DamagedBundleError, match=r"model\.int8\.onnx has sha256 [0-9a-f]{64}, bundle\.json says"
+    ):
         load_bundle(copy)
 
 
 def test_cut_file_is_refused(copy: Path) -> None:
     """A file of another size is refused with both sizes."""
     (copy / "tokenizer.json").write_text("{}")
-    with pytest.raises(BundleError, match=r"tokenizer\.json has 2 bytes, bundle\.json says \d+"):
+    with pytest.raises(DamagedBundleError, match=r"tokenizer\.json has 2 bytes, bundle\.json says \d+"):
         load_bundle(copy)
 
 
@@ -67,7 +87,7 @@ def test_cut_file_is_refused(copy: Path) -> None:
 def test_missing_file_is_refused(copy: Path, name: str) -> None:
     """A missing file is named."""
     (copy / name).unlink()
-    with pytest.raises(BundleError, match=f"{name} cannot be read: No such file"):
+    with pytest.raises(DamagedBundleError, match=f"{name} cannot be read: No such file"):
         load_bundle(copy)
 
 
@@ -85,8 +105,9 @@ def test_wrong_manifest_is_refused(copy: Path, change: dict[str, object], senten
     """A manifest that does not fit the schema, or uses a file that it does not list, says where."""
     manifest = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps(manifest | change))
-    with pytest.raises(BundleError, match=sentence):
+    with pytest.raises(BundleError, match=sentence) as caught:
         load_bundle(copy)
+    assert not isinstance(caught.value, DamagedBundleError)
 
 
 @pytest.mark.parametrize("name", ["model.int8.onnx", "tokenizer.json"])

@@ -20,11 +20,25 @@ SMALL = Limits(memory_bytes=1 << 30)
         (End(SidecarExit.OUT_OF_MEMORY, True, "full."), SMALL, Cause.OUT_OF_MEMORY, Blame.VEHICLE, "full."),
         (End(SidecarExit.RUN_STUCK, True, "61 s."), Limits(), Cause.RUN_STUCK, Blame.MODEL, "61 s."),
         (
+            End(SidecarExit.BUNDLE_DAMAGED, False, "x."),
+            Limits(),
+            Cause.BUNDLE_DAMAGED,
+            Blame.VEHICLE,
+            "x.",
+        ),
+        (
             End(128 + signal.SIGXCPU, False, LOADING),
-            Limits(load_cpu_seconds=5),
+            Limits(load_cpu_seconds=30),
             Cause.LOAD_TOO_LONG,
             Blame.MODEL,
-            f"the sidecar used up 5 s of CPU time {LOADING}",
+            f"the sidecar used up 30 s of CPU time {LOADING}",
+        ),
+        (
+            End(128 + signal.SIGXCPU, False, LOADING),
+            Limits(load_cpu_seconds=29),
+            Cause.LOAD_TOO_LONG,
+            Blame.VEHICLE,
+            f"the sidecar used up 29 s of CPU time {LOADING}",
         ),
         (
             End(128 + signal.SIGSEGV, False, LOADING),
@@ -32,6 +46,27 @@ SMALL = Limits(memory_bytes=1 << 30)
             Cause.CRASHED,
             Blame.MODEL,
             f"the sidecar crashed (SIGSEGV) {LOADING}",
+        ),
+        (
+            End(128 + signal.SIGABRT, False, LOADING),
+            SMALL,
+            Cause.CRASHED,
+            Blame.VEHICLE,
+            f"the sidecar crashed (SIGABRT) {LOADING}",
+        ),
+        (
+            End(128 + signal.SIGSEGV, False, LOADING),
+            SMALL,
+            Cause.CRASHED,
+            Blame.VEHICLE,
+            f"the sidecar crashed (SIGSEGV) {LOADING}",
+        ),
+        (
+            End(128 + signal.SIGFPE, False, LOADING),
+            SMALL,
+            Cause.CRASHED,
+            Blame.MODEL,
+            f"the sidecar crashed (SIGFPE) {LOADING}",
         ),
         (
             End(128 + signal.SIGABRT, True, "while serving"),
@@ -74,4 +109,4 @@ def test_an_end_is_attributed(end: End, limits: Limits, cause: Cause, blame: Bla
     """The model is blamed only for what every vehicle would see."""
     death = attribute(end, limits)
     assert (death.cause, death.blame, death.sentence) == (cause, blame, sentence)
-    assert death.is_final == (cause in {Cause.MODEL_REFUSED, Cause.MEMORY_LENT})
+    assert death.is_final == (cause in {Cause.MODEL_REFUSED, Cause.BUNDLE_DAMAGED, Cause.MEMORY_LENT})

@@ -1,6 +1,6 @@
 """`parkade-sidecar`: checks one INT8 bundle, loads it, warms it up, serves it until SIGTERM.
 
-Exit codes: 0 stopped as told; 2 wrong settings; 3 to 6 are those of `core/parkade_core/vehicle/death.py`: the last
+Exit codes: 0 stopped as told; 2 wrong settings; 3 to 7 are those of `core/parkade_core/vehicle/death.py`: the last
 line of the log, and the file of last words, say why.
 """
 
@@ -31,9 +31,10 @@ from parkade_api.settings import load
 from parkade_api.stopping import told_to_stop
 from parkade_core.vehicle.death import SidecarExit
 from parkade_models.bundle import load_bundle
-from parkade_models.errors import BundleError, OutOfMemoryError
+from parkade_models.errors import BundleError, DamagedBundleError, OutOfMemoryError
 
 _EXITS: Final = {
+    DamagedBundleError: SidecarExit.BUNDLE_DAMAGED,
     BundleError: SidecarExit.BUNDLE,
     MemoryLentError: SidecarExit.MEMORY_LENT,
     OutOfMemoryError: SidecarExit.OUT_OF_MEMORY,

@@ -11,12 +11,17 @@ from typing import Final
 STANDARD_MEMORY_BYTES: Final = 2 << 30
 """Memory that a model may count on in every vehicle."""
 
+STANDARD_LOAD_CPU_SECONDS: Final = 30
+"""CPU time in which a model must be loaded and run once, in every vehicle."""
+
 _SIGNALLED: Final = 128
 _CRASHES: Final = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 _KILLED: Final = 9
 _CPU_LIMIT: Final = 24
 # An instruction that the CPU lacks, and memory that the machine cannot give, are the vehicle's.
 _VEHICLES_CRASHES: Final = frozenset({4, 7})
+# Native code that gets no memory ends so, too.
+_MEMORY_CRASHES: Final = frozenset({6, 11})
 
 
 class SidecarExit(IntEnum):
@@ -27,6 +32,7 @@ class SidecarExit(IntEnum):
     MEMORY_LENT = 4  # the bundle says that it needs more memory than this vehicle lends
     OUT_OF_MEMORY = 5  # the model took more memory than is lent
     RUN_STUCK = 6  # one run of the model took more CPU time than is allowed
+    BUNDLE_DAMAGED = 7  # a file of the bundle is not, or no more, what was fetched
 
 
 class Blame(StrEnum):
@@ -40,6 +46,7 @@ class Cause(StrEnum):
     """Kinds of deaths."""
 
     MODEL_REFUSED = "ModelRefused"
+    BUNDLE_DAMAGED = "BundleDamaged"
     MEMORY_LENT = "MemoryLent"
     OUT_OF_MEMORY = "OutOfMemory"
     LOAD_TOO_LONG = "LoadTooLong"
@@ -50,12 +57,21 @@ class Cause(StrEnum):
     EXITED = "Exited"
 
 
+# What the sidecar itself says of the end needs no other evidence.
+_TOLD: Final[dict[int, tuple[Cause, Blame]]] = {
+    SidecarExit.BUNDLE: (Cause.MODEL_REFUSED, Blame.MODEL),
+    SidecarExit.MEMORY_LENT: (Cause.MEMORY_LENT, Blame.VEHICLE),
+    SidecarExit.RUN_STUCK: (Cause.RUN_STUCK, Blame.MODEL),
+    SidecarExit.BUNDLE_DAMAGED: (Cause.BUNDLE_DAMAGED, Blame.VEHICLE),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the sidecar was held to."""
 
     memory_bytes: int = STANDARD_MEMORY_BYTES
-    load_cpu_seconds: int = 30
+    load_cpu_seconds: int = STANDARD_LOAD_CPU_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,7 @@ class Death:
     @property
     def is_final(self) -> bool:
         """Whether starting it again would end the same way."""
-        return self.cause in {Cause.MODEL_REFUSED, Cause.MEMORY_LENT}
+        return self.cause in {Cause.MODEL_REFUSED, Cause.BUNDLE_DAMAGED, Cause.MEMORY_LENT}
 
 
 def attribute(end: End, limits: Limits) -> Death:
@@ -90,17 +106,12 @@ def attribute(end: End, limits: Limits) -> Death:
     if end.exit_code > _SIGNALLED:
         return _signalled(end, limits, end.exit_code - _SIGNALLED)
     words = end.words or "it left no word"
-    match end.exit_code:
-        case SidecarExit.BUNDLE:
-            return Death(Cause.MODEL_REFUSED, Blame.MODEL, words)
-        case SidecarExit.MEMORY_LENT:
-            return Death(Cause.MEMORY_LENT, Blame.VEHICLE, words)
-        case SidecarExit.OUT_OF_MEMORY:
-            return Death(Cause.OUT_OF_MEMORY, _blame_for_memory(limits), words)
-        case SidecarExit.RUN_STUCK:
-            return Death(Cause.RUN_STUCK, Blame.MODEL, words)
-        case code:
-            return Death(Cause.EXITED, Blame.VEHICLE, f"the sidecar ended with exit code {code} {words}")
+    if end.exit_code == SidecarExit.OUT_OF_MEMORY:
+        return Death(Cause.OUT_OF_MEMORY, _blame_unless(limits.memory_bytes < STANDARD_MEMORY_BYTES), words)
+    if end.exit_code in _TOLD:
+        cause, blame = _TOLD[end.exit_code]
+        return Death(cause, blame, words)
+    return Death(Cause.EXITED, Blame.VEHICLE, f"the sidecar ended with exit code {end.exit_code} {words}")
 
 
 def _signalled(end: End, limits: Limits, signal: int) -> Death:
@@ -108,13 +119,15 @@ def _signalled(end: End, limits: Limits, signal: int) -> Death:
         return Death(Cause.LOAD_STALLED, Blame.VEHICLE, f"the sidecar stood still {end.words}")
     if signal == _CPU_LIMIT and not end.has_served:
         used = f"used up {limits.load_cpu_seconds} s of CPU time"
-        return Death(Cause.LOAD_TOO_LONG, Blame.MODEL, f"the sidecar {used} {end.words}")
+        blame = _blame_unless(limits.load_cpu_seconds < STANDARD_LOAD_CPU_SECONDS)
+        return Death(Cause.LOAD_TOO_LONG, blame, f"the sidecar {used} {end.words}")
     if signal in _CRASHES:
-        blame = Blame.VEHICLE if signal in _VEHICLES_CRASHES else Blame.MODEL
+        lacks_memory = signal in _MEMORY_CRASHES and limits.memory_bytes < STANDARD_MEMORY_BYTES
+        blame = _blame_unless(signal in _VEHICLES_CRASHES or lacks_memory)
         return Death(Cause.CRASHED, blame, f"the sidecar crashed ({_CRASHES[signal]}) {end.words}")
     whose = ", as a machine short of memory does" if signal == _KILLED else ""
     return Death(Cause.KILLED, Blame.VEHICLE, f"signal {signal} ended the sidecar {end.words}{whose}")
 
 
-def _blame_for_memory(limits: Limits) -> Blame:
-    return Blame.MODEL if limits.memory_bytes >= STANDARD_MEMORY_BYTES else Blame.VEHICLE
+def _blame_unless(other_vehicles_may_do_better: bool) -> Blame:  # noqa: FBT001 - the question itself
+    return Blame.VEHICLE if other_vehicles_may_do_better else Blame.MODEL
