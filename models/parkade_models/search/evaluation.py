@@ -16,6 +16,9 @@ import orjson
 
 from parkade_models.errors import ModelsError
 
+CALIBRATION: Final = 64
+"""Examples that `hold_out` keeps back at most."""
+
 
 class DataError(ModelsError):
     """Evaluation data cannot be used; the sentence names the file, and the line and the field where there is one."""
@@ -101,22 +104,24 @@ def _value(value: object, field: str, where: str) -> str:
     )
 
 
-def hold_out(examples: Sequence[Example], calibration: int) -> tuple[list[Example], list[Example]]:
-    """*calibration* evenly spaced examples to calibrate with, and those that share no record with them.
+def hold_out(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Evenly spaced examples to calibrate with, 64 or a quarter of few, and those that share no record with them.
 
-    Raises DataError when too few are left.
+    Raises DataError when none is left.
     """
-    kept = [examples[index * len(examples) // calibration] for index in range(calibration)]
-    rest = _sharing_nothing(examples, kept)
+    count = max(1, min(CALIBRATION, len(examples) // 4))
+    kept = [examples[index * len(examples) // count] for index in range(count)]
+    rest = sharing_nothing(examples, kept)
     if not rest:
         raise DataError(
-            f"{len(examples)} examples are too few to keep {calibration} of them back for calibration; "
+            f"{len(examples)} examples are too few to keep {count} of them back for calibration; "
             "give calibration data of its own"
         )
     return kept, rest
 
 
-def _sharing_nothing(examples: Sequence[Example], others: Sequence[Example]) -> list[Example]:
+def sharing_nothing(examples: Sequence[Example], others: Sequence[Example]) -> list[Example]:
+    """Those of *examples* of which no record is one of the *others*'."""
     taken = _inputs(others)
     return [each for each in examples if taken.isdisjoint(_inputs([each]))]
 

@@ -9,8 +9,6 @@ from parkade_api.bundle import BundleDescription
 from parkade_models.search.evaluation import Example
 
 GATE: Final = 0.99
-CALIBRATION: Final = 64
-"""Examples that are held back for calibration when no data is given for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,9 @@ class Request:
 
     gate: float = GATE
     """Share of float32's metric that a candidate must keep."""
+
+    vectors: Sequence[Example] = ()
+    """What may travel in the bundle as its vectors; when there is none, the held-out data."""
 
 
 class Progress(Protocol):
