@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from parkade_api.bundle import SCHEMA, BundleDescription, ImageInput, Precision, TensorOutput
-from parkade_models import building
+from parkade_models import building, sources
 from parkade_models.digits_data import Digit, Split, load
 from parkade_models.graph import OPSET
+from parkade_models.search.evaluation import Example
 from parkade_models.search.request import Request
 from parkade_models.session import Session
 from parkade_models.tasks.inputs.image_input import ImageReader
@@ -32,6 +33,7 @@ NAME: Final = "digits"
 SEARCH_FILE: Final = Path(__file__).with_name("digits_search.json")
 """What the search for the recipe found: the decision, and the report on all candidates."""
 
+_READER: Final = "tasks/inputs/image_input.py"
 _SIDE: Final = 32  # pixels
 _FILTERS: Final = (64, 128, 256)
 _FIRST_KERNEL: Final = 5
@@ -62,23 +64,31 @@ DESCRIPTION: Final = BundleDescription(
 )
 
 
+def source_digest() -> str:
+    """Short hex digest of everything that this bundle is made of."""
+    return sources.source_digest("digits.py", "digits_data.py", _READER, SEARCH_FILE.name)
+
+
 def build(out_dir: Path, precision: Precision = "INT8") -> str:
     """Trains the model, builds its bundle in *out_dir* and returns the digest. Raises BuildError."""
     digits = load()
     with _trained(digits) as model:
         if precision == "FP32":
             return building.write_float32(DESCRIPTION, model, out_dir)
-        feeds = [{_INPUT.tensor: row[np.newaxis]} for row in _images(digits.calibration)]
-        return building.write_int8(DESCRIPTION, model, building.decision_in(SEARCH_FILE), feeds, out_dir)
+        decision, calibration = building.decision_in(SEARCH_FILE), _examples(digits.calibration)
+        return building.write_int8(DESCRIPTION, model, decision, calibration, out_dir)
 
 
 def decide() -> None:
     """Searches the recipe that reads held-out digits fastest."""
     digits = load()
     with _trained(digits) as model:
-        held_out = [digit.example() for digit in digits.held_out]
-        calibration = [digit.example() for digit in digits.calibration]
+        held_out, calibration = _examples(digits.held_out), _examples(digits.calibration)
         building.decide(Request(model, DESCRIPTION, model.parent, held_out, calibration), SEARCH_FILE)
+
+
+def _examples(digits: Sequence[Digit]) -> list[Example]:
+    return [digit.example() for digit in digits]
 
 
 @contextmanager

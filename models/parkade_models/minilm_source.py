@@ -9,17 +9,7 @@ NAME: Final = "paraphrase-minilm-l3"
 SEARCH_FILE: Final = Path(__file__).with_name("minilm_search.json")
 """What the search for the recipe found: the decision, and the report on all candidates."""
 
-_STEPS: Final = (
-    "minilm.py",
-    "building.py",
-    "graph.py",
-    "layers.py",
-    "recipes.py",
-    "search/output.py",
-    "bundle.py",
-)
-
 
 def source_digest() -> str:
-    """Short hex digest of everything that a build of this bundle depends on."""
-    return sources.source_digest(*_STEPS, SEARCH_FILE.name)
+    """Short hex digest of everything that this bundle is made of."""
+    return sources.source_digest("minilm.py", SEARCH_FILE.name)

@@ -14,14 +14,26 @@ from parkade_models.errors import BuildError
 
 LOCK_FILE: Final = Path(__file__).parents[2] / "requirements" / "model.txt"
 _TOOLS: Final = ("onnx", "onnxruntime")
+_STEPS: Final = (
+    "building.py",
+    "bundle.py",
+    "graph.py",
+    "layers.py",
+    "recipes.py",
+    "search/output.py",
+    "search/proof.py",
+    "search/workshop.py",
+)
+"""What every build goes through."""
 
 
-def source_digest(*steps: str) -> str:
-    """Short hex digest of all that a build depends on: locked packages, *steps* (files of this package) and the tools.
+def source_digest(*own: str) -> str:
+    """Short hex digest of all that a bundle is made of: locked packages, tools, every build's steps, its *own* files.
 
-    Raises FileNotFoundError outside a clone of the repository.
+    These are files of this package, its code, its data and the JSON file with what a search decided. Raises
+    FileNotFoundError outside a clone of the repository.
     """
-    files = (LOCK_FILE, Path(bundle.__file__), *(Path(__file__).parent / step for step in steps))
+    files = (LOCK_FILE, Path(bundle.__file__), *(Path(__file__).parent / name for name in (*_STEPS, *own)))
     content = b"".join(path.read_bytes() for path in files)
     tools = " ".join(version(name) for name in _TOOLS)
     return hashlib.sha256(content + tools.encode()).hexdigest()[:16]

@@ -9,11 +9,11 @@ import pytest
 from parkade_api.bundle import BundleDescription
 from parkade_hack.local import LocalCluster
 from parkade_models import digits, digits_data, file_types, magika
-from parkade_models.batch_input import accuracy, batch_lines
 from parkade_models.bundle import Bundle
 from parkade_models.search.evaluation import Example
+from support.batch_input import accuracy, batch_lines
 from support.batches import Garage
-from support.bundles import cached
+from support.bundles import DIGITS, MAGIKA, cached
 
 pytestmark = [pytest.mark.long(60), pytest.mark.controlplane]
 
@@ -35,9 +35,9 @@ def question(request: pytest.FixtureRequest) -> Question:
     """A real model with real data of known answers."""
     if request.param == "magika":
         examples = file_types.examples(file_types.known_files())
-        return Question(cached(magika.NAME, magika.build), magika.DESCRIPTION, examples, 0.95)
+        return Question(cached(MAGIKA), magika.DESCRIPTION, examples, 0.95)
     images = [digit.example() for digit in digits_data.load().held_out[:IMAGES]]
-    return Question(cached(digits.NAME, digits.build), digits.DESCRIPTION, images, 0.97)
+    return Question(cached(DIGITS), digits.DESCRIPTION, images, 0.97)
 
 
 @pytest.fixture

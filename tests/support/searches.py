@@ -19,6 +19,27 @@ CLASSES = 16
 Rows = NDArray[np.float32]
 
 
+class Heard:
+    """Progress, remembered."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.done = 0
+        self.stages: list[str] = []
+
+    def begin(self, steps: int) -> None:
+        """Remembers the sum."""
+        self.steps = steps
+
+    def stage(self, sentence: str) -> None:
+        """Remembers the sentence."""
+        self.stages.append(sentence)
+
+    def advance(self, steps: int) -> None:
+        """Adds up."""
+        self.done += steps
+
+
 def classifier(outlier: float = 0.0) -> bytes:
     """Two wide layers. An input whose first element is *outlier* leaves dynamic INT8 no resolution for the rest."""
     random = np.random.default_rng(7)
@@ -72,7 +93,7 @@ def _label(row: Rows, outlier: float) -> str:
 
 
 def description(**fields: object) -> BundleDescription:
-    """What the classifier's owner says of it."""
+    """What the classifier's publisher says of it."""
     stated: dict[str, object] = {
         "schema": SCHEMA,
         "name": "classifier",

@@ -17,7 +17,7 @@ from parkade_models.search.report import Candidate, Verdict, choose, judge
 from parkade_models.search.scoring import Judge
 from parkade_models.tasks import open_task
 from parkade_models.tasks.task import Answer
-from support.bundles import cached_bundle
+from support.bundles import MINILM, cached
 
 FOUND = orjson.loads(SEARCH_FILE.read_bytes())
 DECISION = Decision.model_validate(FOUND["decision"])
@@ -63,6 +63,6 @@ def test_gate_holds_on_a_sample(int8_bundle: Bundle) -> None:
     documents = sample(list(find_documents(Path(sysconfig.get_path("stdlib")))), PAIRS)
     examples = [Example(document.query, match=document.body) for document in documents]
     bodies = [body for example in examples for body in example.bodies()]
-    wanted: list[Answer] = open_task(cached_bundle("FP32")).answers(bodies)
+    wanted: list[Answer] = open_task(cached(MINILM, "FP32")).answers(bodies)
     judge_ = Judge(examples, wanted)
     assert judge_.score(open_task(int8_bundle).answers(bodies)) >= 0.99 * judge_.score(wanted)

@@ -9,16 +9,17 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from parkade_models.errors import BuildError
-from parkade_models.graph import Products, products
+from parkade_models.graph import Products, prepare, products
+from parkade_models.recipes import Calibration, Method, Recipe, Scope, quantize
 from parkade_models.search.budget import measure_budget
 from parkade_models.search.evaluation import DataError
-from parkade_models.search.proof import prove_rows, repeats
-from parkade_models.search.workshop import check_same, feeds_of
+from parkade_models.search.proof import GAIN, RowsProof, decide_rows, prove_recipe, prove_rows, repeats
+from parkade_models.search.workshop import Workshop, check_same, feeds_of
 from parkade_models.session import Session
 from parkade_models.tasks import open_task
 from parkade_models.tasks.task import Task
 from support.models import graph, write_bundle
-from support.searches import WIDTH, classifier, packed, rows
+from support.searches import WIDTH, classifier, description, packed, rows
 
 BODIES = [{"input": packed(row)} for row in rows(20)]
 
@@ -47,11 +48,37 @@ def test_rows_that_depend_on_each_other_run_alone(tmp_path: Path) -> None:
     assert (proof.rows_per_run, proof.sentence) == (1, "records that share a run change each other's bytes")
 
 
-def test_independent_rows_may_share_a_run(tmp_path: Path) -> None:
-    """Where no byte changes, the speed alone decides, and the sentence says how fast."""
+def test_rows_of_a_dynamic_model_run_alone(tmp_path: Path) -> None:
+    """Dynamic quantization takes one range for all rows of a run, so records may not share one."""
+    (tmp_path / "model.onnx").write_bytes(classifier())
+    prepare(tmp_path / "model.onnx", tmp_path / "folded.onnx")
+    workshop = Workshop(description(), tmp_path, tmp_path)
+    recipe = Recipe(Method.DYNAMIC, Scope.MATMUL)
+    calibration = Calibration(tmp_path / "folded.onnx", [], tmp_path)
+    quantize(recipe, tmp_path / "folded.onnx", workshop.path(recipe.name), calibration)
+    proof = prove_recipe(workshop, recipe.name, BODIES)
+    assert (proof.rows_per_run, proof.sentence) == (1, "records that share a run change each other's bytes")
+
+
+def test_independent_rows_are_found(tmp_path: Path) -> None:
+    """Where no byte changes, the speed alone decides."""
     proof = prove_rows(_task(tmp_path, ALONE), _task(tmp_path, ALONE, 8), BODIES)
     assert "times as fast" in proof.sentence
-    assert proof.rows_per_run == (8 if proof.sentence.startswith("no byte changes") else 1)
+
+
+@pytest.mark.parametrize(
+    ("gain", "same", "expected"),
+    [
+        (GAIN, True, RowsProof(8, "no byte changes, and runs of 8 records are 1.03 times as fast")),
+        (1.02, True, RowsProof(1, "runs of 8 records are 1.02 times as fast as single ones")),
+        (9.0, False, RowsProof(1, "records that share a run change each other's bytes")),
+    ],
+)
+def test_records_share_a_run_when_that_is_exact_and_faster(
+    gain: float, expected: RowsProof, *, same: bool
+) -> None:
+    """Both must hold, and the sentence says which does not."""
+    assert decide_rows(gain, same=same) == expected
 
 
 def test_task_of_one_record_a_run_needs_no_proof(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """A search takes the fastest recipe that keeps the gate, or refuses the model and says why."""
 
+import hashlib
 from pathlib import Path
 
 import onnx
 import pytest
 
+from parkade_models.building import write_int8
 from parkade_models.bundle import load_bundle
 from parkade_models.errors import BuildError, BundleError
 from parkade_models.reproducibility import reproducibility_class
@@ -14,28 +16,7 @@ from parkade_models.search.report import Verdict
 from parkade_models.search.request import Request
 from parkade_models.search.run import search
 from parkade_models.tasks import open_task
-from support.searches import classifier_request, description, packed, rows
-
-
-class Heard:
-    """Progress, remembered."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.done = 0
-        self.stages: list[str] = []
-
-    def begin(self, steps: int) -> None:
-        """Remembers the sum."""
-        self.steps = steps
-
-    def stage(self, sentence: str) -> None:
-        """Remembers the sentence."""
-        self.stages.append(sentence)
-
-    def advance(self, steps: int) -> None:
-        """Adds up."""
-        self.done += steps
+from support.searches import Heard, classifier_request, description, packed, rows
 
 
 @pytest.fixture(scope="module")
@@ -114,18 +95,27 @@ def test_bundle_is_what_was_searched(request_: Request, outcome: Outcome, tmp_pa
     assert isinstance(task.answers([{"input": packed(rows(1)[0])}])[0], dict)
 
 
-def test_rows_that_change_each_other_run_alone(outcome: Outcome) -> None:
-    """Dynamic quantization takes one range for all rows of a run, so records may not share one."""
+@pytest.mark.parametrize("same", [True, False], ids=["same file", "another file"])
+def test_figures_stay_with_the_file_that_was_searched(
+    request_: Request, outcome: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, same: bool
+) -> None:
+    """A build that gives the searched file states its figures; where it gives another, neither quality nor speed."""
     assert outcome.decision is not None
-    if outcome.decision.variant.recipe.startswith("dynamic"):
-        assert outcome.decision.rows_per_run == 1
-        assert "change each other's bytes" in outcome.decision.rows_reason
+    searched = hashlib.sha256(outcome.model).hexdigest()
+    decision = outcome.decision.model_copy(update={} if same else {"model_sha256": "0" * 64})
+    write_int8(request_.description, request_.model, decision, request_.calibration, tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    assert bundle.manifest.file(bundle.variant.file).sha256 == searched == outcome.decision.model_sha256
+    assert (bundle.variant == decision.variant) == same
+    assert (bundle.variant.quality is None) == (bundle.variant.speed is None) == (not same)
+    assert bundle.manifest.budget is not None
+    assert ("is not the file that was searched" in capsys.readouterr().err) == (not same)
 
 
 def test_model_that_no_recipe_keeps_is_refused(tmp_path: Path) -> None:
     """An input of another magnitude leaves INT8 no resolution: nothing is chosen, nothing is written."""
     request = classifier_request(tmp_path, outlier=30_000.0)
-    outcome = search(request)
+    outcome = search(request, Heard())
     assert outcome.report.chosen is None
     assert "no recipe keeps 90.00% of float32's accuracy" in (outcome.report.refusal or "")
     reasons = [each.reason or "" for each in outcome.report.candidates if each.verdict is Verdict.REJECTED]
@@ -146,27 +136,27 @@ def test_licence_that_the_model_contradicts_is_refused(request_: Request, tmp_pa
     onnx.helper.set_model_props(model, {"license": "AGPL-3.0 License (https://ultralytics.com/license)"})
     onnx.save(model, str(tmp_path / "agpl.onnx"))
     with pytest.raises(BuildError, match=r"says licence 'MIT', the model's own metadata says 'AGPL-3\.0"):
-        search(_changed(request_, model=tmp_path / "agpl.onnx"))
+        search(_changed(request_, model=tmp_path / "agpl.onnx"), Heard())
 
 
 def test_shared_calibration_data_is_refused(request_: Request) -> None:
     """Data that calibrates and judges would say nothing."""
     with pytest.raises(DataError, match="is in the evaluation data too"):
-        search(_changed(request_, calibration=request_.evaluation[:1]))
+        search(_changed(request_, calibration=request_.evaluation[:1]), Heard())
 
 
 def test_data_that_float32_cannot_answer_is_named(request_: Request) -> None:
     """A record that no model could answer is a fault of the data, not of INT8."""
     broken = [*request_.evaluation[:2], Example("AAAA", label="1")]
     with pytest.raises(DataError, match="example 3 cannot be answered by the float32 model either"):
-        search(_changed(request_, evaluation=broken))
+        search(_changed(request_, evaluation=broken), Heard())
 
 
 def test_labels_that_float32_never_gives_are_refused(request_: Request) -> None:
     """A metric of zero in float32 can judge nothing."""
     wrong = [Example(example.input, label="cat") for example in request_.evaluation]
     with pytest.raises(DataError, match=r"float32 itself has accuracy 0\.0"):
-        search(_changed(request_, evaluation=wrong))
+        search(_changed(request_, evaluation=wrong), Heard())
 
 
 def test_description_that_does_not_fit_is_refused(request_: Request) -> None:
@@ -175,4 +165,4 @@ def test_description_that_does_not_fit_is_refused(request_: Request) -> None:
         input={"kind": "tensor", "tensors": [{"name": "z", "datatype": "FP32", "shape": [1]}]}
     )
     with pytest.raises(BundleError, match="z"):
-        search(_changed(request_, description=other))
+        search(_changed(request_, description=other), Heard())

@@ -16,6 +16,7 @@ from parkade_api.bundle import (
     BundleManifest,
     Precision,
     Quality,
+    Sha256,
     Variant,
 )
 from parkade_models.bundle import describe_file, write_manifest
@@ -33,6 +34,9 @@ class Decision(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     variant: Variant
+    model_sha256: Sha256 = Field(
+        description="Of the INT8 file that was searched: all else was measured on it."
+    )
     rows_per_run: int = Field(ge=1, le=MOST_ROWS_PER_RUN)
     rows_reason: str
     budget: Budget

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import orjson
 
-from parkade_models.errors import BadRecordError
+from parkade_models.errors import BadRecordError, BundleError
+from parkade_models.search.workshop import Workshop
 from parkade_models.tasks.task import Answer, Task
 
 ROWS: Final = 8
-_GAIN: Final = 1.03
+GAIN: Final = 1.03
 """Times the speed of one record a run: what gains less is not worth records that share a run."""
 
 Bodies = Sequence[Mapping[str, Any]]
@@ -31,6 +32,15 @@ def repeats(one: Task, other: Task, bodies: Bodies) -> bool:
     return all(_bytes_of(task.answers(bodies)) == expected for task in (one, other))
 
 
+def prove_recipe(workshop: Workshop, recipe: str, bodies: Bodies) -> RowsProof:
+    """`prove_rows` of the candidate in the *workshop*; what cannot be opened for several records runs them alone."""
+    try:
+        shared = workshop.open_int8(recipe, ROWS)
+    except BundleError as error:
+        return RowsProof(1, str(error))
+    return prove_rows(workshop.open_int8(recipe), shared, bodies)
+
+
 def prove_rows(alone: Task, shared: Task, bodies: Bodies) -> RowsProof:
     """Compares records run alone with the same records in runs of 2 and of 8, cut in two ways, byte for byte.
 
@@ -41,11 +51,16 @@ def prove_rows(alone: Task, shared: Task, bodies: Bodies) -> RowsProof:
     expected, slow = _timed(alone, bodies, rows=1)
     together, fast = _timed(shared, bodies, rows=ROWS)
     others = [_timed(shared, bodies, rows=rows, first=first)[0] for rows, first in ((2, 2), (ROWS, 3))]
-    if any(each != expected for each in (together, *others)):
+    return decide_rows(slow / fast, same=all(each == expected for each in (together, *others)))
+
+
+def decide_rows(gain: float, *, same: bool) -> RowsProof:
+    """What follows of runs of 8 that are *gain* times as fast as single records and give the *same* bytes, or not."""
+    if not same:
         return RowsProof(1, "records that share a run change each other's bytes")
-    if slow < _GAIN * fast:
-        return RowsProof(1, f"runs of {ROWS} records are {slow / fast:.2f} times as fast as single ones")
-    return RowsProof(ROWS, f"no byte changes, and runs of {ROWS} records are {slow / fast:.2f} times as fast")
+    if gain < GAIN:
+        return RowsProof(1, f"runs of {ROWS} records are {gain:.2f} times as fast as single ones")
+    return RowsProof(ROWS, f"no byte changes, and runs of {ROWS} records are {gain:.2f} times as fast")
 
 
 def _timed(task: Task, bodies: Bodies, rows: int, first: int | None = None) -> tuple[list[bytes], float]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import onnx
 from google.protobuf.message import DecodeError
 
+from parkade_models.bundle import describe_file
 from parkade_models.checks import check_model
 from parkade_models.checks.sizes import largest_inputs
 from parkade_models.errors import BadRecordError, BuildError, BundleError
@@ -18,8 +19,8 @@ from parkade_models.licence import check_licence
 from parkade_models.recipes import RECIPES, Calibration, Feeds, Recipe, quantize, why_not
 from parkade_models.search.budget import measure_budget
 from parkade_models.search.evaluation import DataError, Example, check_disjoint
-from parkade_models.search.output import MODEL, Decision, Outcome, chosen_variant
-from parkade_models.search.proof import ROWS, Bodies, RowsProof, prove_rows, repeats
+from parkade_models.search.output import Decision, Outcome, chosen_variant
+from parkade_models.search.proof import prove_recipe, repeats
 from parkade_models.search.report import Candidate, Report, Verdict, choose, judge
 from parkade_models.search.request import Progress, Request
 from parkade_models.search.scoring import Judge, check_reference
@@ -33,20 +34,7 @@ _PROOF_RECORDS: Final = 40
 _CHUNK: Final = 32  # records between two words on progress
 
 
-class Quiet:
-    """Progress that nobody looks at."""
-
-    def begin(self, steps: int) -> None:
-        """Says nothing."""
-
-    def stage(self, sentence: str) -> None:
-        """Says nothing."""
-
-    def advance(self, steps: int) -> None:
-        """Says nothing."""
-
-
-def search(request: Request, progress: Progress | None = None) -> Outcome:
+def search(request: Request, progress: Progress) -> Outcome:
     """The report on all candidates, and the fastest INT8 model that keeps the gate when there is one.
 
     Raises DataError when the data cannot score the model, BuildError when the model cannot be prepared or its own
@@ -57,7 +45,7 @@ def search(request: Request, progress: Progress | None = None) -> Outcome:
     with TemporaryDirectory(prefix="parkade-search-") as scratch:
         folded = Path(scratch) / "folded.onnx"
         prepare(request.model, folded)
-        return _Search(request, progress or Quiet(), folded).run()
+        return _Search(request, progress, folded).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,23 +160,17 @@ class _Search:
     def _proved(self, report: Report, chosen: Candidate) -> Outcome:
         self._progress.stage(f"proving {chosen.recipe}")
         sample = _spread(self._bodies, _PROOF_RECORDS)
-        rows = self._rows(chosen.recipe, sample)
-        folder = self._workshop.path(chosen.recipe).parent
+        rows = prove_recipe(self._workshop, chosen.recipe, sample)
+        model = self._workshop.path(chosen.recipe)
         decision = Decision(
             variant=chosen_variant(report, chosen),
+            model_sha256=describe_file(model).sha256,
             rows_per_run=rows.rows_per_run,
             rows_reason=rows.sentence,
-            budget=measure_budget(folder, sample),
-            vectors=_spread(self._bodies, _VECTORS),
+            budget=measure_budget(model.parent, sample),
+            vectors=_spread(_bodies(self._request.vectors) or self._bodies, _VECTORS),
         )
-        return Outcome(report, decision, (folder / MODEL).read_bytes())
-
-    def _rows(self, recipe: str, bodies: Bodies) -> RowsProof:
-        try:
-            shared = self._workshop.open_int8(recipe, ROWS)
-        except BundleError as error:
-            return RowsProof(1, str(error))
-        return prove_rows(self._workshop.open_int8(recipe), shared, bodies)
+        return Outcome(report, decision, model.read_bytes())
 
 
 def _loaded(path: Path) -> Any:
