@@ -82,7 +82,7 @@ def verify(
     data: Annotated[Path | None, typer.Option(help="Data with labels, to score the bundle again.")] = None,
     output: _Output = Output.TEXT,
 ) -> None:
-    """Verify a bundle as a vehicle would, step by step; 3 when it is not what it should be."""
+    """Verify a bundle: what a vehicle checks and, beyond that, integer products and quality; 3 when one is wrong."""
     with _words():
         from parkade_cli import model_tools
 
@@ -103,9 +103,8 @@ def _words() -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except ModuleNotFoundError as error:
-        problem = (
-            f"{error.name} is missing; these commands need the extra models: pip install 'parkade[models]'"
-        )
+        cure = "pip install '.[cli,models]' in a clone"
+        problem = f"{error.name} is missing; these commands need the extra models: {cure}"
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except (ModelsError, ValueError) as error:

@@ -1,4 +1,8 @@
-"""A bundle verified step by step, as a vehicle does it and a bit more, each step with a sentence."""
+"""A bundle verified step by step, each with a sentence.
+
+Digests, signature, static checks, a load with one run and the answers to the vectors are what a vehicle takes, too;
+whether products are computed in integers, and how good the answers are, is looked at only here.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

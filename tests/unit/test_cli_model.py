@@ -196,5 +196,5 @@ def test_other_commands_need_none_of_it() -> None:
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "error: onnx is missing; these commands need the extra models: pip install 'parkade[models]'\n"
+        "error: onnx is missing; these commands need the extra models: pip install '.[cli,models]' in a clone\n"
     )
