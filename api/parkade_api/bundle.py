@@ -127,10 +127,14 @@ class Quality(_Part):
 
 
 class Budget(_Part):
-    """What the model took at most when it was built. A vehicle that lends less refuses it."""
+    """What the model took at most when it was built."""
 
-    memoryBytes: int = Field(ge=1)  # noqa: N815 - the name in the file
-    secondsPerRecord: float = Field(gt=0)  # noqa: N815 - the name in the file
+    memoryBytes: int = Field(  # noqa: N815 - the name in the file
+        ge=1, description="A vehicle that lends less refuses the bundle."
+    )
+    secondsPerRecord: float = Field(  # noqa: N815 - the name in the file
+        gt=0, description="CPU seconds where it was built: information, checked by nobody."
+    )
 
 
 class Variant(_Part):
@@ -138,16 +142,20 @@ class Variant(_Part):
 
     precision: Precision
     file: FileName
-    requires: str = Field(description="CPU feature, such as x86-avx2.")
+    requires: str = Field(
+        description="CPU feature it was built for, such as x86-avx2: information, checked by nobody."
+    )
     recipe: str = Field(description="How it was quantized.")
     quality: Quality | None = None
     speed: float | None = Field(
-        default=None, gt=0, description="Records a second against float32, one record a run."
+        default=None,
+        gt=0,
+        description="Runs of the graph a CPU second against float32's, one record a run, where it was built.",
     )
 
 
 class BundleDescription(_Part):
-    """What a model's owner says of it: a manifest without files and variants, which a build adds."""
+    """What a model's publisher says of it: a manifest without files and variants, which a build adds."""
 
     schema_: Literal["parkade.dev/bundle/v1alpha1"] = Field(alias="schema")
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")
