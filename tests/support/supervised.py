@@ -20,7 +20,8 @@ from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_core.vehicle.death import Death, Limits
 
 LIMITS: Final = Limits(load_cpu_seconds=4)
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = 240
+"""Of the clock. What it may take of a CPU is limited by itself, and a busy machine gives it little of one."""
 
 
 class Supervised:
