@@ -10,6 +10,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROCESSES = ("operator", "agent", "models", "cli")
+OTHERS = (
+    "model",
+    "tritonclient",
+    *(f"bench-{peer}" for peer in ("triton", "kserve", "mlserver", "openvino", "earlier-ort")),
+)
 PINNED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;]+)", re.MULTILINE)
 ENTRY = re.compile(r"^[\w.-]+==[^\n]*\\\n(?: {4}--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", re.MULTILINE)
 
@@ -63,7 +68,7 @@ def test_processes_run_at_the_versions_that_are_tested(root: Path, name: str) ->
     assert {package: tested.get(package) for package in _locked(root, name)} == _locked(root, name)
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "build", "run", "dev", "model", "tritonclient"])
+@pytest.mark.parametrize("name", [*PROCESSES, "build", "run", "dev", *OTHERS])
 def test_locks_hold_hashes_and_no_addresses(root: Path, name: str) -> None:
     """Every line of a lock file belongs to a package with its version and its hashes."""
     text = (root / "requirements" / f"{name}.txt").read_text()
