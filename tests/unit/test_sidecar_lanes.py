@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
 
-from parkade_agent.sidecar.lanes import Lanes
-from parkade_models.errors import OutOfMemoryError, StoppedError
+from parkade_agent.sidecar.errors import TooManyCallsError
+from parkade_agent.sidecar.lanes import MOST_WAITING, Lanes
+from parkade_models.errors import StoppedError
 from parkade_models.session import Session
 from parkade_models.tasks.tensor import TensorTask
-from support.models import graph, write_bundle
+from support.models import write_bundle
 from support.shards import echo_records, echo_task, record, rounds, run_shard, shard_run, spinning_model
 
 SECONDS = 30
@@ -162,6 +162,29 @@ async def test_who_left_while_waiting_is_not_run() -> None:
         assert not ran.is_set()
 
 
+async def test_only_so_many_calls_wait() -> None:
+    """The one too many is refused at once and told to ask again, a stop never is; who leaves makes room."""
+    async with _lanes(1) as (lanes, _):
+        crowd = Crowd()
+        (first,) = _calls(lanes, crowd, 1)
+        await crowd.wait_for(1)
+        waiting = _calls(lanes, crowd, MOST_WAITING)
+        await asyncio.sleep(0)  # all of them stand in line now
+        with pytest.raises(TooManyCallsError, match=f"{MOST_WAITING} calls wait for a lane; ask again"):
+            await lanes.call(crowd.stay)
+        waiting[3].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting[3]
+        waiting[3:4] = _calls(lanes, crowd, 1)
+        stopping = asyncio.create_task(lanes.set(0))
+        await asyncio.sleep(0)  # the stop was told
+        crowd.let_go(1)
+        await first
+        assert (await stopping).now == 0
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {StoppedError}
+
+
 async def test_a_change_that_nobody_waits_for_is_made() -> None:
     """A caller of `set` who leaves disturbs neither the change nor the lanes."""
     async with _lanes(2) as (lanes, _):
@@ -242,22 +265,3 @@ async def test_close_ends_a_shard(tmp_path: Path) -> None:
     with pytest.raises(StoppedError, match="the sidecar stops"):
         await running
     checkpoint.close()
-
-
-async def test_too_little_memory_fails_the_shard_and_not_the_record(tmp_path: Path) -> None:
-    """How much memory there is says nothing of a record, so it gets no error line; the lanes go on."""
-    sizes = helper.make_tensor_value_info("size", TensorProto.INT64, [1])
-    total = helper.make_tensor_value_info("total", TensorProto.FLOAT, [])
-    nodes = [
-        helper.make_node("ConstantOfShape", ["size"], ["ones"]),
-        helper.make_node("ReduceSum", ["ones"], ["total"], keepdims=0),
-    ]
-    task = TensorTask(write_bundle(tmp_path / "bundle", graph(nodes, [sizes], [total])))
-    lanes = Lanes(task.session, 2)
-    records = [record(line, size=np.array([size])) for line, size in enumerate((4, 1 << 46, 4), start=1)]
-    run, checkpoint = shard_run(task, records, tmp_path)
-    with pytest.raises(OutOfMemoryError):
-        await run_shard(lanes, run)
-    assert await lanes.call(lambda: 7) == 7
-    checkpoint.close()
-    await lanes.close()

@@ -100,11 +100,15 @@ async def test_a_shard_waits_while_there_are_no_lanes(
 async def test_calls_are_refused_while_there_are_no_lanes(
     sidecar: Sidecar, embedding_task: EmbeddingTask
 ) -> None:
-    """A call under way, one that waits and a new one are UNAVAILABLE with a sentence; later ones work as ever."""
+    """A call under way, one that waits and a new one are UNAVAILABLE with a sentence, and nothing is ready.
+
+    Later ones work as ever.
+    """
     stub = oip_grpc.GRPCInferenceServiceStub(sidecar.channel)
     calls = [asyncio.ensure_future(stub.ModelInfer(_request())) for _ in range(20)]
     await calls[0]
     await _set(sidecar, 0)
+    assert await _ready(sidecar) == (False, False)
     calls.append(asyncio.ensure_future(stub.ModelInfer(_request())))
     answers = await asyncio.gather(*calls, return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
@@ -114,7 +118,15 @@ async def test_calls_are_refused_while_there_are_no_lanes(
         assert error.code() is grpc.StatusCode.UNAVAILABLE
         assert "ask again" in (error.details() or "")
     await _set(sidecar, 1)
+    assert await _ready(sidecar) == (True, True)
     assert _vectors_of(await stub.ModelInfer(_request())) == _vectors(embedding_task)
+
+
+async def _ready(sidecar: Sidecar) -> tuple[bool, bool]:
+    """Whether the server says that it is ready, and its model."""
+    stub = oip_grpc.GRPCInferenceServiceStub(sidecar.channel)
+    model = await stub.ModelReady(oip.ModelReadyRequest(name="paraphrase-minilm-l3"))
+    return (await stub.ServerReady(oip.ServerReadyRequest())).ready, model.ready
 
 
 async def test_frozen_in_the_middle(sidecar: Sidecar, embedding_task: EmbeddingTask, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     +-- ResultRefusedError  the result cannot be written under the name that the request gives it
     +-- WrongDigestError    the shard's bytes are not the ones that were promised
     +-- MemoryLentError     the bundle needs more memory than the vehicle lends; this one ends the sidecar
+    +-- TooManyCallsError   as many plain calls wait for a lane as may
     +-- BadTensorError      a tensor of an Open Inference request does not fit the model
 
 `inference.py` and `shards.py` give those that a caller sees their gRPC status.
@@ -33,3 +34,7 @@ class MemoryLentError(SidecarError):
 
 class BadTensorError(SidecarError):
     """A tensor of an Open Inference request does not fit the model."""
+
+
+class TooManyCallsError(SidecarError):
+    """As many plain calls wait for a lane as may."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import grpc
 from typing_extensions import override
 
-from parkade_agent.sidecar.errors import BadTensorError
+from parkade_agent.sidecar.errors import BadTensorError, TooManyCallsError
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.limits import message_limit
 from parkade_agent.sidecar.model import Model
@@ -27,7 +27,7 @@ _TensorMetadata = oip.ModelMetadataResponse.TensorMetadata
 
 
 class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
-    """Serves one loaded bundle; it is ready from the first moment, because the server starts after the warm-up."""
+    """Serves one loaded bundle, warm when the server starts; so it is ready unless the owner has the cores."""
 
     def __init__(self, model: Model, lanes: Lanes) -> None:
         self._manifest = model.bundle.manifest
@@ -42,11 +42,12 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
 
     @override
     async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
-        return oip.ServerReadyResponse(ready=True)
+        return oip.ServerReadyResponse(ready=self._lanes.count > 0)
 
     @override
     async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
-        return oip.ModelReadyResponse(ready=self._has(request.name, request.version))
+        is_here = self._has(request.name, request.version)
+        return oip.ModelReadyResponse(ready=is_here and self._lanes.count > 0)
 
     @override
     async def ServerMetadata(
@@ -80,6 +81,8 @@ class InferenceService(oip_grpc.GRPCInferenceServiceServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words[:_MOST_SENTENCE])
         except StoppedError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except TooManyCallsError as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except (OutOfMemoryError, MemoryError):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, _NO_MEMORY)
 

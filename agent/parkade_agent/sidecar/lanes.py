@@ -9,16 +9,21 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from parkade_agent.sidecar.errors import TooManyCallsError
 from parkade_agent.sidecar.shard import ShardRun
 from parkade_models.errors import StoppedError
 from parkade_models.session import Session
 
 T = TypeVar("T")
 _Job = Callable[[], None]
+
+MOST_WAITING: Final = 256
+"""Plain calls that may wait for a lane. Each holds its message; gRPC's own limit would refuse the owner's stop, too."""
 
 _PROGRESS_SECONDS: Final = 0.5
 _NO_LANES: Final = "the owner has the cores; ask again"
@@ -62,7 +67,7 @@ class _Shard:
 
     run: ShardRun
     in_hand: int = 0
-    failure: Exception | None = None
+    failure: BaseException | None = None
     is_ended: bool = False
     over: Future[None] = field(default_factory=Future)
     """Done when no lane has a record of it in hand and none will take another."""
@@ -73,7 +78,7 @@ class _Shard:
         self.in_hand += start is not None
         return start
 
-    def put(self, start: int, failure: Exception | None) -> None:
+    def put(self, start: int, failure: BaseException | None) -> None:
         """A lane is done with the record at *start*: it has its line, or it was stopped, or the shard fails."""
         self.in_hand -= 1
         if isinstance(failure, StoppedError):
@@ -82,7 +87,7 @@ class _Shard:
             self.end(failure)
         self.look()
 
-    def end(self, failure: Exception | None = None) -> None:
+    def end(self, failure: BaseException | None = None) -> None:
         """Lets lanes take no further record; the first failure stands."""
         self.is_ended = True
         self.failure = self.failure or failure
@@ -108,6 +113,11 @@ class Lanes:
         with self._changed:
             self._start_missing()
 
+    @property
+    def count(self) -> int:
+        """Lanes as they are set; 0 while the owner has the cores."""
+        return self._count
+
     async def set(self, count: int) -> LanesChange:
         """Changes how many lanes run and returns when no more than that do.
 
@@ -128,14 +138,21 @@ class Lanes:
         return LanesChange(before, self._count, ended)
 
     async def call(self, work: Callable[[], T]) -> T:
-        """The result of *work* on the next free lane. Raises StoppedError while there are none."""
+        """The result of *work* on the next free lane. Raises StoppedError while there are none, TooManyCallsError."""
         call = _Call(work)
         with self._changed:
             if not self._count:
                 raise StoppedError(_NO_LANES)
+            if len(self._calls) >= MOST_WAITING:
+                raise TooManyCallsError(f"{MOST_WAITING} calls wait for a lane; ask again")
             self._calls.append(call)
             self._changed.notify()
-        result: T = await asyncio.wrap_future(call.answer)
+        try:
+            result: T = await asyncio.wrap_future(call.answer)
+        except asyncio.CancelledError:
+            with self._changed, suppress(ValueError):  # it may be in a lane already
+                self._calls.remove(call)
+            raise
         return result
 
     async def run_shard(self, run: ShardRun) -> AsyncGenerator[int, None]:
@@ -212,10 +229,10 @@ class Lanes:
         return None
 
     def _run_record(self, shard: _Shard, start: int) -> None:
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             shard.run.run(start)
-        except Exception as error:  # noqa: BLE001 - whoever runs the shard gets it
+        except BaseException as error:  # noqa: BLE001 - a panic of Rust is one; whoever runs the shard gets it
             failure = error
         with self._changed:
             shard.put(start, failure)
