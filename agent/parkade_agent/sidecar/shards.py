@@ -21,6 +21,7 @@ from parkade_models.errors import OutOfMemoryError, StoppedError
 
 _log = structlog.get_logger()
 
+_NO_MEMORY: Final = "the shard needs more memory than there is"
 _STATUS: Final = {
     FileRefusedError: grpc.StatusCode.NOT_FOUND,
     ResultRefusedError: grpc.StatusCode.FAILED_PRECONDITION,
@@ -52,9 +53,9 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
                 await context.abort(_STATUS[type(error)], str(error))
             except StoppedError as error:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-            except OutOfMemoryError as error:
+            except (OutOfMemoryError, MemoryError) as error:
                 # What memory there is says nothing of the record: it gets no error line.
-                await context.abort(grpc.StatusCode.ABORTED, str(error))
+                await context.abort(grpc.StatusCode.ABORTED, str(error) or _NO_MEMORY)
 
     async def _run(self, request: vehicle_pb2.RunRequest) -> AsyncGenerator[vehicle_pb2.RunProgress, None]:
         started = time.process_time_ns()
