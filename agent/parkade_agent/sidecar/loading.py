@@ -9,9 +9,9 @@ from parkade_agent.sidecar.errors import MemoryLentError
 from parkade_agent.sidecar.model import Model
 from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
 from parkade_models.bundle import Bundle
-from parkade_models.checks import check_model
+from parkade_models.checks import CHECK_COPIES, check_model
 from parkade_models.checks.sizes import largest_inputs
-from parkade_models.errors import BadRecordError, BundleError
+from parkade_models.errors import BadRecordError, BundleError, ModelRefusedError
 from parkade_models.reproducibility import reproducibility_class
 from parkade_models.tasks import open_task
 
@@ -28,8 +28,13 @@ def check_bundle(bundle: Bundle, memory_bytes: int, say: Callable[[str], None]) 
         raise MemoryLentError(
             f"the bundle asks for {asked} bytes of memory; this vehicle lends {memory_bytes}"
         )
-    raw = bundle.path(name).read_bytes()
-    taken = check_model(raw, largest_inputs(bundle.manifest), max(STANDARD_MEMORY_BYTES, asked))
+    most = max(STANDARD_MEMORY_BYTES, asked)
+    needed = CHECK_COPIES * bundle.manifest.file(name).size
+    if needed > most:
+        raise ModelRefusedError(f"to check {name} takes {needed} bytes; at most {most} are taken")
+    if needed > memory_bytes:
+        raise MemoryLentError(f"to check {name} takes {needed} bytes; this vehicle lends {memory_bytes}")
+    taken = check_model(bundle.path(name).read_bytes(), largest_inputs(bundle.manifest), most)
     if taken > memory_bytes:
         raise MemoryLentError(f"{name} takes {taken} bytes by its shapes; this vehicle lends {memory_bytes}")
 
