@@ -47,14 +47,19 @@ def classifier(outlier: float = 0.0) -> bytes:
     head = random.normal(size=(WIDTH, CLASSES)).astype(np.float32)
     if outlier:
         wide[0] = 0
+    return two_layers(wide, head, "x", "y")
+
+
+def two_layers(wide: Rows, head: Rows, given: str, told: str) -> bytes:
+    """A model of two products with a Relu between them, from the tensor *given* to the tensor *told*."""
     nodes = [
-        helper.make_node("MatMul", ["x", "wide"], ["hidden"]),
+        helper.make_node("MatMul", [given, "wide"], ["hidden"]),
         helper.make_node("Relu", ["hidden"], ["active"]),
-        helper.make_node("MatMul", ["active", "head"], ["y"]),
+        helper.make_node("MatMul", ["active", "head"], [told]),
     ]
     weights = [numpy_helper.from_array(wide, "wide"), numpy_helper.from_array(head, "head")]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", WIDTH])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", CLASSES])
+    x = helper.make_tensor_value_info(given, TensorProto.FLOAT, ["rows", wide.shape[0]])
+    y = helper.make_tensor_value_info(told, TensorProto.FLOAT, ["rows", head.shape[1]])
     return graph(nodes, [x], [y], initializer=weights)
 
 
@@ -66,10 +71,10 @@ def rows(count: int, outlier: float = 0.0, seed: int = 1) -> list[Rows]:
     return list(found)
 
 
-def packed(row: Rows) -> str:
+def packed(row: Rows, tensor: str = "x") -> str:
     """What task `tensor` takes as `body.input`."""
     content = io.BytesIO()
-    np.savez(content, x=row)
+    np.savez(content, allow_pickle=False, **{tensor: row})
     return base64.b64encode(content.getvalue()).decode()
 
 
