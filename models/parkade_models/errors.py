@@ -4,6 +4,7 @@ ModelsError
 +-- BundleError      a folder is not the bundle that its bundle.json describes, or cannot be loaded
 |   +-- DamagedBundleError  a file is missing, or is not the one that bundle.json names
 |   +-- ModelRefusedError   the model breaks a rule of `checks`; it was not loaded
+|   +-- UnknownTaskError    the task is none of this version
 +-- BuildError       a bundle could not be built from its sources
 +-- SignatureError   no publisher known here vouches for a bundle
 +-- BadRecordError   one record cannot be answered; the others of its shard can
@@ -28,6 +29,10 @@ class DamagedBundleError(BundleError):
 
 class ModelRefusedError(BundleError):
     """A model breaks a rule that holds for every vehicle; the sentence names node or tensor, and the limit."""
+
+
+class UnknownTaskError(BundleError):
+    """The bundle's task is none of this version; a newer one may have it. The sentence names those that there are."""
 
 
 class BuildError(ModelsError):

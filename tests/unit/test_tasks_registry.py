@@ -8,7 +8,7 @@ from onnx import TensorProto
 
 from parkade_api.wellknown import RecordError
 from parkade_models import tasks
-from parkade_models.errors import BadRecordError, BundleError, OutOfMemoryError, StoppedError
+from parkade_models.errors import BadRecordError, OutOfMemoryError, StoppedError, UnknownTaskError
 from parkade_models.tasks import known_tasks, open_task
 from parkade_models.tasks.task import one_by_one
 from support.models import echo, write_bundle
@@ -25,7 +25,7 @@ def test_three_tasks_are_known() -> None:
 def test_an_unknown_task_is_refused(tmp_path: Path, name: str) -> None:
     """A bundle of another version's task, or one that names a module that is none, is refused with the known names."""
     with pytest.raises(
-        BundleError, match=f"task '{name}' is not known here; .* classification, embedding, tensor"
+        UnknownTaskError, match=f"task '{name}' is not known here; .* classification, embedding, tensor"
     ):
         open_task(write_bundle(tmp_path, MODEL, task=name))
 

@@ -15,6 +15,7 @@ SMALL = Limits(memory_bytes=1 << 30)
     [
         (End(SidecarExit.BUNDLE, False, "no."), Limits(), Cause.MODEL_REFUSED, Blame.MODEL, "no."),
         (End(SidecarExit.BUNDLE, False), Limits(), Cause.MODEL_REFUSED, Blame.MODEL, "it left no word"),
+        (End(SidecarExit.TASK_UNKNOWN, False, "new."), Limits(), Cause.TASK_UNKNOWN, Blame.VEHICLE, "new."),
         (End(SidecarExit.MEMORY_LENT, False, "big."), Limits(), Cause.MEMORY_LENT, Blame.VEHICLE, "big."),
         (End(SidecarExit.OUT_OF_MEMORY, False, "full."), Limits(), Cause.OUT_OF_MEMORY, Blame.MODEL, "full."),
         (End(SidecarExit.OUT_OF_MEMORY, True, "full."), SMALL, Cause.OUT_OF_MEMORY, Blame.VEHICLE, "full."),
@@ -109,4 +110,5 @@ def test_an_end_is_attributed(end: End, limits: Limits, cause: Cause, blame: Bla
     """The model is blamed only for what every vehicle would see."""
     death = attribute(end, limits)
     assert (death.cause, death.blame, death.sentence) == (cause, blame, sentence)
-    assert death.is_final == (cause in {Cause.MODEL_REFUSED, Cause.BUNDLE_DAMAGED, Cause.MEMORY_LENT})
+    refusals = {Cause.MODEL_REFUSED, Cause.BUNDLE_DAMAGED, Cause.TASK_UNKNOWN, Cause.MEMORY_LENT}
+    assert death.is_final == (cause in refusals)

@@ -33,6 +33,7 @@ class SidecarExit(IntEnum):
     OUT_OF_MEMORY = 5  # the model took more memory than is lent
     RUN_STUCK = 6  # one run of the model took more CPU time than is allowed
     BUNDLE_DAMAGED = 7  # a file of the bundle is not, or no more, what was fetched
+    TASK_UNKNOWN = 8  # the bundle's task is one that this version does not have; a newer one may
 
 
 class Blame(StrEnum):
@@ -47,6 +48,7 @@ class Cause(StrEnum):
 
     MODEL_REFUSED = "ModelRefused"
     BUNDLE_DAMAGED = "BundleDamaged"
+    TASK_UNKNOWN = "TaskUnknown"
     MEMORY_LENT = "MemoryLent"
     OUT_OF_MEMORY = "OutOfMemory"
     LOAD_TOO_LONG = "LoadTooLong"
@@ -63,7 +65,11 @@ _TOLD: Final[dict[int, tuple[Cause, Blame]]] = {
     SidecarExit.MEMORY_LENT: (Cause.MEMORY_LENT, Blame.VEHICLE),
     SidecarExit.RUN_STUCK: (Cause.RUN_STUCK, Blame.MODEL),
     SidecarExit.BUNDLE_DAMAGED: (Cause.BUNDLE_DAMAGED, Blame.VEHICLE),
+    SidecarExit.TASK_UNKNOWN: (Cause.TASK_UNKNOWN, Blame.VEHICLE),
 }
+_REFUSALS: Final = frozenset(
+    {Cause.MODEL_REFUSED, Cause.BUNDLE_DAMAGED, Cause.TASK_UNKNOWN, Cause.MEMORY_LENT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Death:
     @property
     def is_final(self) -> bool:
         """Whether starting it again would end the same way."""
-        return self.cause in {Cause.MODEL_REFUSED, Cause.BUNDLE_DAMAGED, Cause.MEMORY_LENT}
+        return self.cause in _REFUSALS
 
 
 def attribute(end: End, limits: Limits) -> Death:

@@ -5,12 +5,15 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from parkade_models.bundle import Bundle
-from parkade_models.errors import BundleError
+from parkade_models.errors import UnknownTaskError
 from parkade_models.tasks.task import Task
 
 
 def open_task(bundle: Bundle) -> Task:
-    """Loads the bundle's model into the task that it names. Raises BundleError when it cannot be loaded."""
+    """Loads the bundle's model into the task that it names.
+
+    Raises BundleError when it cannot be loaded, of which UnknownTaskError is a kind.
+    """
     name = bundle.manifest.task
     # Only the module that is needed is imported: a sidecar is ready sooner.
     maker: Callable[[Bundle], Task] | None = None
@@ -18,7 +21,7 @@ def open_task(bundle: Bundle) -> Task:
         maker = getattr(import_module(f"{__name__}.{name}"), "TASK", None)
     if maker is None:
         known = ", ".join(known_tasks())
-        raise BundleError(f"task {name!r} is not known here; this version knows {known}")
+        raise UnknownTaskError(f"task {name!r} is not known here; this version knows {known}")
     return maker(bundle)
 
 
