@@ -21,6 +21,8 @@ from support.hostile import COLUMNS, model
 from support.models import write_bundle
 from support.supervised import answer, serving
 
+pytestmark = pytest.mark.timeout(600)
+
 INPUT = TensorInput(kind="tensor", tensors=[TensorShape(name="x", datatype="FP32", shape=[1, COLUMNS])])
 QUICK = [1.0, 1.0, 0.0, 0.0]
 LONG = [3000.0, 3000.0, 0.0, 0.0]
