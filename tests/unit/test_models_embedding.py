@@ -18,6 +18,7 @@ from parkade_api.bundle import TensorOutput, TextInput
 from parkade_api.wellknown import RecordError
 from parkade_models.bundle import Bundle
 from parkade_models.errors import BadRecordError, BundleError, StoppedError
+from parkade_models.tasks import embedding
 from parkade_models.tasks.embedding import EmbeddingTask
 from support.models import echo, graph, write_bundle
 
@@ -199,3 +200,17 @@ def test_a_text_that_the_tokenizer_fails_on_is_a_bad_record(tmp_path: Path) -> N
     assert isinstance(bad, BadRecordError)
     assert (bad.code, bad.message) == (RecordError.INFERENCE_FAILED, "The text could not be cut into tokens.")
     assert first == last == task.answer({"input": "to"})
+
+
+def test_a_tokenizer_that_gets_no_memory_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much memory a vehicle lends says nothing of the bundle."""
+
+    def starve(_: str) -> Tokenizer:
+        raise MemoryError
+
+    bundle = small(tmp_path, words())
+    monkeypatch.setattr(embedding.Tokenizer, "from_file", starve)
+    with pytest.raises(MemoryError):
+        EmbeddingTask(bundle)

@@ -113,8 +113,11 @@ class EmbeddingTask:
 
 
 def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    """Raises BundleError, or MemoryError: that says nothing of the file."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
+    except MemoryError:
+        raise
     except Exception as error:  # the tokenizers package raises bare Exception
         raise BundleError(f"{path.name} cannot be loaded as a tokenizer: {error}") from error
     tokenizer.no_padding()
