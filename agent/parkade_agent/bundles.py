@@ -1,8 +1,10 @@
 """The vehicle's bundles: fetched by digest, checked file by file, kept by digest."""
 
 import asyncio
+import contextlib
 import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from parkade_agent.door import Door
@@ -34,6 +36,20 @@ class Bundles:
 
     async def get(self, batch_uid: str, digest: str) -> Path:
         """The folder of the bundle `sha256:<hex>`, fetched when missing. Raises BundleRefused."""
+        folder = self._folder(digest)
+        signature = await self._signature(batch_uid, folder)
+        if not await asyncio.to_thread(_has_manifest, folder):
+            await self.drop(digest)
+            await self._fetch(batch_uid, folder)
+        if self._publishers is not None and signature is not None:
+            await self._publishers.verify(folder, signature)
+        return folder
+
+    async def drop(self, digest: str) -> None:
+        """Removes a bundle whose files are no more what they were, so that it is fetched again."""
+        await asyncio.to_thread(shutil.rmtree, self._folder(digest), ignore_errors=True)
+
+    def _folder(self, digest: str) -> Path:
         algorithm, _, hexadecimal = digest.partition(":")
         if (
             algorithm != "sha256"
@@ -41,13 +57,7 @@ class Bundles:
             or not hexadecimal.isalnum()
         ):
             raise BundleRefused(f"{digest!r} is no digest of the form sha256:<hex>")
-        folder = self._root / hexadecimal
-        signature = await self._signature(batch_uid, folder)
-        if not folder.is_dir():
-            await self._fetch(batch_uid, hexadecimal, folder)
-        if self._publishers is not None and signature is not None:
-            await self._publishers.verify(folder, signature)
-        return folder
+        return self._root / hexadecimal
 
     async def _signature(self, batch_uid: str, folder: Path) -> Path | None:
         """The signature that came with the batch; None when there is nothing to verify.
@@ -66,33 +76,53 @@ class Bundles:
         await asyncio.to_thread(path.write_bytes, signature)
         return path
 
-    async def _fetch(self, batch_uid: str, digest: str, folder: Path) -> None:
+    async def _fetch(self, batch_uid: str, folder: Path) -> None:
         incoming = folder.with_suffix(".incoming")
         shutil.rmtree(incoming, ignore_errors=True)
         incoming.mkdir(parents=True)
         raw = await self._file(batch_uid, MANIFEST_NAME, MANIFEST_BYTES)
-        if hashlib.sha256(raw).hexdigest() != digest:
-            raise BundleRefused(f"{MANIFEST_NAME} has another digest than sha256:{digest}")
+        if hashlib.sha256(raw).hexdigest() != folder.name:
+            raise BundleRefused(f"{MANIFEST_NAME} has another digest than sha256:{folder.name}")
         (incoming / MANIFEST_NAME).write_bytes(raw)
         for entry in _manifest(raw).files:
             await self._keep(batch_uid, entry, incoming)
         incoming.rename(folder)
 
     async def _keep(self, batch_uid: str, entry: BundleFile, folder: Path) -> None:
-        data = await self._file(batch_uid, entry.name, entry.size)
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        if len(data) != entry.size or digest != entry.sha256:
+        path = folder / entry.name
+        with _refusing(entry.name):
+            digest = await self._door.download(_request(batch_uid, entry.name), entry.size, path)
+        size = path.stat().st_size
+        if size != entry.size or digest != entry.sha256:
             raise BundleRefused(
-                f"{entry.name} is not the file that {MANIFEST_NAME} names: {len(data)} bytes, {digest}"
+                f"{entry.name} is not the file that {MANIFEST_NAME} names: {size} bytes, {digest}"
             )
-        await asyncio.to_thread((folder / entry.name).write_bytes, data)
 
     async def _file(self, batch_uid: str, name: str, most_bytes: int) -> bytes:
-        ref = fleet_pb2.BundleFileRef(batch_uid=batch_uid, name=name)
-        try:
-            return await self._door.fetch(fleet_pb2.FetchRequest(bundle_file=ref), most_bytes)
-        except DoorRefused as error:
-            raise BundleRefused(f"{name}: {error}") from error
+        with _refusing(name):
+            return await self._door.fetch(_request(batch_uid, name), most_bytes)
+
+
+@contextlib.contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What the door refuses is a bundle that cannot be had."""
+    try:
+        yield
+    except DoorRefused as error:
+        raise BundleRefused(f"{name}: {error}") from error
+
+
+def _request(batch_uid: str, name: str) -> fleet_pb2.FetchRequest:
+    return fleet_pb2.FetchRequest(bundle_file=fleet_pb2.BundleFileRef(batch_uid=batch_uid, name=name))
+
+
+def _has_manifest(folder: Path) -> bool:
+    """Whether the manifest stands there as it was fetched; whoever loads the bundle checks the files by it."""
+    try:
+        raw = (folder / MANIFEST_NAME).read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(raw).hexdigest() == folder.name
 
 
 def _manifest(raw: bytes) -> BundleManifest:

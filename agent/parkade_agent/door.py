@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import grpc
@@ -110,6 +112,13 @@ class Door:
         """The bytes asked for. Raises DoorRefused, also when there are more than *most_bytes*."""
         return await _until_heard(FETCH_PATIENCE_SECONDS, lambda: self._fetch(request, most_bytes))
 
+    async def download(self, request: fleet_pb2.FetchRequest, most_bytes: int, path: Path) -> str:
+        """Writes the bytes asked for to *path*, without holding them; returns their sha256.
+
+        Raises DoorRefused, also when there are more than *most_bytes*, and OSError.
+        """
+        return await _until_heard(FETCH_PATIENCE_SECONDS, lambda: self._download(request, most_bytes, path))
+
     async def store(self, header: fleet_pb2.PieceHeader, data: bytes) -> fleet_pb2.StoreReply:
         """Stores one piece and returns its verdicts. Raises DoorRefused."""
         return await _until_heard(STORE_PATIENCE_SECONDS, lambda: self._store(header, data))
@@ -132,15 +141,31 @@ class Door:
 
     async def _fetch(self, request: fleet_pb2.FetchRequest, most_bytes: int) -> bytes:
         data = bytearray()
+        async with contextlib.aclosing(self._chunks(request, most_bytes)) as chunks:
+            async for chunk in chunks:
+                data += chunk
+        return bytes(data)
+
+    async def _download(self, request: fleet_pb2.FetchRequest, most_bytes: int, path: Path) -> str:
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            async with contextlib.aclosing(self._chunks(request, most_bytes)) as chunks:
+                async for chunk in chunks:
+                    digest.update(chunk)
+                    await asyncio.to_thread(file.write, chunk)
+        return digest.hexdigest()
+
+    async def _chunks(self, request: fleet_pb2.FetchRequest, most_bytes: int) -> AsyncGenerator[bytes, None]:
+        total = 0
         call = self._stub.Fetch(request)
         try:
             while isinstance(chunk := await asyncio.wait_for(call.read(), IDLE_SECONDS), fleet_pb2.Chunk):
-                data += chunk.data
-                if len(data) > most_bytes:
+                total += len(chunk.data)
+                if total > most_bytes:
                     raise DoorRefused("TOO_LONG", f"more than the {most_bytes} bytes announced")
+                yield chunk.data
         finally:
             call.cancel()
-        return bytes(data)
 
     async def _store(self, header: fleet_pb2.PieceHeader, data: bytes) -> fleet_pb2.StoreReply:
         seconds = STORE_SECONDS + len(data) / LEAST_BYTES_PER_SECOND

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from typing_extensions import override
 
 from parkade_agent import door as agent_door
+from parkade_agent.errors import DoorRefused
 from parkade_agent.runtime.slot import _failure
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
@@ -110,3 +112,15 @@ async def test_a_store_has_time_for_its_bytes(tmp_path: Path) -> None:
     assert large is not None
     assert small > 60
     assert large > (8 << 20) / 8192
+
+
+async def test_a_download_begins_anew_and_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a first try that fell silent is left in the file; more than was announced is refused."""
+    monkeypatch.setattr(agent_door, "IDLE_SECONDS", 0.3)
+    door = TimedDoor(tmp_path, [b"a shard"], silences=1)
+    path = tmp_path / "file"
+    async with reached(door) as reach:
+        assert await reach.download(SHARD, 7, path) == hashlib.sha256(b"a shard").hexdigest()
+        assert path.read_bytes() == b"a shard"
+        with pytest.raises(DoorRefused, match="more than the 6 bytes announced"):
+            await reach.download(SHARD, 6, path)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,28 @@ async def test_a_vehicle_that_lends_too_little_blames_nobody(
     assert status.message == (
         "MemoryLent: the bundle asks for 1073741824 bytes of memory; this vehicle lends 419430400"
     )
+
+
+@pytest.mark.parametrize(("rotten", "endings"), [("model.int8.onnx", ["BundleRefused"]), ("bundle.json", [])])
+async def test_a_bundle_that_rots_on_the_vehicle_is_fetched_again(
+    tmp_path: Path, int8_bundle: Bundle, certs: Certificates, rotten: str, endings: list[str]
+) -> None:
+    """One wrong bit on its disk is no fault of the model: the vehicle says so at most once, then works."""
+    kept = tmp_path / "state" / "bundles" / int8_bundle.digest.removeprefix("sha256:")
+    shutil.copytree(int8_bundle.folder, kept)
+    content = bytearray((kept / rotten).read_bytes())
+    content[len(content) // 2] ^= 1
+    (kept / rotten).write_bytes(content)
+    door = Door(int8_bundle.folder, shards_of(["parked"], 1))
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs):
+        await door.until(lambda d: d.policy_followed())
+        for number, reason in enumerate(endings):
+            door.assign(f"pod-{number}")
+            ended = await door.until(lambda d, number=number: d.ended(f"pod-{number}"), 60)
+            assert ended.reason == reason
+            assert ended.message.startswith(f"BundleDamaged: {rotten} has sha256")
+        door.assign("last")
+        await door.until(lambda d: d.results, 60)
 
 
 async def test_a_shard_is_handed_back_with_the_death_of_its_sidecar(

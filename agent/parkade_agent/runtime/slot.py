@@ -33,7 +33,7 @@ from parkade_agent.session import Session
 from parkade_agent.shards import Shards
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
-from parkade_core.vehicle.death import Limits
+from parkade_core.vehicle.death import Cause, Limits
 
 EXIT_KILLED = 128 + signal.SIGKILL
 RESTART_SECONDS = (0.5, 60.0)
@@ -166,6 +166,8 @@ class Slot:
             while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():  # noqa: ASYNC110 - set by a thread
                 await asyncio.sleep(GUARD_SECONDS)
             if death is not None:
+                if death.cause is Cause.BUNDLE_DAMAGED:
+                    await self._vehicle.bundles.drop(self.assignment.bundle_digest)
                 self._sidecar_life.check(death)
             if time.monotonic() - started > FORGIVEN_SECONDS:
                 waits = delays(*RESTART_SECONDS)
