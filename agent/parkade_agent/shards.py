@@ -138,6 +138,11 @@ class Shards:
             input_digest=self._assignment.input_digest,
         )
 
+    def begun_at(self, lease: str, shard: int) -> float:
+        """When the runner was last given that shard, monotonic; 0 when it is not held."""
+        held = self._held.get((lease, shard))
+        return held.started_at if held is not None else 0.0
+
     def finish(self, request: vehicle_pb2.FinishRequest) -> None:
         """The runner's word on one shard: its result, or why there is none."""
         held = self._held.get((request.lease, request.shard))

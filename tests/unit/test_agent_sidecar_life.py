@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from parkade_agent.errors import BundleRefused, ModelRefused
 from parkade_agent.guard import Holder
 from parkade_agent.runtime import sidecar
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.last_words import SERVING
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_core.vehicle.death import Blame, Cause, Limits, SidecarExit
@@ -94,6 +96,27 @@ def test_who_kills_it_twice_blames_the_vehicle(life: SidecarLife) -> None:
     assert not isinstance(caught.value, ModelRefused)
 
 
+def test_a_kill_and_a_crash_are_no_two_crashes(life: SidecarLife) -> None:
+    """The model is refused only when it is to blame for every death that counts."""
+    life.check(life.end(KILL))
+    life.begin()
+    with pytest.raises(BundleRefused) as caught:
+        life.check(life.end(CRASH))
+    assert not isinstance(caught.value, ModelRefused)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "words"),
+    [(CRASH, SERVING), (SidecarExit.RUN_STUCK, "one run took 61 s of CPU time")],
+)
+def test_who_says_that_it_served_did(life: SidecarLife, exit_code: int, words: str) -> None:
+    """It may die at its first record, before anybody has asked whether it serves."""
+    for _ in range(5):
+        life.words.write_text(words)
+        life.check(life.end(exit_code))
+        life.begin()
+
+
 def test_deaths_after_it_served_do_not_add_up(life: SidecarLife) -> None:
     """A sidecar that served between two deaths is started again, as often as it takes."""
     for _ in range(5):
@@ -115,7 +138,7 @@ async def test_a_lost_sidecar_is_explained(life: SidecarLife) -> None:
     """A runner that notices first waits a moment for the reason; without a death its own words stay."""
     life.serves()
     life.words.write_text("while serving")
-    explained = asyncio.create_task(life.explain("Socket closed"))
+    explained = asyncio.create_task(life.explain("Socket closed", time.monotonic()))
     await asyncio.sleep(0)
     life.end(CRASH)
     assert await explained == "Crashed: the sidecar crashed (SIGSEGV) while serving"
@@ -126,4 +149,19 @@ async def test_without_a_death_the_runners_words_stay(
 ) -> None:
     """The sidecar lives: something else ended the call."""
     monkeypatch.setattr(sidecar, "_DEATH_IS_NOTICED_SECONDS", 0.01)
-    assert await life.explain("the run was stopped") == "the run was stopped"
+    assert await life.explain("the run was stopped", time.monotonic()) == "the run was stopped"
+
+
+async def test_a_sidecar_that_was_dead_before_the_shard_is_explained(life: SidecarLife) -> None:
+    """A runner that finds nobody is told of what, also when the sidecar died idle."""
+    life.end(CRASH)
+    explained = await life.explain("Socket closed", time.monotonic())
+    assert explained.startswith("Crashed: the sidecar crashed (SIGSEGV)")
+
+
+async def test_an_older_death_explains_nothing(life: SidecarLife, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that was begun after it failed of something else."""
+    monkeypatch.setattr(sidecar, "_DEATH_IS_NOTICED_SECONDS", 0.01)
+    life.end(CRASH)
+    life.begin()
+    assert await life.explain("no memory", time.monotonic()) == "no memory"

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 MOST_BYTES: Final = 2048
+SERVING: Final = "while serving"
+"""The words of a sidecar that has been ready at least once."""
 
 
 class LastWords:

@@ -12,11 +12,14 @@ from parkade_agent.shards import Shards
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
 from parkade_api.wellknown import ShardFault
 
-Explain = Callable[[str], Awaitable[str]]
+Explain = Callable[[str, float], Awaitable[str]]
 
 
 class SlotService(vehicle_pb2_grpc.SlotServicer):
-    """parkade.vehicle.v1.Slot for one slot. *explain* turns a runner's message on a lost sidecar into the reason."""
+    """parkade.vehicle.v1.Slot for one slot.
+
+    *explain* turns a runner's message on a lost sidecar, and when the shard was begun, into the reason.
+    """
 
     def __init__(self, shards: Shards, explain: Explain) -> None:
         self._shards = shards
@@ -35,7 +38,8 @@ class SlotService(vehicle_pb2_grpc.SlotServicer):
     ) -> vehicle_pb2.FinishReply:
         """Takes note of a shard's end; why the sidecar was lost is known here and not to the runner."""
         if request.reason == ShardFault.SIDECAR_LOST:
-            request.message = await self._explain(request.message)
+            begun_at = self._shards.begun_at(request.lease, request.shard)
+            request.message = await self._explain(request.message, begun_at)
         self._shards.finish(request)
         return vehicle_pb2.FinishReply()
 

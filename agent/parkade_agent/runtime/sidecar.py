@@ -13,16 +13,15 @@ import structlog
 from parkade_agent.errors import BundleRefused, ModelRefused
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
-from parkade_agent.runtime.last_words import read_last_words
+from parkade_agent.runtime.last_words import SERVING, read_last_words
 from parkade_agent.runtime.process import ProcessGroup
-from parkade_core.vehicle.death import Blame, Death, End, Limits, attribute
+from parkade_core.vehicle.death import Blame, Death, End, Limits, SidecarExit, attribute
 
 MOST_LOADING_DEATHS: Final = 2
 # A start that is making progress uses that much CPU time in that time, however busy the vehicle is.
 _STALL_CPU_SECONDS: Final = 0.05
 _STALL_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
-_RECENT_SECONDS: Final = 5.0
 _DEATH_IS_NOTICED_SECONDS: Final = 1.0
 _log = structlog.get_logger()
 
@@ -35,7 +34,7 @@ class SidecarLife:
         self.limits = limits
         self._has_served = False
         self._has_stalled = False
-        self._loading_deaths = 0
+        self._loading_deaths: list[Death] = []
         self._death: Death | None = None
         self._died_at = 0.0
         self._died = asyncio.Event()
@@ -49,7 +48,7 @@ class SidecarLife:
     def serves(self) -> None:
         """It answered that it serves."""
         self._has_served = True
-        self._loading_deaths = 0
+        self._loading_deaths.clear()
 
     @contextlib.contextmanager
     def watched(self, group: ProcessGroup, brake: SlotBrake) -> Iterator[None]:
@@ -74,25 +73,34 @@ class SidecarLife:
 
     def end(self, exit_code: int) -> Death:
         """It has ended by itself, or of something that this agent did not do."""
-        end = End(exit_code, self._has_served, read_last_words(self.words), self._has_stalled)
-        self._death, self._died_at = attribute(end, self.limits), time.monotonic()
-        self._loading_deaths += not self._has_served
+        words = read_last_words(self.words)
+        # It may have served for less time than it takes to ask it.
+        if words == SERVING or exit_code == SidecarExit.RUN_STUCK:
+            self.serves()
+        death = attribute(End(exit_code, self._has_served, words, self._has_stalled), self.limits)
+        self._death, self._died_at = death, time.monotonic()
+        if not self._has_served:
+            self._loading_deaths.append(death)
         self._died.set()
-        death = self._death
         _log.warning("sidecar died", cause=death.cause, blame=death.blame, message=death.sentence)
         return death
 
     def check(self, death: Death) -> None:
         """Raises BundleRefused or ModelRefused when to start it again would be in vain."""
-        if death.is_final or self._loading_deaths >= MOST_LOADING_DEATHS:
-            refused = ModelRefused if death.blame is Blame.MODEL else BundleRefused
-            raise refused(f"{death.cause}: {death.sentence}")
+        if death.is_final or len(self._loading_deaths) >= MOST_LOADING_DEATHS:
+            counted = [death] if death.is_final else self._loading_deaths
+            is_models = all(each.blame is Blame.MODEL for each in counted)
+            raise (ModelRefused if is_models else BundleRefused)(f"{death.cause}: {death.sentence}")
 
-    async def explain(self, message: str) -> str:
-        """*message* of a runner that lost its sidecar, and why; a runner may notice before the agent does."""
-        if time.monotonic() - self._died_at > _RECENT_SECONDS:
+    async def explain(self, message: str, since: float) -> str:
+        """Why the sidecar was lost to a shard begun at *since* (monotonic), or else the runner's *message*.
+
+        A runner may notice before the agent does.
+        """
+        if self._died_at < since:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._died.wait(), _DEATH_IS_NOTICED_SECONDS)
-        if self._death is None or time.monotonic() - self._died_at > _RECENT_SECONDS:
+        is_of_shard = self._died.is_set() or self._died_at >= since
+        if self._death is None or not is_of_shard:
             return message
         return f"{self._death.cause}: {self._death.sentence}"

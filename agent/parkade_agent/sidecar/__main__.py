@@ -1,6 +1,6 @@
 """`parkade-sidecar`: checks one INT8 bundle, loads it, warms it up, serves it until SIGTERM.
 
-Exit codes: 0 stopped as told; 2 wrong settings; 3 to 7 are those of `core/parkade_core/vehicle/death.py`: the last
+Exit codes: 0 stopped as told; 2 wrong settings; 3 to 8 are those of `core/parkade_core/vehicle/death.py`: the last
 line of the log, and the file of last words, say why.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from parkade_agent.runtime.last_words import LastWords
+from parkade_agent.runtime.last_words import SERVING, LastWords
 from parkade_agent.sidecar.allocator import keep_freed_memory
 from parkade_agent.sidecar.errors import MemoryLentError
 from parkade_agent.sidecar.folder import SlotFolder
@@ -31,10 +31,11 @@ from parkade_api.settings import load
 from parkade_api.stopping import told_to_stop
 from parkade_core.vehicle.death import SidecarExit
 from parkade_models.bundle import load_bundle
-from parkade_models.errors import BundleError, DamagedBundleError, OutOfMemoryError
+from parkade_models.errors import BundleError, DamagedBundleError, OutOfMemoryError, UnknownTaskError
 
 _EXITS: Final = {
     DamagedBundleError: SidecarExit.BUNDLE_DAMAGED,
+    UnknownTaskError: SidecarExit.TASK_UNKNOWN,
     BundleError: SidecarExit.BUNDLE,
     MemoryLentError: SidecarExit.MEMORY_LENT,
     OutOfMemoryError: SidecarExit.OUT_OF_MEMORY,
@@ -56,13 +57,12 @@ def main() -> None:
         _log.error("bundle refused", reason=type(error).__name__, message=str(error))
         words.say(str(error) or "there is too little memory")
         sys.exit(next(code for kind, code in _EXITS.items() if isinstance(error, kind)))
-    words.say("while serving")
     # What may take long at the start is done: from now on each run has its own limit.
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (most, most))
     watch_runs(model.task.session, settings.run_cpu_seconds, partial(_stuck, words))
     keep_freed_memory()
-    asyncio.run(_serve(settings, model))
+    asyncio.run(_serve(settings, model, words))
 
 
 def _stuck(words: LastWords, sentence: str) -> None:
@@ -71,12 +71,13 @@ def _stuck(words: LastWords, sentence: str) -> None:
     os._exit(SidecarExit.RUN_STUCK)
 
 
-async def _serve(settings: Settings, model: Model) -> None:
+async def _serve(settings: Settings, model: Model, words: LastWords) -> None:
     lanes = Lanes(model.task.session, settings.lanes)
     shards = ShardsService(model, lanes, SlotFolder(settings.slot_dir))
     server = SidecarServer(settings.socket, InferenceService(model, lanes), shards, LanesService(lanes))
     stopping = told_to_stop()
     await server.start()
+    words.say(SERVING)
     bundle, computes = model.bundle, model.reproducibility_class
     _log.info(
         "serving",
