@@ -1,4 +1,4 @@
-"""One ONNX graph in one onnxruntime session: one thread a run, no spinning, stoppable within milliseconds.
+"""One ONNX graph in one onnxruntime session: one thread a run, no spinning, stoppable between two nodes.
 
 Lanes call `run` at the same time; onnxruntime releases the GIL while a graph runs.
 """
@@ -118,9 +118,10 @@ class Session:
         return BadRecordError(RecordError.INFERENCE_FAILED, "The model could not be run on this record.")
 
     def stop(self) -> int:
-        """Ends every run under way within milliseconds and takes no others until `resume`; how many were ended.
+        """Ends every run under way and takes no others until `resume`; how many were ended.
 
-        onnxruntime looks between two nodes of the graph, so a run ends when the node in hand does.
+        onnxruntime looks between two nodes of the graph, so a run ends when the node in hand does: within
+        milliseconds where nodes are short.
         """
         with self._lock:
             self._is_stopped = True

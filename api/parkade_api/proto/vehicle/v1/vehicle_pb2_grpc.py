@@ -246,8 +246,9 @@ class LanesServicer:
 
     def Set(self, request, context):
         """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
-        too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
-        records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+        too many ends its record first. 0 ends every run under way when the node of the graph that it is at ends, which
+        is milliseconds for most models: a shard keeps its finished records and waits for lanes, other calls are refused
+        with UNAVAILABLE until then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

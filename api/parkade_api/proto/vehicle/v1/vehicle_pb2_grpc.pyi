@@ -118,8 +118,9 @@ class LanesStub:
     def __new__(cls, channel: _aio.Channel) -> LanesAsyncStub: ...
     Set: _grpc.UnaryUnaryMultiCallable[_vehicle_pb2.SetLanesRequest, _vehicle_pb2.SetLanesReply]
     """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
-    too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
-    records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+    too many ends its record first. 0 ends every run under way when the node of the graph that it is at ends, which
+    is milliseconds for most models: a shard keeps its finished records and waits for lanes, other calls are refused
+    with UNAVAILABLE until then.
     """
 
 @_typing.type_check_only
@@ -129,8 +130,9 @@ class LanesAsyncStub(LanesStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Set: _aio.UnaryUnaryMultiCallable[_vehicle_pb2.SetLanesRequest, _vehicle_pb2.SetLanesReply]  # type: ignore[assignment]
     """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
-    too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
-    records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+    too many ends its record first. 0 ends every run under way when the node of the graph that it is at ends, which
+    is milliseconds for most models: a shard keeps its finished records and waits for lanes, other calls are refused
+    with UNAVAILABLE until then.
     """
 
 class LanesServicer(metaclass=_abc_1.ABCMeta):
@@ -143,8 +145,9 @@ class LanesServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_vehicle_pb2.SetLanesReply, _abc.Awaitable[_vehicle_pb2.SetLanesReply]]:
         """Answered when no more than `lanes` lanes run. More lanes take work at once, also of a shard under way; a lane
-        too many ends its record first. 0 ends every run under way within milliseconds: a shard keeps its finished
-        records and waits for lanes, other calls are refused with UNAVAILABLE until then.
+        too many ends its record first. 0 ends every run under way when the node of the graph that it is at ends, which
+        is milliseconds for most models: a shard keeps its finished records and waits for lanes, other calls are refused
+        with UNAVAILABLE until then.
         """
 
 def add_LanesServicer_to_server(servicer: LanesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
