@@ -13,6 +13,7 @@ import structlog
 from parkade_agent.errors import BundleRefused
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.process import ProcessGroup
+from parkade_core.shown import shown
 
 MOST_KEY_BYTES: Final = 16 * 1024
 _CPU_SECONDS: Final = 120  # many times what the largest bundle takes to hash
@@ -51,7 +52,7 @@ class Publishers:
         with tempfile.TemporaryFile() as output:
             exit_code = await self._run([*command, *map(str, self._keys())], bundle.parent, output)
             output.seek(0)
-            sentence = output.read(_SENTENCE_BYTES).decode(errors="replace").strip()
+            sentence = shown(output.read(_SENTENCE_BYTES).decode(errors="replace").strip(), _SENTENCE_BYTES)
         if exit_code == _REFUSED:
             raise BundleRefused(sentence)
         if exit_code != 0:

@@ -29,3 +29,13 @@ def test_a_slot_that_is_told_of_again_counts_once() -> None:
     """A vehicle repeats its last words in every Hello."""
     count = RefusalCount()
     assert [count.note("v1", "slot-1", "no.") for _ in range(MOST_REFUSALS)] == [None] * MOST_REFUSALS
+
+
+@pytest.mark.parametrize(("asked", "endings"), [([], 1), (["v1"], 1), (["v1", "v2"], 0)])
+def test_one_vehicle_alone_ends_no_batch_that_others_work_on(asked: list[str], endings: int) -> None:
+    """Many refusals of a few vehicles count where no other vehicle asked for shards; its own asking is none."""
+    count = RefusalCount()
+    for vehicle in asked:
+        count.asked(vehicle)
+    told = [count.note("v1", f"slot-{number}", "no.") for number in range(MOST_REFUSALS)]
+    assert len([sentence for sentence in told if sentence]) == endings

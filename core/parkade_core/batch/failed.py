@@ -10,6 +10,8 @@ from typing import Final
 
 import orjson
 
+from parkade_core.shown import shown
+
 MOST_SHOWN: Final = 3
 MOST_ID: Final = 80
 MOST_CODE: Final = 64
@@ -52,16 +54,9 @@ def _failed_record(error_line: bytes) -> FailedRecord | None:
         error = row["error"]
         return FailedRecord(
             line=int(error["line"]),
-            custom_id=_shown(row["custom_id"], MOST_ID),
-            code=_shown(error["code"], MOST_CODE),
-            message=_shown(error["message"], MOST_MESSAGE),
+            custom_id=shown(row["custom_id"], MOST_ID),
+            code=shown(error["code"], MOST_CODE),
+            message=shown(error["message"], MOST_MESSAGE),
         )
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _shown(value: object, most: int) -> str:
-    """Text as it can stand in a status: without control characters, at most *most* characters."""
-    text = value if isinstance(value, str) else ""
-    printable = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[: most + 1])
-    return printable if len(printable) <= most else f"{printable[: most - 1]}…"

@@ -1,7 +1,7 @@
 """When so many vehicles refused a batch's model that none will ever run it.
 
 Only refusals that blame the model count (`Reason.MODEL_REFUSED`); a vehicle that lends too little memory says nothing
-about it. And a model that ran anywhere is none that no vehicle can run.
+about it. And a model that ran anywhere is none that no vehicle can run: whoever asks for shards has loaded it.
 """
 
 from typing import Final
@@ -17,12 +17,18 @@ class RefusalCount:
 
     def __init__(self) -> None:
         self._slots: dict[str, str] = {}
+        self._asked: set[str] = set()
+
+    def asked(self, vehicle: str) -> None:
+        """A vehicle asked for shards of the batch."""
+        self._asked.add(vehicle)
 
     def note(self, vehicle: str, slot: str, message: str) -> str | None:
         """Counts the refusal; a sentence when it is one too many."""
         self._slots[slot] = vehicle
-        vehicles = len(set(self._slots.values()))
-        if vehicles < MOST_VEHICLES and len(self._slots) < MOST_REFUSALS:
+        refusers = set(self._slots.values())
+        are_few_alone = len(self._slots) >= MOST_REFUSALS and self._asked <= refusers
+        if len(refusers) < MOST_VEHICLES and not are_few_alone:
             return None
-        who = f"{vehicles} vehicles" if vehicles > 1 else f"one vehicle {len(self._slots)} times"
+        who = f"{len(refusers)} vehicles" if len(refusers) > 1 else f"one vehicle {len(self._slots)} times"
         return f"the model was refused by {who}, last with {message}"

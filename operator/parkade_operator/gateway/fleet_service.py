@@ -31,7 +31,6 @@ _REPLACED = (
     "comes again and again, two vehicles have the same key: run `kubectl parkade revoke` and enrol it anew."
 )
 _RETRY_LEASE_SECONDS = 1.0
-_MOST_WORDS = 1024  # of what a vehicle says, in the status of a batch
 _STATUS: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (limits.Exhausted, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (TimeoutError, grpc.StatusCode.DEADLINE_EXCEEDED),
@@ -224,11 +223,10 @@ class FleetService(rpc.FleetServicer):
         if batch_uid is None or not slot.ended:
             return
         self._batches.release(batch_uid, vehicle)
-        why = slot.message[:_MOST_WORDS]
         if slot.reason in {Reason.BUNDLE_REFUSED, Reason.MODEL_REFUSED}:
-            self._batches.show_refusal(batch_uid, why)
+            self._batches.show_refusal(batch_uid, slot.message)
         if slot.reason == Reason.MODEL_REFUSED:
-            self._batches.refuse_model(batch_uid, vehicle, slot.pod_uid, why)
+            self._batches.refuse_model(batch_uid, vehicle, slot.pod_uid, slot.message)
         self._on_change()
 
     def _ending(self, identity: Identity, size: int) -> Ending | None:

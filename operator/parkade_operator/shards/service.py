@@ -16,6 +16,7 @@ from parkade_api.wellknown import BatchReason
 from parkade_core.batch.early import EarlyLeases
 from parkade_core.batch.progress import Progress
 from parkade_core.batch.refusals import RefusalCount
+from parkade_core.shown import shown
 from parkade_operator.shards import layout, metrics
 from parkade_operator.shards.errors import BatchFailure, NoSuchObject, StoreBroken, UnknownBatch
 from parkade_operator.shards.files import FileRoot
@@ -26,6 +27,8 @@ from parkade_operator.shards.store import PlatformStore
 
 EXPIRE_SECONDS: Final = 1.0
 MOST_EARLY: Final = 10_000
+MOST_WORDS: Final = 1024
+"""Characters of what a vehicle says, in the status of a batch."""
 
 _BUNDLE_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -97,6 +100,8 @@ class Batches:
     def lease(self, uid: str, vehicle: str, want: int) -> Grant | None:
         """Lease up to *want* shards to the vehicle; None when there is none to be had now."""
         lead = self._leads.get(uid)
+        if lead is not None:
+            self._refusals.setdefault(uid, RefusalCount()).asked(vehicle)
         grant = lead.lease(vehicle, want) if lead is not None else None
         metrics.SHARDS_GRANTED.inc(len(grant.shards) if grant else 0)
         return grant
@@ -121,21 +126,28 @@ class Batches:
         """
         lead = self._leads.get(uid)
         if lead is not None and lead.is_led:
-            lead.hand_back(vehicle, lease, shards, reason, message)
+            lead.hand_back(vehicle, lease, shards, reason, shown(message, MOST_WORDS))
         else:
             self._early.hand_back(uid, vehicle, lease, shards)
 
     def show_refusal(self, uid: str, message: str) -> None:
         """A vehicle ended a slot because it does not run the batch's bundle: the status shows why."""
         if (lead := self._leads.get(uid)) is not None:
-            lead.refusal = message
+            lead.refusal = shown(message, MOST_WORDS)
 
     def refuse_model(self, uid: str, vehicle: str, slot: str, message: str) -> None:
-        """A vehicle ended a slot because of the batch's model; the batch fails when no vehicle seems to take it."""
+        """A vehicle ended a slot because of the batch's model; the batch fails when no vehicle seems to take it.
+
+        Where one has shards of the batch, or had, the model runs.
+        """
         lead = self._leads.get(uid)
-        if lead is None or not lead.is_led or lead.status().shards_committed:
+        if lead is None or not lead.is_led:
             return
-        refused = self._refusals.setdefault(uid, RefusalCount()).note(vehicle, slot, message)
+        status = lead.status()
+        if status.shards_committed or status.shards_leased:
+            return
+        words = shown(message, MOST_WORDS)
+        refused = self._refusals.setdefault(uid, RefusalCount()).note(vehicle, slot, words)
         if refused is not None:
             lead.stop(BatchFailure(BatchReason.MODEL_REFUSED, refused))
 
