@@ -1,4 +1,4 @@
-"""Before a model is loaded: too little memory is the vehicle's, wherever in the check it is noticed."""
+"""Before a model is loaded: too little memory is the vehicle's, wherever it is noticed, and so is a task too new."""
 
 import subprocess
 import sys
@@ -10,11 +10,12 @@ from onnx import helper, numpy_helper
 
 from parkade_agent.sidecar.errors import MemoryLentError
 from parkade_agent.sidecar.loading import check_bundle
-from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
+from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES, Blame, Cause
 from parkade_models.checks import CHECK_COPIES
 from parkade_models.errors import ModelRefusedError
 from support.hostile import COLUMNS, model
 from support.models import write_bundle
+from support.supervised import Supervised
 
 MEGABYTES = 8
 CHECKED_UNDER_LIMITS = """
@@ -69,3 +70,15 @@ def test_too_little_memory_makes_no_model_a_broken_one(tmp_path: Path) -> None:
     ends = ran.stdout.split()
     assert ends == sorted(ends)
     assert set(ends) == {"MemoryError", "taken"}
+
+
+async def test_a_task_of_a_newer_version_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    """While vehicles are upgraded one by one, those that are not leave the bundle to the others."""
+    bundle = write_bundle(tmp_path / "bundle", heavy(), task="speech")
+    sidecar = Supervised(bundle.folder, tmp_path)
+    try:
+        death = await sidecar.died()
+    finally:
+        await sidecar.kill()
+    assert (death.cause, death.blame, death.is_final) == (Cause.TASK_UNKNOWN, Blame.VEHICLE, True)
+    assert death.sentence.startswith("task 'speech' is not known here; this version knows classification")
