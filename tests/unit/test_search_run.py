@@ -18,6 +18,8 @@ from parkade_models.search.run import search
 from parkade_models.tasks import open_task
 from support.searches import Heard, classifier_request, description, packed, rows
 
+pytestmark = pytest.mark.long(20)
+
 
 @pytest.fixture(scope="module")
 def heard() -> Heard:
