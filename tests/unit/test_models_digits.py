@@ -16,7 +16,7 @@ from support.batch_input import accuracy, batch_lines
 from support.bundles import DIGITS, cached, check_decided
 from support.sidecars import serving_sidecar
 
-pytestmark = pytest.mark.long(30)
+pytestmark = pytest.mark.long(15)
 
 RIGHT = 0.97
 GATE = 0.99  # of float32's accuracy

@@ -11,7 +11,7 @@ import pytest
 
 from support.float32 import write_float32
 
-pytestmark = pytest.mark.long(30)
+pytestmark = pytest.mark.long(15)
 KUBECTL = '#!/bin/sh\ntest "$1" = parkade && shift && exec "{python}" -m parkade_cli "$@"\n'
 """What kubectl does with a plugin on the PATH."""
 
