@@ -5,7 +5,8 @@ Lanes call `run` at the same time; onnxruntime releases the GIL while a graph ru
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,15 +55,9 @@ class TensorSpec:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Run:
-    """A run under way, and the CPU clock of its thread."""
+    """A run under way."""
 
     options: Any = field(default_factory=ort.RunOptions)
-    clock: int = field(default_factory=lambda: time.pthread_getcpuclockid(threading.get_ident()))
-    begun: float = field(default_factory=time.thread_time)
-
-    def cpu_seconds(self) -> float:
-        """CPU time that the run's thread has used for it so far; a frozen thread uses none."""
-        return time.clock_gettime(self.clock) - self.begun
 
 
 class Session:
@@ -85,6 +80,7 @@ class Session:
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._lock = threading.Lock()
         self._running = set[_Run]()
+        self._begun = dict[int, float]()  # by thread, in seconds of its own CPU clock
         self._is_stopped = False
         self.observe: Callable[[Arrays], None] | None = None
         """Told the feeds of every run when set: how quantization sees what a task makes of a record."""
@@ -99,7 +95,8 @@ class Session:
                 raise StoppedError("no run may begin: the cores are wanted back; ask again")
             self._running.add(run)
         try:
-            results: list[NDArray[np.generic]] = self._session.run(outputs, dict(feeds), run.options)
+            with self.timed():
+                results: list[NDArray[np.generic]] = self._session.run(outputs, dict(feeds), run.options)
         except Exception as error:
             raise self._failure(run, error) from error
         else:
@@ -134,10 +131,32 @@ class Session:
         with self._lock:
             self._is_stopped = False
 
-    def longest_run(self) -> float:
-        """CPU seconds that the longest run under way has used so far; 0 when nothing runs."""
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Has `longest_step` see what the thread does meanwhile; each run in it begins and ends a step of its own."""
+        thread = threading.get_ident()
         with self._lock:
-            return max((run.cpu_seconds() for run in self._running), default=0.0)
+            is_outer = thread not in self._begun
+            self._begun[thread] = time.thread_time()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._begun[thread] = time.thread_time()
+                if is_outer:
+                    del self._begun[thread]
+
+    def longest_step(self) -> float:
+        """CPU seconds that the longest step under way has used so far; 0 when there is none.
+
+        A step is a run, or what a record needs before and after its runs. A frozen thread uses no CPU time.
+        """
+        with self._lock:
+            return max((_cpu_seconds(thread) - begun for thread, begun in self._begun.items()), default=0.0)
+
+
+def _cpu_seconds(thread: int) -> float:
+    return time.clock_gettime(time.pthread_getcpuclockid(thread))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -37,7 +37,7 @@ def _spin(session: Session, count: int) -> Any:
 def _started(session: Session, pool: ThreadPoolExecutor) -> Future[Any]:
     """A run that never ends by itself and is under way."""
     run = pool.submit(_spin, session, FOREVER)
-    while session.longest_run() < STARTED_SECONDS:
+    while session.longest_step() < STARTED_SECONDS:
         assert not run.done()
         time.sleep(0.001)
     return run
@@ -46,7 +46,7 @@ def _started(session: Session, pool: ThreadPoolExecutor) -> Future[Any]:
 def test_a_run_gives_its_tensors(session: Session) -> None:
     """Nothing is stopped: the sum of 0 to 9."""
     assert _spin(session, 10) == 45
-    assert session.longest_run() == 0.0
+    assert session.longest_step() == 0.0
 
 
 def test_stop_ends_runs_under_way_and_refuses_others(session: Session, pool: ThreadPoolExecutor) -> None:
@@ -80,15 +80,25 @@ def test_no_run_slips_past_a_stop(session: Session, pool: ThreadPoolExecutor) ->
         session.resume()
 
 
-def test_longest_run_counts_cpu_time(session: Session, pool: ThreadPoolExecutor) -> None:
+def test_longest_step_counts_cpu_time(session: Session, pool: ThreadPoolExecutor) -> None:
     """The longest run's CPU time grows while it runs, and is nothing when it has ended."""
     run = _started(session, pool)
-    seen = session.longest_run()
-    while session.longest_run() <= seen:
+    seen = session.longest_step()
+    while session.longest_step() <= seen:
         time.sleep(0.001)
     session.stop()
     assert isinstance(run.exception(timeout=30), StoppedError)
-    assert session.longest_run() == 0.0
+    assert session.longest_step() == 0.0
+
+
+def test_a_run_ends_a_step(session: Session) -> None:
+    """A record of many runs is many steps, and what it needs between them counts by itself."""
+    with session.timed():
+        while session.longest_step() < STARTED_SECONDS:
+            pass
+        _spin(session, 10)
+        assert session.longest_step() < STARTED_SECONDS
+    assert session.longest_step() == 0.0
 
 
 def test_a_record_that_cannot_be_run_fails_alone(session: Session) -> None:

@@ -242,9 +242,9 @@ async def test_a_shard_left_early_is_in_no_lanes_hand(tmp_path: Path) -> None:
     run, checkpoint = shard_run(task, records, tmp_path)
     async with aclosing(lanes.run_shard(run)) as progress:
         await anext(progress)
-        while not task.session.longest_run():  # noqa: ASYNC110 - a lane begins it
+        while not task.session.longest_step():  # noqa: ASYNC110 - a lane begins it
             await asyncio.sleep(0)
-    assert task.session.longest_run() == 0.0
+    assert task.session.longest_step() == 0.0
     assert run.done < run.total
     again, other = shard_run(task, records[:2], tmp_path)
     assert (await run_shard(lanes, again)).succeeded == 2

@@ -61,7 +61,7 @@ def test_a_run_without_end_ends_the_sidecar(bundle: Bundle) -> None:
             answer(channel, LONG)
         death = asyncio.run(sidecar.died())
     assert (death.cause, death.blame) == (Cause.RUN_STUCK, Blame.MODEL)
-    assert death.sentence.startswith("one run of the model took ")
+    assert death.sentence.startswith("one step of a record took ")
     assert death.sentence.endswith(" s of CPU time; at most 0.5 s are allowed")
 
 
@@ -91,6 +91,15 @@ def test_only_a_long_run_is_told_of() -> None:
         with pytest.raises(StoppedError):
             run.result()
     assert len(sentences) == 1
+
+
+def test_reading_a_record_without_end_is_told_of() -> None:
+    """What a lane does for a record beside its runs has the limit of a run."""
+    session, told = Session(_graph(), "model.onnx"), threading.Event()
+    watch_runs(session, 0.3, lambda _: told.set())
+    with session.timed():
+        while not told.is_set():
+            assert session.longest_step() < 60
 
 
 def test_memory_that_is_not_there_is_no_fault_of_the_record() -> None:

@@ -139,7 +139,7 @@ class Lanes:
 
     async def call(self, work: Callable[[], T]) -> T:
         """The result of *work* on the next free lane. Raises StoppedError while there are none, TooManyCallsError."""
-        call = _Call(work)
+        call = _Call(partial(self._timed, work))
         with self._changed:
             if not self._count:
                 raise StoppedError(_NO_LANES)
@@ -228,10 +228,14 @@ class Lanes:
             return partial(self._run_record, self._shard, start)
         return None
 
+    def _timed(self, work: Callable[[], T]) -> T:
+        with self._session.timed():
+            return work()
+
     def _run_record(self, shard: _Shard, start: int) -> None:
         failure: BaseException | None = None
         try:
-            shard.run.run(start)
+            self._timed(partial(shard.run.run, start))
         except BaseException as error:  # noqa: BLE001 - a panic of Rust is one; whoever runs the shard gets it
             failure = error
         with self._changed:
