@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import grpc
 import orjson
 import pytest
 from hypothesis import given
@@ -206,10 +205,5 @@ async def _begun(sidecar: Sidecar, request: vehicle_pb2.RunRequest) -> Any:
 
 
 async def _progress(sidecar: Sidecar, request: vehicle_pb2.RunRequest) -> list[vehicle_pb2.RunProgress]:
-    """All that a shard tells up to its end; asked again while its last run is still let go."""
-    while True:
-        try:
-            return [each async for each in vehicle_pb2_grpc.ShardsStub(sidecar.channel).Run(request)]
-        except grpc.aio.AioRpcError as error:
-            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # noqa: PT017 - until the cancel arrives
-            await asyncio.sleep(0.01)
+    """All that a shard tells up to its end."""
+    return [each async for each in vehicle_pb2_grpc.ShardsStub(sidecar.channel).Run(request)]

@@ -22,6 +22,7 @@ from parkade_models.errors import OutOfMemoryError, StoppedError
 _log = structlog.get_logger()
 
 _NO_MEMORY: Final = "the shard needs more memory than there is"
+_BUSY_SECONDS: Final = 3.0  # so that a runner which comes back finds the shard of the one before let go
 _STATUS: Final = {
     FileRefusedError: grpc.StatusCode.NOT_FOUND,
     ResultRefusedError: grpc.StatusCode.FAILED_PRECONDITION,
@@ -30,7 +31,7 @@ _STATUS: Final = {
 
 
 class ShardsService(vehicle_pb2_grpc.ShardsServicer):
-    """Runs one shard at a time on all lanes."""
+    """Runs one shard at a time on all lanes; the next waits a moment for the one before."""
 
     def __init__(self, model: Model, lanes: Lanes, folder: SlotFolder) -> None:
         self._model = model
@@ -42,20 +43,24 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
     async def Run(
         self, request: vehicle_pb2.RunRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[vehicle_pb2.RunProgress]:
-        if self._busy.locked():
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "a shard is running; one at a time")
-        async with self._busy:
-            try:
-                async with aclosing(self._run(request)) as progress:
-                    async for message in progress:
-                        yield message
-            except SidecarError as error:
-                await context.abort(_STATUS[type(error)], str(error))
-            except StoppedError as error:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-            except (OutOfMemoryError, MemoryError) as error:
-                # What memory there is says nothing of the record: it gets no error line.
-                await context.abort(grpc.StatusCode.ABORTED, str(error) or _NO_MEMORY)
+        try:
+            async with asyncio.timeout(_BUSY_SECONDS):
+                await self._busy.acquire()
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "a shard is running; one at a time")
+        try:
+            async with aclosing(self._run(request)) as progress:
+                async for message in progress:
+                    yield message
+        except SidecarError as error:
+            await context.abort(_STATUS[type(error)], str(error))
+        except StoppedError as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except (OutOfMemoryError, MemoryError) as error:
+            # What memory there is says nothing of the record: it gets no error line.
+            await context.abort(grpc.StatusCode.ABORTED, str(error) or _NO_MEMORY)
+        finally:
+            self._busy.release()
 
     async def _run(self, request: vehicle_pb2.RunRequest) -> AsyncGenerator[vehicle_pb2.RunProgress, None]:
         started = time.process_time_ns()
