@@ -202,15 +202,16 @@ def test_a_text_that_the_tokenizer_fails_on_is_a_bad_record(tmp_path: Path) -> N
     assert first == last == task.answer({"input": "to"})
 
 
+@pytest.mark.parametrize("error", [MemoryError(), Exception("out of memory")], ids=type)
 def test_a_tokenizer_that_gets_no_memory_is_not_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """How much memory a vehicle lends says nothing of the bundle."""
 
     def starve(_: str) -> Tokenizer:
-        raise MemoryError
+        raise error
 
     bundle = small(tmp_path, words())
     monkeypatch.setattr(embedding.Tokenizer, "from_file", starve)
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError, match=r"tokenizer\.json needs more memory"):
         EmbeddingTask(bundle)

@@ -24,6 +24,7 @@ from parkade_models.tasks.inputs.body import string_of
 from parkade_models.tasks.task import Answer, one_by_one
 
 _WARM_UP_TEXT: Final = "The vehicle is parked and has time to spare."
+_NO_MEMORY: Final = "out of memory"  # in these words the tokenizers package tells of it
 _log = structlog.get_logger()
 _ENCODING_FIELDS: Final = ("ids", "attention_mask", "type_ids")
 
@@ -116,9 +117,9 @@ def _load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     """Raises BundleError, or MemoryError: that says nothing of the file."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except MemoryError:
-        raise
     except Exception as error:  # the tokenizers package raises bare Exception
+        if isinstance(error, MemoryError) or str(error) == _NO_MEMORY:
+            raise MemoryError(f"{path.name} needs more memory to load than there is") from error
         raise BundleError(f"{path.name} cannot be loaded as a tokenizer: {error}") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
