@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -151,6 +152,23 @@ def test_no_more_than_a_moment_of_work_is_unwritten(tmp_path: Path) -> None:
             written.append(records_done(tmp_path))
     assert written == [1, 2, 2, 2, 5, 5]
     assert records_done(tmp_path) == 6
+
+
+def test_an_entry_that_fits_in_part_is_taken_back(tmp_path: Path) -> None:
+    """Where the disk takes the beginning of an entry only, what is kept later is found nevertheless."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with closing(Checkpoint(SlotFolder(tmp_path), KEY, 6)) as checkpoint:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        try:
+            checkpoint.keep({0: (True, b"one\n")}, LONG)
+            checkpoint.keep({1: (True, b"long" * 25)}, LONG)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        checkpoint.keep({2: (True, b"three\n")}, LONG)
+    assert decode((tmp_path / FILE_NAME).read_bytes(), KEY, 6)[0] == {
+        0: (True, b"one\n"),
+        2: (True, b"three\n"),
+    }
 
 
 def test_a_checkpoint_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:

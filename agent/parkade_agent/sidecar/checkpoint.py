@@ -14,6 +14,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -78,10 +79,10 @@ class Checkpoint:
         self._key = key
         self._file = folder.open_own(FILE_NAME)
         self._lock = threading.Lock()
-        self.rows, sound = decode(self._file.readall(), key, total)
+        self.rows, self._size = decode(self._file.readall(), key, total)
         """The records that were finished when it was opened, by index."""
-        self._file.truncate(sound)
-        self._unwritten = [] if sound else [key]
+        self._file.truncate(self._size)
+        self._unwritten = [] if self._size else [key]
         self._unwritten_seconds = 0.0
 
     def keep(self, rows: Mapping[int, Row], seconds: float) -> None:
@@ -105,10 +106,16 @@ class Checkpoint:
         self._folder.remove_own(FILE_NAME)
 
     def _write(self) -> None:
+        content = memoryview(b"".join(self._unwritten))
         try:
-            self._file.write(b"".join(self._unwritten))
+            left = content
+            while left:
+                left = left[self._file.write(left) :]
+            self._size += len(content)
         except OSError as error:
-            # A full disk costs the records that the next run would find here, not the shard.
+            # A full disk costs the records that the next run would find here, not the shard, nor those that follow.
             _log.warning("records are missing in the checkpoint", error=error.strerror)
+            with suppress(OSError):
+                self._file.truncate(self._size)
         self._unwritten.clear()
         self._unwritten_seconds = 0.0
