@@ -1,5 +1,7 @@
 """Starts what is measured: our sidecar, and each peer in an environment of its own on loopback."""
 
+import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_bench.environments import python_of
 from parkade_bench.errors import UnavailableError
+from parkade_bench.meter import signal_all
 from parkade_bench.worker import environment, module
+from parkade_hack.proc import family, parents
 from parkade_hack.processes import ProcessError, Program, Supervisor, free_port, python_module
 
 LANES: Final = 2
@@ -38,6 +42,7 @@ PEERS: Final = (
 class Server:
     """A server under way."""
 
+    name: str
     pid: int
     target: str
 
@@ -64,15 +69,25 @@ def start_peer(supervisor: Supervisor, peer: Peer, bundle: Path, model: str) -> 
     return _start(supervisor, Program(peer.name, command, environment()), f"127.0.0.1:{grpc_port}", model)
 
 
+def end_server(supervisor: Supervisor, server: Server) -> None:
+    """Ends the server and every process that it started; a frozen one would not hear that it should."""
+    members = family(server.pid, parents())
+    signal_all(server.pid, signal.SIGCONT)
+    supervisor.stop(server.name)
+    for pid in members:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _start(supervisor: Supervisor, program: Program, target: str, model: str = "") -> Server:
-    pid = supervisor.start(program)
+    server = Server(program.name, supervisor.start(program), target)
     try:
         with grpc.insecure_channel(target) as channel:
             supervisor.wait_until(program.name, _is_ready(channel, model), _READY_SECONDS)
     except ProcessError as error:
-        supervisor.stop(program.name)
+        end_server(supervisor, server)
         raise UnavailableError(str(error)) from None
-    return Server(pid, target)
+    return server
 
 
 def _is_ready(channel: grpc.Channel, model: str) -> Callable[[], bool]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from parkade_bench.errors import BenchError, UnavailableError
 from parkade_bench.meter import Measurement, cpu_seconds, thawed
-from parkade_bench.servers import LANES, Peer, Server, start_peer, start_sidecar
+from parkade_bench.servers import LANES, Peer, Server, end_server, start_peer, start_sidecar
 from parkade_bench.worker import Worker, module
 from parkade_bench.workload import Workload
 from parkade_hack.processes import Supervisor
@@ -120,6 +120,7 @@ def _contenders(
             except UnavailableError as error:
                 missing[peer.title] = str(error)
             else:
+                stack.callback(end_server, supervisor, server)
                 found += _plain(peer.name, server, _client(server, workload, scratch, stack))
         yield found
 
@@ -137,6 +138,7 @@ def _ours(workload: Workload, scratch: Path, supervisor: Supervisor, stack: Exit
     slot = scratch / "slot"
     slot.mkdir()
     server = start_sidecar(supervisor, "sidecar", workload.bundle, slot)
+    stack.callback(end_server, supervisor, server)
     worker = _client(server, workload, scratch, stack)
     yield Contender(REFERENCE, REFERENCE, 1, worker, {"shard": workload.request(slot)}, server)
     yield from _plain("sidecar", server, worker)
