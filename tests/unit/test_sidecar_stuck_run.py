@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,14 +12,19 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from parkade_agent.sidecar.lanes import MOST_WAITING
 from parkade_agent.sidecar.watchdog import watch_runs
 from parkade_api.bundle import TensorInput, TensorShape
+from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
+from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
+from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
 from parkade_core.vehicle.death import Blame, Cause
 from parkade_models.bundle import Bundle
 from parkade_models.errors import OutOfMemoryError, StoppedError
 from parkade_models.session import Session
 from support.hostile import COLUMNS, model
 from support.models import write_bundle
+from support.sidecars import serving_sidecar
 from support.supervised import answer, serving
 
 pytestmark = pytest.mark.timeout(600)
@@ -108,3 +114,20 @@ def test_memory_that_is_not_there_is_no_fault_of_the_record() -> None:
     with pytest.raises(OutOfMemoryError):
         session.run(["y"], {"x": np.array([LARGE], np.float32)})
     assert session.run(["y"], {"x": np.array([QUICK], np.float32)})[0].tolist() == [QUICK]
+
+
+async def test_a_call_too_many_is_told_so(bundle: Bundle) -> None:
+    """With one call in the lane and all places in the line taken, the next is RESOURCE_EXHAUSTED; a stop is not."""
+    request = oip.ModelInferRequest(model_name=bundle.manifest.name)
+    request.inputs.add(name="x", datatype="FP32", shape=[1, COLUMNS]).contents.fp32_contents.extend(LONG)
+    async with serving_sidecar(bundle) as sidecar:
+        infer = oip_grpc.GRPCInferenceServiceStub(sidecar.channel).ModelInfer
+        calls = [asyncio.ensure_future(infer(request)) for _ in range(MOST_WAITING + 2)]
+        await asyncio.wait(calls, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        await vehicle_pb2_grpc.LanesStub(sidecar.channel).Set(vehicle_pb2.SetLanesRequest(lanes=0))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+    codes = Counter(error.code() for error in errors if isinstance(error, grpc.aio.AioRpcError))
+    assert codes == {
+        grpc.StatusCode.RESOURCE_EXHAUSTED: 1,
+        grpc.StatusCode.UNAVAILABLE: MOST_WAITING + 1,
+    }
