@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
+from parkade_core.vehicle.death import SidecarExit
 from parkade_models.bundle import Bundle
 from parkade_models.tasks.embedding import EmbeddingTask
 from support.sidecars import Sidecar, serving_sidecar, start_sidecar
@@ -190,12 +191,12 @@ async def test_killed_sidecar_leaves_no_obstacle(int8_bundle: Bundle) -> None:
 
 
 async def test_bad_bundle_is_said_in_the_log(int8_bundle: Bundle, tmp_path: Path) -> None:
-    """A bundle with a changed byte ends the sidecar with exit code 3 and the reason as its last word."""
+    """A bundle with a changed byte ends the sidecar with an exit code of its own and the reason as its last word."""
     folder = Path(shutil.copytree(int8_bundle.folder, tmp_path / "bundle"))
     (folder / "tokenizer.json").write_text("{}")
     process = await start_sidecar(folder, tmp_path, tmp_path / "s", 1)
     _, errors = await process.communicate()
     last = orjson.loads(errors.splitlines()[-1])
-    assert process.returncode == 3
+    assert process.returncode == SidecarExit.BUNDLE_DAMAGED
     assert last["message"].startswith("tokenizer.json has 2 bytes")
     assert not (tmp_path / "s").exists()
