@@ -31,7 +31,7 @@ class SidecarExit(IntEnum):
     BUNDLE = 3  # the bundle cannot be used, by any vehicle
     MEMORY_LENT = 4  # the bundle says that it needs more memory than this vehicle lends
     OUT_OF_MEMORY = 5  # the model took more memory than is lent
-    RUN_STUCK = 6  # one run of the model took more CPU time than is allowed
+    RUN_STUCK = 6  # one run of the model, or reading one record, took more CPU time than is allowed
     BUNDLE_DAMAGED = 7  # a file of the bundle is not, or no more, what was fetched
     TASK_UNKNOWN = 8  # the bundle's task is one that this version does not have; a newer one may
 
