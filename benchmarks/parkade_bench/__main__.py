@@ -5,6 +5,7 @@ The last line of stdout is one JSON object; a figure that was not measured is nu
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from parkade_bench.bench import Bench, Figures
+from parkade_bench.document import PLACE
 from parkade_bench.errors import BenchError
 from parkade_bench.parts import PARTS, the_machine
 from parkade_hack.tools.progress import ProgressLine
@@ -52,6 +54,9 @@ class Telling:
 def main() -> None:
     """Runs the parts that were asked for."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that servers are ended
+    if arguments.only == list(PARTS) and not arguments.quick:
+        PLACE.unlink(missing_ok=True)  # a whole run writes the whole page, in order
     figures: Figures = dict.fromkeys(_PROMISED)
     telling = Telling()
     with tempfile.TemporaryDirectory(prefix="pk-bench-") as scratch:

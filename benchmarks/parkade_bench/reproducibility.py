@@ -95,7 +95,7 @@ def _starts(missing: dict[str, str]) -> Iterator[tuple[str, _Start]]:
     """What each change is started with; the first is what is usual."""
     own = Path(sys.executable)
     for lanes in LANES:
-        yield f"{lanes} lanes", _Start((), own, lanes)
+        yield f"{lanes} lane{'s' if lanes > 1 else ''}", _Start((), own, lanes)
     makers: Mapping[str, Callable[[], _Start]] = {
         "onnxruntime 1.27.0": lambda: _Start((), python_of("earlier-ort"), 1),
         "no AVX-512, no VNNI": lambda: _Start((str(_qemu()), "-cpu", _CPU), own, 1),
