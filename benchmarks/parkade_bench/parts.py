@@ -53,7 +53,7 @@ def precision(bench: Bench) -> Figures:
     """INT8 over FP32: speed and quality of both models."""
     found = (_minilm(bench), _digits(bench))
     words = (
-        "The graph alone, one thread, one item a run, CPU time; FP32 and INT8 take turns item by item.\n\n"
+        "The graph alone, one thread, one item a run, CPU time; FP32 and INT8 take turns of 128 items.\n\n"
     )
     head = ("model", "speed over FP32", "metric on held-out examples", "FP32", "INT8", "ratio")
     rows = [

@@ -66,7 +66,7 @@ def is_json_but_wrong() -> Iterator[Line]:
         line("bodiless", body=...), "bodiless", code, "body is missing; it must be an object with an input"
     )
     yield Line(line("list", body=["text"]), "list", code, "body is an array")
-    yield Line(line("empty", body={}), "empty", code, 'body has no "input"; put the text there')
+    yield Line(line("empty", body={}), "empty", code, 'body has no "input"; put what the model takes there')
     yield Line(
         text("deep", b"[" * 400 + b"]" * 400), "deep", code, "nested more than 250 levels deep; flatten it"
     )
