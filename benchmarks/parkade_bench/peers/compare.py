@@ -1,8 +1,8 @@
 """`python -m parkade_bench.peers.compare SHARD RUNTIME=BUNDLE...`: graphs side by side, one thread, one item a run.
 
 The graphs take turns in one process every 128 items, so neighbours on the machine disturb all of them alike, and yet
-a graph finds its own weights in the CPU's caches, as it does alone. A worker: answers each line with the seconds of CPU that each graph took for all items, tokenizer and decoder
-excluded, in the order of the arguments.
+a graph finds its own weights in the CPU's caches, as it does alone. A worker: answers each line with the seconds of
+CPU that each graph took for all items, tokenizer and decoder excluded, in the order of the arguments.
 """
 
 import json
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from parkade_bench.peers.runtimes import open_run
 from parkade_bench.peers.work import Rows, Run, Work, open_work, read_items
-
 
 _TURN = 128  # items
 
