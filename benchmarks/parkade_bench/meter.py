@@ -23,6 +23,14 @@ class Measurement:
     cpu_seconds: float
     """Of every process that took part, the feeder included."""
 
+    def __add__(self, other: "Measurement") -> "Measurement":
+        """Both passes as one."""
+        return Measurement(
+            self.items + other.items,
+            self.seconds + other.seconds,
+            self.cpu_seconds + other.cpu_seconds,
+        )
+
     @property
     def rate(self) -> float:
         """Items a second."""

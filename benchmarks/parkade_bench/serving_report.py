@@ -1,14 +1,13 @@
 """What the serving part says: a table of every contender, and the ratios that were promised."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from parkade_bench.bench import Figures
 from parkade_bench.document import table
-from parkade_bench.meter import Measurement
 from parkade_bench.servers import LANES, PEERS
-from parkade_bench.serving import RAW, RAW_FILE, REFERENCE, UNDER_WAY, Serving
+from parkade_bench.serving import RAW, REFERENCE, UNDER_WAY, Round, Serving
 from parkade_bench.spread import Spread, spread
 
 SIDECAR: Final = "sidecar"
@@ -25,13 +24,14 @@ _HEAD: Final = (
 
 def serving_section(serving: Serving) -> str:
     """The section of one workload."""
-    workload = serving.workload
-    raw = serving.rounds[_best(serving, RAW)]
-    included = f"""{workload.title}, {raw[0].items} items a pass, {len(raw)} rounds in turn. Everybody reads
+    raw = serving.bases[RAW]
+    rounds = serving.rounds[raw.title]
+    included = f"""{serving.workload.title}, {rounds[0].own.items} items a pass, {len(rounds)} rounds. Everybody reads
 the same items, does the whole work for them (tokenizer or PNG decoder, the graph with one thread a run, norm or
 softmax) on the same {LANES} cores, and is asked by the same client with {UNDER_WAY} calls under way, whose CPU time
-counts. Raw is the better of its arrangements ({_best(serving, RAW)}), two threads in one process. By reference, a
-file of JSON lines is read and one is written: that is held against raw onnxruntime doing so too.
+counts. Raw is the best of its arrangements ({raw.title}), two threads in one process, and runs right before and right
+after each pass of the others; its own row shows how far apart equal passes lie. By reference, a file of JSON lines is
+read and one is written: that is held against raw onnxruntime doing so too.
 """
     return included + "\n" + table(_HEAD, _rows(serving)) + "".join(_absent(serving))
 
@@ -53,13 +53,14 @@ def serving_figures(serving: Serving, suffix: str) -> Figures:
 
 def _rows(serving: Serving) -> Iterator[tuple[object, ...]]:
     for title, contender in serving.contenders.items():
-        cpu = statistics.median(each.cpu_milliseconds for each in serving.rounds[title])
+        rounds = serving.rounds[title]
+        cpu = statistics.median(each.own.cpu_milliseconds for each in rounds)
         drift = serving.drift.get(title)
         yield (
             contender.who,
             contender.rows,
-            _rate(serving, title),
-            _cpu(serving, title),
+            _rate(rounds),
+            _cpu(rounds),
             f"{cpu:.2f}",
             "" if drift is None else f"{drift:.0e}",
         )
@@ -71,30 +72,16 @@ def _absent(serving: Serving) -> Iterator[str]:
 
 
 def _ratio(serving: Serving, title: str) -> float | None:
-    return round(_rate(serving, title).median, 3) if title in serving.rounds else None
+    return round(_rate(serving.rounds[title]).median, 3) if title in serving.rounds else None
 
 
 def _cpu_ratio(serving: Serving, title: str) -> float | None:
-    return round(_cpu(serving, title).median, 3) if title in serving.rounds else None
+    return round(_cpu(serving.rounds[title]).median, 3) if title in serving.rounds else None
 
 
-def _rate(serving: Serving, title: str) -> Spread:
-    return spread(own.rate / raw.rate for own, raw in _pairs(serving, title))
+def _rate(rounds: Sequence[Round]) -> Spread:
+    return spread(each.rate for each in rounds)
 
 
-def _cpu(serving: Serving, title: str) -> Spread:
-    return spread(raw.cpu_milliseconds / own.cpu_milliseconds for own, raw in _pairs(serving, title))
-
-
-def _pairs(serving: Serving, title: str) -> Iterator[tuple[Measurement, Measurement]]:
-    base = _best(serving, RAW_FILE if serving.contenders[title].who == REFERENCE else RAW)
-    return zip(serving.rounds[title], serving.rounds[base], strict=True)
-
-
-def _best(serving: Serving, who: str) -> str:
-    """The arrangement of *who* that takes the least CPU time."""
-    arrangements = [title for title, contender in serving.contenders.items() if contender.who == who]
-    return min(
-        arrangements,
-        key=lambda title: statistics.median(each.cpu_milliseconds for each in serving.rounds[title]),
-    )
+def _cpu(rounds: Sequence[Round]) -> Spread:
+    return spread(each.cpu for each in rounds)
