@@ -8,12 +8,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 import pytest
 
+from parkade_agent.sidecar.checkpoint import Checkpoint
+from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.shard import Record as ShardRecord
 from parkade_agent.sidecar.shard import ShardRun
 from parkade_api.bundle import EMBEDDINGS
@@ -72,13 +75,13 @@ def batch(root: Path, tmp_path: Path, int8_bundle: Bundle, embedding_task: Embed
     """A batch as our own code answers it, bad lines and all."""
     content = b"\n".join(LINES)
     (tmp_path / "input.jsonl").write_bytes(content)
-    outputs, errors = _answer(content, embedding_task)
+    outputs, errors = _answer(content, embedding_task, tmp_path)
     (tmp_path / "output.jsonl").write_bytes(outputs)
     (tmp_path / "errors.jsonl").write_bytes(errors)
     return Batch(root, tmp_path, int8_bundle.folder)
 
 
-def _answer(content: bytes, task: EmbeddingTask) -> tuple[bytes, bytes]:
+def _answer(content: bytes, task: EmbeddingTask, folder: Path) -> tuple[bytes, bytes]:
     digest, repeats = f"sha256:{hashlib.sha256(content).hexdigest()}", Repeats()
     checked = [
         repeats.check(check_line(raw, n, EMBEDDINGS)) for n, raw in enumerate(LINES, start=1) if raw.strip()
@@ -89,8 +92,10 @@ def _answer(content: bytes, task: EmbeddingTask) -> tuple[bytes, bytes]:
         for one in checked
         if not isinstance(one, Record)
     ]
-    run = ShardRun(task, good, digest)
-    run.run_lane()
+    with closing(Checkpoint(SlotFolder(folder), bytes(32), len(good))) as checkpoint:
+        run = ShardRun(task, good, digest, checkpoint)
+        while (start := run.take()) is not None:
+            run.run(start)
     result = run.result()
     failed = result.content[result.output_size :].splitlines(keepends=True)
     return result.content[: result.output_size], b"".join(sorted(rejects + failed, key=line_of_error))
