@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from parkade_hack.environments import environment_of
 from parkade_models.bundle import Bundle
 from parkade_models.tasks.embedding import EmbeddingTask
 from support.inference import NAME, SPECS, echo_bundle, good_values
 from support.sidecars import serving_sidecar
-from support.strangers import environment_of
 
 Arrays = dict[str, NDArray[Any]]
 
