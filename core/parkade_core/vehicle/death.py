@@ -27,7 +27,6 @@ _MEMORY_CRASHES: Final = frozenset({6, 11})
 class SidecarExit(IntEnum):
     """How a sidecar ends by itself."""
 
-    STOPPED = 0
     BUNDLE = 3  # the bundle cannot be used, by any vehicle
     MEMORY_LENT = 4  # the bundle says that it needs more memory than this vehicle lends
     OUT_OF_MEMORY = 5  # the model took more memory than is lent
