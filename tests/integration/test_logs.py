@@ -101,7 +101,9 @@ def test_a_reader_gets_the_lines_it_asks_for(slot: Slot) -> None:
     assert times == sorted(times)
     third = times[2].isoformat(timespec="seconds")
     young = slot.logs(f"--since-time={third}").stdout.splitlines()
-    assert young[0] == next(line for line, at in zip(first, times, strict=False) if at >= datetime.fromisoformat(third))
+    assert young[0] == next(
+        line for line, at in zip(first, times, strict=False) if at >= datetime.fromisoformat(third)
+    )
     assert '"process": "sidecar"' in slot.logs(container="sidecar").stdout
     assert "container web is not valid" in slot.logs(container="web").stderr
 
