@@ -70,6 +70,9 @@ class Taint(StrEnum):
     BATTERY = f"{GROUP}/battery"
     THERMAL = f"{GROUP}/thermal"
     CONNECTIVITY = f"{GROUP}/connectivity"
+    POLICY = f"{GROUP}/policy"
+    CONSENT = f"{GROUP}/consent"
+    QUARANTINE = f"{GROUP}/quarantine"
     UNKNOWN = f"{GROUP}/unknown"
 
 
@@ -89,6 +92,9 @@ class Condition(StrEnum):
     BATTERY_OK = "BatteryOK"
     THERMAL_OK = "ThermalOK"
     CONNECTIVITY_OK = "ConnectivityOK"
+    POLICY_ALLOWS = "PolicyAllows"
+    CONSENT_CURRENT = "ConsentCurrent"
+    TRUSTED = "Trusted"
 
 
 class Reason(StrEnum):
@@ -99,7 +105,20 @@ class Reason(StrEnum):
     NOT_CHARGING = "NotCharging"
     LOW_BATTERY = "LowBattery"
     TOO_HOT = "TooHot"
+    TOO_COLD = "TooCold"
+    METERED_LINK = "MeteredLink"
     SILENT = "Silent"
+    DEPARTURE_NEAR = "DepartureNear"
+    OUTSIDE_WINDOW = "OutsideWindow"
+    OUTSIDE_PLACE = "OutsidePlace"
+    ENERGY_USED_UP = "EnergyUsedUp"
+    POOL_ON_HOLD = "PoolOnHold"
+    OWNER_PAUSED = "OwnerPaused"
+    NO_CONSENT = "NoConsent"
+    QUARANTINED = "Quarantined"
+    SANDBOX_INCOMPLETE = "SandboxIncomplete"
+    NO_SPACE = "NoSpace"
+    ASSIGNMENT_REFUSED = "AssignmentRefused"
     BUNDLE_REFUSED = "BundleRefused"
     MODEL_REFUSED = "ModelRefused"
     UNKNOWN = "Unknown"

@@ -24,6 +24,16 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason why the vehicle does not earn, or earns less: the number that failed, and what would change it."""
+
+    condition: Condition
+    reason: Reason
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class GuardState:
     """The guard's decision, why, since when, and when to decide again although no signal changed."""
 
@@ -33,6 +43,8 @@ class GuardState:
     since: float
     recheck_at: float | None
     verdicts: tuple[Verdict, ...] = ()
+    lanes: int | None = None  # most records at once; None: as many as the vehicle lends
+    causes: tuple[Cause, ...] = ()
 
     @property
     def may_start(self) -> bool:

@@ -12,9 +12,42 @@ class Charging(StrEnum):
     NOT_REQUIRED = "NotRequired"
 
 
+class StopPolicy(StrEnum):
+    """Whether the pool takes work at all (`spec.stopPolicy`): Hold lets what runs finish, HoldAndDrain does not."""
+
+    NONE = "None"
+    HOLD = "Hold"
+    HOLD_AND_DRAIN = "HoldAndDrain"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time in which work is allowed or denied: from each moment of the cron *schedule* for *duration* seconds.
+
+    *time_zone* is an IANA name; empty means the vehicle's own.
+    """
+
+    schedule: str
+    duration: float
+    time_zone: str = ""
+    allows: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentTerms:
+    """What the pool asks of an owner (`spec.consent`); *renew_after* is in seconds, 0 for never."""
+
+    terms_version: str
+    scopes: frozenset[str] = frozenset()
+    renew_after: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class PoolRules:
-    """When a vehicle of this pool may work; carried by `fleet.v1.Policy`. Durations are seconds."""
+    """When a vehicle of this pool may work; carried by `fleet.v1.Policy`. Durations are seconds.
+
+    An empty set of *links*, *places* or *windows* asks for none in particular.
+    """
 
     pool: str
     generation: int
@@ -27,3 +60,16 @@ class PoolRules:
     cooldown: float
     telemetry_stale_after: float
     driver_return_grace: float
+    links: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    windows: tuple[Window, ...] = ()
+    respect_schedule: bool = False
+    reserve_state_of_charge_percent: float = 0.0
+    quiet_before: float = 0.0
+    max_energy_wh_per_day: float | None = None
+    stop_policy: StopPolicy = StopPolicy.NONE
+    autonomy: float = 3600.0
+    max_buffered_shards: int = 64
+    require_signed_bundles: bool = False
+    allowed_missing_layers: frozenset[str] = frozenset()
+    consent: ConsentTerms | None = None
