@@ -293,7 +293,18 @@ class Hello(_message.Message):
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     LEASES_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    LAST_COUNTER_FIELD_NUMBER: _builtins.int
+    CLOCK_MILLISECONDS_FIELD_NUMBER: _builtins.int
     agent_version: _builtins.str
+    nonce: _builtins.bytes
+    """By these three an assignment is the vehicle's own, new, and still meant.
+    of this session, random
+    """
+    last_counter: _builtins.int
+    """highest counter that the vehicle has obeyed; the gateway goes on from there"""
+    clock_milliseconds: _builtins.int
+    """the vehicle's clock: not_after is on it. It never steps, whatever the time of day does"""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlotStatus]: ...
     @_builtins.property
@@ -304,10 +315,13 @@ class Hello(_message.Message):
         agent_version: _builtins.str = ...,
         slots: _abc.Iterable[Global___SlotStatus] | None = ...,
         leases: _abc.Iterable[Global___HeldLease] | None = ...,
+        nonce: _builtins.bytes = ...,
+        last_counter: _builtins.int = ...,
+        clock_milliseconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "leases", b"leases", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "clock_milliseconds", b"clock_milliseconds", "last_counter", b"last_counter", "leases", b"leases", "nonce", b"nonce", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -382,11 +396,17 @@ class Telemetry(_message.Message):
     GUARD_STATE_FIELD_NUMBER: _builtins.int
     GUARD_MESSAGE_FIELD_NUMBER: _builtins.int
     RECLAIMS_FIELD_NUMBER: _builtins.int
+    JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    ENERGY_WH_TODAY_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
     guard_state: _builtins.str
     """What the guard decided, for the vehicle's owner to see: the gateway judges by signals alone.
     Run, Freeze or Kill
     """
     guard_message: _builtins.str
+    energy_wh_today: _builtins.float
+    lanes: _builtins.int
+    """records at once that the guard allows now"""
     @_builtins.property
     def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
         """all paths that the vehicle has, not only the changed ones"""
@@ -395,6 +415,10 @@ class Telemetry(_message.Message):
     def reclaims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reclaim]:
         """since the vehicle last told in this session"""
 
+    @_builtins.property
+    def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
+        """What only the vehicle can judge: PolicyAllows and ConsentCurrent. The gateway relays it to the Node."""
+
     def __init__(
         self,
         *,
@@ -402,14 +426,53 @@ class Telemetry(_message.Message):
         guard_state: _builtins.str = ...,
         guard_message: _builtins.str = ...,
         reclaims: _abc.Iterable[Global___Reclaim] | None = ...,
+        judgements: _abc.Iterable[Global___Judgement] | None = ...,
+        energy_wh_today: _builtins.float = ...,
+        lanes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["guard_message", b"guard_message", "guard_state", b"guard_state", "reclaims", b"reclaims", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["energy_wh_today", b"energy_wh_today", "guard_message", b"guard_message", "guard_state", b"guard_state", "judgements", b"judgements", "lanes", b"lanes", "reclaims", b"reclaims", "signals", b"signals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Telemetry: _TypeAlias = Telemetry  # noqa: Y015
+
+@_typing.final
+class Judgement(_message.Message):
+    """The vehicle's own verdict on one condition of its Node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITION_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    condition: _builtins.str
+    """PolicyAllows or ConsentCurrent"""
+    holds: _builtins.bool
+    reason: _builtins.str
+    """a Reason when it does not hold"""
+    message: _builtins.str
+    effect: _builtins.str
+    """of the taint: NoSchedule, NoExecute, or empty"""
+    def __init__(
+        self,
+        *,
+        condition: _builtins.str = ...,
+        holds: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        effect: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "effect", b"effect", "holds", b"holds", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Judgement: _TypeAlias = Judgement  # noqa: Y015
 
 @_typing.final
 class Reclaim(_message.Message):
@@ -454,6 +517,20 @@ class Policy(_message.Message):
     COOLDOWN_SECONDS_FIELD_NUMBER: _builtins.int
     TELEMETRY_STALE_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     DRIVER_RETURN_GRACE_SECONDS_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    RESPECT_SCHEDULE_FIELD_NUMBER: _builtins.int
+    RESERVE_STATE_OF_CHARGE_PERCENT_FIELD_NUMBER: _builtins.int
+    QUIET_BEFORE_SECONDS_FIELD_NUMBER: _builtins.int
+    MAX_ENERGY_WH_PER_DAY_FIELD_NUMBER: _builtins.int
+    STOP_POLICY_FIELD_NUMBER: _builtins.int
+    AUTONOMY_SECONDS_FIELD_NUMBER: _builtins.int
+    MAX_BUFFERED_SHARDS_FIELD_NUMBER: _builtins.int
+    REQUIRE_SIGNED_BUNDLES_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_SANDBOX_LAYERS_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
     pool: _builtins.str
     generation: _builtins.int
     min_state_of_charge_percent: _builtins.int
@@ -466,6 +543,37 @@ class Policy(_message.Message):
     cooldown_seconds: _builtins.float
     telemetry_stale_after_seconds: _builtins.float
     driver_return_grace_seconds: _builtins.float
+    respect_schedule: _builtins.bool
+    """of the next departure"""
+    reserve_state_of_charge_percent: _builtins.int
+    quiet_before_seconds: _builtins.float
+    max_energy_wh_per_day: _builtins.int
+    stop_policy: _builtins.str
+    """None, Hold, HoldAndDrain"""
+    autonomy_seconds: _builtins.float
+    """how long leased work goes on without a session"""
+    max_buffered_shards: _builtins.int
+    require_signed_bundles: _builtins.bool
+    quarantined: _builtins.str
+    """why the cluster does not trust this vehicle; empty: it does"""
+    @_builtins.property
+    def links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """wifi, ethernet, cellular; none: any"""
+
+    @_builtins.property
+    def places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """home, work, depot; none: any"""
+
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]: ...
+    @_builtins.property
+    def allow_missing_sandbox_layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """counts only where the owner's own file allows it, too"""
+
+    @_builtins.property
+    def consent(self) -> Global___ConsentTerms:
+        """absent: the pool asks for none"""
+
     def __init__(
         self,
         *,
@@ -480,14 +588,92 @@ class Policy(_message.Message):
         cooldown_seconds: _builtins.float = ...,
         telemetry_stale_after_seconds: _builtins.float = ...,
         driver_return_grace_seconds: _builtins.float = ...,
+        links: _abc.Iterable[_builtins.str] | None = ...,
+        places: _abc.Iterable[_builtins.str] | None = ...,
+        windows: _abc.Iterable[Global___Window] | None = ...,
+        respect_schedule: _builtins.bool = ...,
+        reserve_state_of_charge_percent: _builtins.int = ...,
+        quiet_before_seconds: _builtins.float = ...,
+        max_energy_wh_per_day: _builtins.int | None = ...,
+        stop_policy: _builtins.str = ...,
+        autonomy_seconds: _builtins.float = ...,
+        max_buffered_shards: _builtins.int = ...,
+        require_signed_bundles: _builtins.bool = ...,
+        allow_missing_sandbox_layers: _abc.Iterable[_builtins.str] | None = ...,
+        consent: Global___ConsentTerms | None = ...,
+        quarantined: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_energy_wh_per_day", b"_max_energy_wh_per_day", "consent", b"consent", "max_energy_wh_per_day", b"max_energy_wh_per_day"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_energy_wh_per_day", b"_max_energy_wh_per_day", "allow_missing_sandbox_layers", b"allow_missing_sandbox_layers", "autonomy_seconds", b"autonomy_seconds", "charging", b"charging", "consent", b"consent", "cooldown_seconds", b"cooldown_seconds", "driver_return_grace_seconds", b"driver_return_grace_seconds", "generation", b"generation", "links", b"links", "max_battery_celsius", b"max_battery_celsius", "max_buffered_shards", b"max_buffered_shards", "max_compute_celsius", b"max_compute_celsius", "max_energy_wh_per_day", b"max_energy_wh_per_day", "min_state_of_charge_percent", b"min_state_of_charge_percent", "parked_for_seconds", b"parked_for_seconds", "places", b"places", "pool", b"pool", "quarantined", b"quarantined", "quiet_before_seconds", b"quiet_before_seconds", "require_signed_bundles", b"require_signed_bundles", "reserve_state_of_charge_percent", b"reserve_state_of_charge_percent", "respect_schedule", b"respect_schedule", "resume_state_of_charge_percent", b"resume_state_of_charge_percent", "stop_policy", b"stop_policy", "telemetry_stale_after_seconds", b"telemetry_stale_after_seconds", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_energy_wh_per_day: _TypeAlias = _typing.Literal["max_energy_wh_per_day"]  # noqa: Y015
+    _WhichOneofArgType__max_energy_wh_per_day: _TypeAlias = _typing.Literal["_max_energy_wh_per_day", b"_max_energy_wh_per_day"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_energy_wh_per_day) -> _WhichOneofReturnType__max_energy_wh_per_day | None: ...
+
+Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
+@_typing.final
+class Window(_message.Message):
+    """Work is allowed, or denied, from each moment of the cron schedule for a duration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ALLOWS_FIELD_NUMBER: _builtins.int
+    schedule: _builtins.str
+    duration_seconds: _builtins.float
+    time_zone: _builtins.str
+    """IANA; empty: the vehicle's own"""
+    allows: _builtins.bool
+    def __init__(
+        self,
+        *,
+        schedule: _builtins.str = ...,
+        duration_seconds: _builtins.float = ...,
+        time_zone: _builtins.str = ...,
+        allows: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charging", b"charging", "cooldown_seconds", b"cooldown_seconds", "driver_return_grace_seconds", b"driver_return_grace_seconds", "generation", b"generation", "max_battery_celsius", b"max_battery_celsius", "max_compute_celsius", b"max_compute_celsius", "min_state_of_charge_percent", b"min_state_of_charge_percent", "parked_for_seconds", b"parked_for_seconds", "pool", b"pool", "resume_state_of_charge_percent", b"resume_state_of_charge_percent", "telemetry_stale_after_seconds", b"telemetry_stale_after_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allows", b"allows", "duration_seconds", b"duration_seconds", "schedule", b"schedule", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Policy: _TypeAlias = Policy  # noqa: Y015
+Global___Window: _TypeAlias = Window  # noqa: Y015
+
+@_typing.final
+class ConsentTerms(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMS_VERSION_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    RENEW_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    POLICY_REF_FIELD_NUMBER: _builtins.int
+    terms_version: _builtins.str
+    renew_after_seconds: _builtins.float
+    """0: never"""
+    policy_ref: _builtins.str
+    """where the owner reads the terms"""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        terms_version: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+        renew_after_seconds: _builtins.float = ...,
+        policy_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy_ref", b"policy_ref", "renew_after_seconds", b"renew_after_seconds", "scopes", b"scopes", "terms_version", b"terms_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentTerms: _TypeAlias = ConsentTerms  # noqa: Y015
 
 @_typing.final
 class Assignment(_message.Message):
@@ -500,6 +686,10 @@ class Assignment(_message.Message):
     BATCH_UID_FIELD_NUMBER: _builtins.int
     BUNDLE_DIGEST_FIELD_NUMBER: _builtins.int
     INPUT_DIGEST_FIELD_NUMBER: _builtins.int
+    VEHICLE_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    COUNTER_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_MILLISECONDS_FIELD_NUMBER: _builtins.int
     pod_uid: _builtins.str
     pod_name: _builtins.str
     batch_uid: _builtins.str
@@ -507,6 +697,14 @@ class Assignment(_message.Message):
     """sha256:<hex> of bundle.json"""
     input_digest: _builtins.str
     """sha256:<hex>; part of every output line's id"""
+    vehicle: _builtins.str
+    """whom it is for"""
+    nonce: _builtins.bytes
+    """of the Hello that opened the session"""
+    counter: _builtins.int
+    """higher than any before"""
+    not_after_milliseconds: _builtins.int
+    """on the vehicle's clock"""
     def __init__(
         self,
         *,
@@ -515,10 +713,14 @@ class Assignment(_message.Message):
         batch_uid: _builtins.str = ...,
         bundle_digest: _builtins.str = ...,
         input_digest: _builtins.str = ...,
+        vehicle: _builtins.str = ...,
+        nonce: _builtins.bytes = ...,
+        counter: _builtins.int = ...,
+        not_after_milliseconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_uid", b"batch_uid", "bundle_digest", b"bundle_digest", "input_digest", b"input_digest", "pod_name", b"pod_name", "pod_uid", b"pod_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_uid", b"batch_uid", "bundle_digest", b"bundle_digest", "counter", b"counter", "input_digest", b"input_digest", "nonce", b"nonce", "not_after_milliseconds", b"not_after_milliseconds", "pod_name", b"pod_name", "pod_uid", b"pod_uid", "vehicle", b"vehicle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
