@@ -24,6 +24,7 @@ CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 PROVIDER = {"key": wk.TAINT_PROVIDER, "value": wk.PROVIDER, "effect": "NoSchedule"}
 FOREIGN = {"key": "example.com/keep", "effect": "NoSchedule"}
 DRIVING = {"key": wk.Taint.DRIVING.value, "effect": "NoExecute"}
+OURS = [{"key": key.value, "effect": "NoExecute"} for key in wk.Taint]
 CONDITION = {"conditions": [{"type": "Ready", "status": "True", "reason": "Test", "message": "test"}]}
 
 BY_RBAC = "cannot"  # the API server's word when no rule grants a verb
@@ -102,7 +103,7 @@ GRANTED = [
     ("GET", f"{NODES}?labelSelector={wk.LABEL_VEHICLE}", None),
     ("POST", NODES, node("vehicle-new", PROVIDER)),
     ("DELETE", f"{NODES}/{OWN}", None),
-    ("PATCH", f"{NODES}/{OWN}", taints(PROVIDER, FOREIGN, DRIVING)),
+    ("PATCH", f"{NODES}/{OWN}", taints(PROVIDER, FOREIGN, *OURS)),
     ("PATCH", f"{NODES}/{OWN}", labels(pool="garage")),
     ("PATCH", f"{NODES}/{OWN}/status", {"status": CONDITION}),
     ("PATCH", f"{PODS}/on-vehicle/status", PHASE),
