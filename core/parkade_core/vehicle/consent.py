@@ -1,12 +1,42 @@
-"""The owner's consent: what it covers. Documents, signatures and receipts are `parkade_agent.owner`'s."""
+"""The owner's consent: what a document says, and whether it covers what a pool asks.
 
+Signatures, files and receipts are `parkade_agent.owner`'s.
+"""
+
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
-from parkade_core.vehicle.rules import Window
+from parkade_core.shown import shown
+from parkade_core.vehicle.hours import BadHours, hours_of
+from parkade_core.vehicle.rules import ConsentTerms, Window
 
+SCHEMA: Final = "parkade.dev/consent/v1alpha1"
 SCOPES: Final = frozenset({"public-data", "internal-data", "confidential-data"})
 """What an owner may agree to compute on. A document with any other scope is refused, not read around."""
+PLACES: Final = frozenset({"home", "work", "depot"})
+
+FIELDS: Final = frozenset(
+    {
+        "schema",
+        "number",
+        "vehicle",
+        "terms",
+        "scopes",
+        "hours",
+        "places",
+        "energySharePercent",
+        "grantedAt",
+        "expiresAt",
+        "revoked",
+    }
+)
+"""All of them are in every document: what is not said would have to be guessed."""
+_HIGHEST_NUMBER: Final = 2**53
+_LONGEST_TEXT: Final = 128
+_LONGEST_LIST: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +57,156 @@ class Consent:
     places: frozenset[str] = field(default=frozenset())
     energy_share_percent: int = 100
     revoked: bool = False
+
+
+class BadConsent(Exception):
+    """The document is no consent that this vehicle can take; the message names the field and what would be right."""
+
+
+def read(document: Mapping[str, object]) -> Consent:
+    """What *document* says. Raises BadConsent."""
+    if document.get("schema") != SCHEMA:
+        raise BadConsent(f"schema: must be {SCHEMA}, not {_quoted(document.get('schema'))}")
+    if unknown := sorted(set(document) - FIELDS):
+        raise BadConsent(f"{shown(unknown[0], _LONGEST_TEXT)}: unknown field")
+    if missing := sorted(FIELDS - set(document)):
+        raise BadConsent(f"{missing[0]}: missing")
+    consent = Consent(
+        number=_whole(document, "number", 1, _HIGHEST_NUMBER),
+        vehicle=_text(document, "vehicle"),
+        terms_version=_text(document, "terms"),
+        scopes=_some_of(document, "scopes", SCOPES),
+        granted_at=_moment(document, "grantedAt"),
+        expires_at=_moment(document, "expiresAt"),
+        hours=_hours(document),
+        places=_some_of(document, "places", PLACES),
+        energy_share_percent=_whole(document, "energySharePercent", 1, 100),
+        revoked=_flag(document, "revoked"),
+    )
+    if consent.expires_at <= consent.granted_at:
+        raise BadConsent("expiresAt: must be after grantedAt")
+    if not consent.scopes:
+        raise BadConsent("scopes: must name at least one: who agrees to nothing revokes")
+    return consent
+
+
+def refusal(consent: Consent, vehicle: str, highest: int) -> str | None:
+    """Why this vehicle does not take a document whose signature is the owner's; *highest* is the number seen so far."""
+    if consent.vehicle != vehicle:
+        return f"vehicle: the document is for {consent.vehicle}, this is {vehicle}"
+    if consent.number < highest:
+        return f"number: {consent.number} is lower than {highest}, which this vehicle has seen"
+    return None
+
+
+def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | None) -> str | None:
+    """Why *consent* does not cover what a pool asks at *wall*, the vehicle's time of day; None when it does.
+
+    A revocation counts whether the pool asks or not.
+    """
+    if consent.revoked:
+        return f"the owner revoked consent (number {consent.number})"
+    if terms is None:
+        return None
+    if wall is None:
+        return "the time of day is not known, so nobody can say whether consent is still good"
+    return _out_of_date(consent, terms, wall) or _other_terms(consent, terms)
+
+
+def changes_at(consent: Consent, terms: ConsentTerms) -> tuple[float, ...]:
+    """The moments, in Unix seconds, when time alone changes what `shortfall` says."""
+    renewal = (consent.granted_at + terms.renew_after,) if terms.renew_after else ()
+    return (consent.granted_at, consent.expires_at, *renewal)
+
+
+def answer_to(terms: ConsentTerms) -> str:
+    """The command line by which the owner agrees to what a pool asks; its words come from the network, so quoted."""
+    scopes = "".join(f" --scope {shlex.quote(scope)}" for scope in sorted(terms.scopes))
+    return f"parkade-agent consent grant --terms {shlex.quote(terms.terms_version)}{scopes}"
+
+
+def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> str | None:
+    now = wall.timestamp()
+    if now < consent.granted_at:
+        return f"consent {consent.number} is good from {_day(consent.granted_at, wall)} on only"
+    if now >= consent.expires_at:
+        return f"consent {consent.number} ended on {_day(consent.expires_at, wall)}"
+    if terms.renew_after and now >= consent.granted_at + terms.renew_after:
+        days = f"{terms.renew_after / 86400:g} days"
+        return f"the pool asks anew every {days}, the owner agreed on {_day(consent.granted_at, wall)}"
+    return None
+
+
+def _other_terms(consent: Consent, terms: ConsentTerms) -> str | None:
+    if consent.terms_version != terms.terms_version:
+        return f"the pool asks for terms {terms.terms_version}, the owner agreed to {consent.terms_version}"
+    if lacking := sorted(terms.scopes - consent.scopes):
+        return (
+            f"the pool asks for {', '.join(lacking)}, the owner agreed to {', '.join(sorted(consent.scopes))}"
+        )
+    return None
+
+
+def _day(moment: float, wall: datetime) -> str:
+    return f"{wall.fromtimestamp(moment, wall.tzinfo):%Y-%m-%d %H:%M}"
+
+
+def _quoted(value: object) -> str:
+    return repr(value) if isinstance(value, bool | int | float) else repr(shown(value, _LONGEST_TEXT))
+
+
+def _text(document: Mapping[str, object], name: str) -> str:
+    value = document[name]
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT or not value.isprintable():
+        raise BadConsent(f"{name}: must be text of 1 to {_LONGEST_TEXT} characters, not {_quoted(value)}")
+    return value
+
+
+def _whole(document: Mapping[str, object], name: str, least: int, most: int) -> int:
+    value = document[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise BadConsent(f"{name}: must be a whole number from {least} to {most}, not {_quoted(value)}")
+    return value
+
+
+def _flag(document: Mapping[str, object], name: str) -> bool:
+    value = document[name]
+    if not isinstance(value, bool):
+        raise BadConsent(f"{name}: must be true or false, not {_quoted(value)}")
+    return value
+
+
+def _moment(document: Mapping[str, object], name: str) -> float:
+    text = _text(document, name)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadConsent(f"{name}: must be a time such as 2026-11-22T16:00:00Z, not {text!r}")
+    return moment.timestamp()
+
+
+def _texts(document: Mapping[str, object], name: str) -> list[str]:
+    value = document[name]
+    if (
+        not isinstance(value, list)
+        or len(value) > _LONGEST_LIST
+        or not all(isinstance(v, str) for v in value)
+    ):
+        raise BadConsent(f"{name}: must be a list of at most {_LONGEST_LIST} texts")
+    return value
+
+
+def _some_of(document: Mapping[str, object], name: str, known: frozenset[str]) -> frozenset[str]:
+    names = _texts(document, name)
+    if unknown := sorted(set(names) - known):
+        raise BadConsent(f"{name}: {_quoted(unknown[0])} is not known: write {', '.join(sorted(known))}")
+    return frozenset(names)
+
+
+def _hours(document: Mapping[str, object]) -> tuple[Window, ...]:
+    try:
+        return tuple(hours_of(text) for text in _texts(document, "hours"))
+    except BadHours as error:
+        raise BadConsent(f"hours: {error}") from None
