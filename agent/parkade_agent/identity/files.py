@@ -5,18 +5,14 @@ does not fit its key belongs to the key beside it.
 """
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import orjson
 
+from parkade_agent import durable
 from parkade_agent.errors import IdentityDamaged
 from parkade_agent.identity.keys import KeyPair, is_key, new_key, pair_of
-
-_PRIVATE: Final = 0o600
-_PRIVATE_FOLDER: Final = 0o700
 
 
 class IdentityFiles:
@@ -37,7 +33,7 @@ class IdentityFiles:
             pair = _pair(place, certificate) if place.exists() else None
             if pair is not None:
                 if place is self._new_key:
-                    _rename(self._new_key, self.key)
+                    durable.rename(self._new_key, self.key)
                 return pair
         raise IdentityDamaged(f"no key fits {self.certificate}: remove it and enrol the vehicle anew")
 
@@ -50,15 +46,15 @@ class IdentityFiles:
             if is_key(key := self._new_key.read_bytes()):
                 return key
         key = new_key()
-        _write(self._new_key, key)
+        durable.write(self._new_key, key)
         return key
 
     def save(self, pair: KeyPair) -> None:
         """Replaces both, for good when it returns. Raises OSError."""
         if not self._new_key.exists() or self._new_key.read_bytes() != pair.key:
-            _write(self._new_key, pair.key)
-        _write(self.certificate, pair.certificate)
-        _rename(self._new_key, self.key)
+            durable.write(self._new_key, pair.key)
+        durable.write(self.certificate, pair.certificate)
+        durable.rename(self._new_key, self.key)
 
     def read_record(self) -> Mapping[str, str]:
         """What was noted at the last enrolment; empty before the first one."""
@@ -70,7 +66,7 @@ class IdentityFiles:
 
     def write_record(self, record: Mapping[str, str]) -> None:
         """Notes an enrolment, for good when it returns. Raises OSError."""
-        _write(self.record, orjson.dumps(dict(record)))
+        durable.write(self.record, orjson.dumps(dict(record)))
 
 
 def _pair(key: Path, certificate: bytes) -> KeyPair | None:
@@ -78,25 +74,3 @@ def _pair(key: Path, certificate: bytes) -> KeyPair | None:
         return pair_of(key.read_bytes(), certificate)
     except ValueError as error:
         raise IdentityDamaged(f"{key} and its certificate cannot be read: {error}") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whenever the power fails, the file is as it was or has all of *data*."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _rename(part, path)
-
-
-def _rename(new: Path, old: Path) -> None:
-    new.replace(old)
-    folder = os.open(old.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,4 +1,4 @@
-"""Hours as an owner writes them, by the vehicle's clock: `22:00-06:00`, `mon-fri 22:00-06:00`, `sat,sun 00:00-24:00`."""
+"""Hours as an owner writes them, by the vehicle's clock: `22:00-06:00`, `mon-fri 22:00-06:00`, `sun 00:00-24:00`."""
 
 import re
 from typing import Final
