@@ -10,6 +10,7 @@ import structlog
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_operator.door import metrics
 from parkade_operator.door.limits import UNREAD_SECONDS
+from parkade_operator.door.orders import Orders
 from parkade_operator.door.tls import Identity
 
 _LONGEST_BACKLOG = 1024
@@ -33,6 +34,7 @@ class Session:
     """The open connection of one vehicle. Nothing is sent or heard after `end`; `ending` says who wanted it and why."""
 
     identity: Identity
+    orders: Orders = field(default_factory=Orders)
     ending: Ending | None = None
     _outbox: asyncio.Queue[pb.GatewayMessage | None] = field(default_factory=asyncio.Queue)
     _ended: bool = False
@@ -112,10 +114,10 @@ class Sessions:
             session.send(message)
         return session is not None
 
-    def enter(self, identity: Identity) -> Session:
-        """Opens a session and ends the vehicle's older one."""
+    def enter(self, identity: Identity, orders: Orders | None = None) -> Session:
+        """Opens a session and ends the vehicle's older one; *orders* are those that follow its hello."""
         metrics.SESSIONS_OPENED.inc()
-        session = Session(identity)
+        session = Session(identity, orders or Orders())
         older = self._open.get(identity.vehicle)
         self._open[identity.vehicle] = session
         if older is not None:

@@ -15,6 +15,7 @@ from parkade_api.wellknown import MOST_LEASED_SHARDS, Reason
 from parkade_operator.door import limits, metrics
 from parkade_operator.door.certificates import BadRequest, requested_key
 from parkade_operator.door.entrance import refuse
+from parkade_operator.door.orders import Orders
 from parkade_operator.door.reception import Reception
 from parkade_operator.door.sessions import Ending, Sessions
 from parkade_operator.door.sessions import Session as VehicleSession
@@ -88,7 +89,7 @@ class FleetService(rpc.FleetServicer):
             await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
         if self._sessions.get(identity.vehicle) is not None:
             self._notices.warn(identity.vehicle, "SessionReplaced", _REPLACED)
-        session = self._sessions.enter(identity)
+        session = self._sessions.enter(identity, Orders.begun(first.hello))
         _log.info("session opened", vehicle=identity.vehicle, agent=first.hello.agent_version)
         try:
             self._welcome(session, first.hello)

@@ -10,6 +10,7 @@ from parkade_api import wellknown as wk
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_core.batch.slots import refusal_label
 from parkade_core.kubelet.pod import ContainerView, PodView
+from parkade_core.shown import shown
 from parkade_core.vehicle.node import node_name, vehicle_of
 from parkade_operator.door.sessions import Session, Sessions
 from parkade_operator.gateway.vehicles import Vehicles
@@ -22,6 +23,10 @@ _PHASES = {
     pb.ContainerState.RUNNING: "Running",
     pb.ContainerState.TERMINATED: "Terminated",
 }
+_CONTAINERS = frozenset({wk.CONTAINER_RUNNER, wk.CONTAINER_SIDECAR})
+_MOST_REASON = 64
+_MOST_MESSAGE = 1024
+_YEAR_10000 = 253_402_300_800_000  # in unix milliseconds: RFC 3339 has four digits of a year
 _log = structlog.get_logger()
 
 
@@ -64,7 +69,9 @@ class VehicleSlots(PodProvider):
             batch_uid=batch_of(pod),
             bundle_digest=bundle_of(pod),
             input_digest=digest,
+            vehicle=session.identity.vehicle,
         )
+        session.orders.stamp(assignment)
         session.send(pb.GatewayMessage(assignment=assignment))
         self._assigned[meta["uid"]] = session
         _log.info("slot assigned", vehicle=session.identity.vehicle, pod=meta["name"], batch=batch_of(pod))
@@ -149,28 +156,29 @@ def _vehicle(pod: Object) -> str:
 
 
 def _view(slot: pb.SlotStatus) -> PodView:
+    """What a vehicle says, as far as it can stand in a pod's status: known containers, and words of bounded length."""
     return PodView(
-        containers={state.name: _container(state) for state in slot.containers},
+        containers={state.name: _container(state) for state in slot.containers if state.name in _CONTAINERS},
         ended=slot.ended,
-        reason=slot.reason,
-        message=slot.message,
+        reason=shown(slot.reason, _MOST_REASON),
+        message=shown(slot.message, _MOST_MESSAGE),
     )
 
 
 def _container(state: pb.ContainerState) -> ContainerView:
     return ContainerView(
         phase=_PHASES.get(state.phase, "Waiting"),  # type: ignore[arg-type]
-        reason=state.reason,
-        message=state.message,
+        reason=shown(state.reason, _MOST_REASON),
+        message=shown(state.message, _MOST_MESSAGE),
         exit_code=state.exit_code,
         ready=state.ready,
         started_at=_time(state.started_unix_milliseconds),
         finished_at=_time(state.finished_unix_milliseconds),
-        restarts=state.restarts,
+        restarts=max(0, state.restarts),
     )
 
 
 def _time(unix_milliseconds: int) -> str:
-    if not unix_milliseconds:
+    if not 0 < unix_milliseconds < _YEAR_10000:
         return ""
     return datetime.fromtimestamp(unix_milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
