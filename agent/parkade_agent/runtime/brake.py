@@ -2,19 +2,27 @@
 
 Guard and governor both hold and release them; they run only while neither holds, so the governor can never thaw
 what the guard froze.
+
+The control group stops what runs in it as one; the signals stop a program that has not joined it yet, and all of them
+where the machine has no such group.
 """
 
 import signal
 import threading
+from typing import Final
 
 from parkade_agent.guard import Holder
+from parkade_agent.runtime.cgroups import Cgroup
 from parkade_agent.runtime.process import ProcessGroup
+
+_SECOND: Final = 1_000_000_000
 
 
 class SlotBrake:
-    """The process groups of the slot; every method is safe from any thread and waits for nothing."""
+    """The slot's programs, in *cgroup* where there is one; every method is safe from any thread and none waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, cgroup: Cgroup | None = None) -> None:
+        self.cgroup = cgroup
         self._lock = threading.Lock()
         self._groups: list[ProcessGroup] = []
         self._holders: set[Holder] = set()
@@ -42,6 +50,8 @@ class SlotBrake:
         """Stops every process until *holder* releases them."""
         with self._lock:
             if not self._holders:
+                if self.cgroup is not None:
+                    self.cgroup.freeze()
                 self._signal(signal.SIGSTOP)
             self._holders.add(holder)
 
@@ -50,6 +60,8 @@ class SlotBrake:
         with self._lock:
             if self._holders == {holder}:
                 self._signal(signal.SIGCONT)
+                if self.cgroup is not None:
+                    self.cgroup.thaw()
             self._holders.discard(holder)
 
     def is_held(self, holder: Holder) -> bool:
@@ -60,10 +72,14 @@ class SlotBrake:
     def kill(self) -> None:
         """Ends every process at once; their watchers reap them."""
         with self._lock:
+            if self.cgroup is not None:
+                self.cgroup.kill()
             self._signal(signal.SIGKILL)
 
     def cpu_seconds(self) -> float:
-        """CPU time of all the slot's programs so far, ended ones included."""
+        """CPU time of all the slot's programs so far, ended ones included, by the kernel's clocks."""
+        if self.cgroup is not None:
+            return self.cgroup.cpu_nanoseconds() / _SECOND
         with self._lock:
             return self._past_cpu_seconds + sum(group.cpu_seconds() for group in self._groups)
 

@@ -1,0 +1,215 @@
+"""The kernel's control group of all that the slot runs: frozen, killed, limited and measured as one.
+
+Version 2 freezes and kills: a frozen process of its can be killed. One that version 1's freezer holds dies only when
+somebody thaws it, and nobody does once the agent is dead; so that freezer is never used, and a machine that has
+nothing else is stopped by signals (docs/adr/0019-stopping-by-cgroups.md).
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from parkade_agent.runtime.hierarchies import UNIFIED, own_groups, read_numbers
+
+_CONTROLLERS: Final = (UNIFIED, "cpuacct", "memory", "cpu", "pids")
+_PREFIX: Final = "parkade"
+_MOST_THREADS: Final = 1024
+_MOST_LOOKS: Final = 4
+_LAST_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.005
+_MICROSECOND: Final = 1000
+_log = structlog.get_logger()
+
+
+class Cgroup:
+    """The group in *folders*, one for each controller. Every method is safe from any thread.
+
+    A process joins by writing its number into each of `join_files` before it becomes the program; all that it starts
+    is then in the group, too, and cannot leave it.
+    """
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = dict(folders)
+        self._unified = folders.get(UNIFIED)
+        self._cpu_nanoseconds = 0
+
+    def join_files(self) -> list[Path]:
+        """The files that a process writes its number into."""
+        return [folder / "cgroup.procs" for folder in self._folders.values()]
+
+    def processes(self) -> list[int]:
+        """The processes of the group at the moment."""
+        with contextlib.suppress(OSError):
+            return [int(line) for line in self.join_files()[0].read_text(encoding="ascii").split()]
+        return []
+
+    def freeze(self) -> None:
+        """Stops every process and all that join later; returns at once."""
+        if not self._tell("cgroup.freeze", 1):
+            self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets the processes run on."""
+        if not self._tell("cgroup.freeze", 0):
+            self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Ends every process, frozen or not; returns at once."""
+        if not self._tell("cgroup.kill", 1):
+            self._signal(signal.SIGKILL)
+
+    def cpu_nanoseconds(self) -> int:
+        """CPU time that the group has used so far, ended processes included; the last known one once it is removed."""
+        with contextlib.suppress(OSError, KeyError):
+            self._cpu_nanoseconds = self._read_cpu()
+        return self._cpu_nanoseconds
+
+    def memory_bytes(self) -> int:
+        """Memory that nothing but the end of its holders gives back: no cache of files is counted."""
+        if (folder := self._folders.get("memory")) is not None:
+            stat = read_numbers(folder / "memory.stat")
+            return sum(stat.get(f"total_{kind}", 0) for kind in ("rss", "shmem", "swap"))
+        stat = read_numbers(self._unified / "memory.stat") if self._unified is not None else {}
+        return sum(stat[kind] for kind in ("anon", "shmem")) if stat else self._resident_bytes()
+
+    def oom_kills(self) -> int:
+        """Processes that the kernel ended because the group had used up its memory."""
+        if (folder := self._folders.get("memory")) is not None:
+            return read_numbers(folder / "memory.oom_control").get("oom_kill", 0)
+        events = read_numbers(self._unified / "memory.events") if self._unified is not None else {}
+        return events.get("oom_kill", 0)
+
+    def limit(self, memory_bytes: int) -> None:
+        """Bounds memory and threads, and puts the group behind all others; what the kernel lacks is left out."""
+        limits = {
+            "memory.limit_in_bytes": memory_bytes,
+            "memory.memsw.limit_in_bytes": memory_bytes,
+            "memory.max": memory_bytes,
+            "memory.swap.max": 0,
+            "pids.max": _MOST_THREADS,
+            "cpu.idle": 1,
+        }
+        for name, value in limits.items():
+            for folder in self._folders.values():
+                _write(folder / name, value)
+
+    def remove(self) -> None:
+        """Kills what is left and removes the group; one whose processes do not end within a second stays."""
+        self.kill()
+        last = time.monotonic() + _LAST_SECONDS
+        while self.processes() and time.monotonic() < last:
+            time.sleep(_LOOK_SECONDS)
+        for folder in self._folders.values():
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                _log.warning("a control group stays", folder=str(folder), error=str(error))
+
+    def _read_cpu(self) -> int:
+        if (folder := self._folders.get("cpuacct")) is not None:
+            return int((folder / "cpuacct.usage").read_text(encoding="ascii"))
+        return _MICROSECOND * read_numbers(self._folders[UNIFIED] / "cpu.stat")["usage_usec"]
+
+    def _tell(self, name: str, value: int) -> bool:
+        return self._unified is not None and _write(self._unified / name, value)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Signals every process; what was started meanwhile is found at the next look."""
+        told = set[int]()
+        for _ in range(_MOST_LOOKS):
+            if not (new := set(self.processes()) - told):
+                return
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            told |= new
+
+    def _resident_bytes(self) -> int:
+        return sum(map(_resident_bytes, self.processes()))
+
+
+def open_cgroup(memory_bytes: int) -> Cgroup | None:
+    """A new group for *memory_bytes* under this process's own; None where the machine lets it make none."""
+    folders = dict[str, Path]()
+    name = "-".join(map(str, (_PREFIX, *_identity(os.getpid()))))
+    for controller, own in _own().items():
+        with contextlib.suppress(OSError):
+            (own / name).mkdir(exist_ok=True)
+            folders[controller] = own / name
+    if not folders:
+        _log.warning(
+            "no control group", message="the machine lets this agent make none; signals stop the slot"
+        )
+        return None
+    cgroup = Cgroup(folders)
+    cgroup.limit(memory_bytes)
+    return cgroup
+
+
+def remove_leftovers() -> None:
+    """Ends what an agent left behind that was killed with its groups, and removes them."""
+    left = dict[str, dict[str, Path]]()
+    for controller, own in _own().items():
+        for folder in own.glob(f"{_PREFIX}-*-*-*"):
+            left.setdefault(folder.name, {})[controller] = folder
+    for name, folders in left.items():
+        if _is_left(name):
+            _log.info("a dead agent's control group is removed", name=name)
+            Cgroup(folders).remove()
+
+
+def _own() -> dict[str, Path]:
+    own = own_groups()
+    return {controller: own[controller] for controller in _CONTROLLERS if controller in own}
+
+
+def _identity(pid: int) -> tuple[int, int, int]:
+    """What names a process for ever: the namespace of its number, the number, and its start (proc_pid_stat(5))."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    start = stat.rpartition(")")[2].split()[19]
+    return Path("/proc/self/ns/pid").stat().st_ino, pid, int(start)
+
+
+def _is_left(name: str) -> bool:
+    """Whether the agent that made the group is dead. Of another namespace's processes nothing is known."""
+    try:
+        namespace, pid, start = map(int, name.split("-")[1:])
+    except ValueError:
+        return False
+    if namespace != Path("/proc/self/ns/pid").stat().st_ino:
+        return False
+    try:
+        return _identity(pid) != (namespace, pid, start)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def _write(file: Path, value: int) -> bool:
+    """Whether the kernel has that file and took the value."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.write(descriptor, str(value).encode())
+    except OSError as error:
+        _log.warning("a control group refused", file=str(file), value=value, error=str(error))
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _resident_bytes(pid: int) -> int:
+    with contextlib.suppress(OSError, IndexError):
+        shared_and_own = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
+        return (int(shared_and_own[1]) - int(shared_and_own[2])) * os.sysconf("SC_PAGE_SIZE")
+    return 0
