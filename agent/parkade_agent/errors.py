@@ -6,6 +6,7 @@ AgentError
  +-- DoorRefused     the gateway answered, and the answer is no; asking again would not help
  +-- NoIdentity      the vehicle has no certificate, and nothing to get one with
  +-- IdentityDamaged the vehicle's key and certificate are no pair
+ +-- JournalBroken   the journal cannot be read or written; nothing was written
 """
 
 from parkade_api.wellknown import Reason
@@ -41,3 +42,7 @@ class NoIdentity(AgentError):
 
 class IdentityDamaged(AgentError):
     """The vehicle's key and certificate are no pair."""
+
+
+class JournalBroken(AgentError):
+    """The journal cannot be read or written; nothing was written."""
