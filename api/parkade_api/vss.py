@@ -1,31 +1,99 @@
-"""The VSS 6.0 paths that Parkade reads (COVESA Vehicle Signal Specification)."""
+"""The VSS 6.0 paths that Parkade reads (COVESA Vehicle Signal Specification), and what each can truly say.
 
+Types and words are the specification's. Where it leaves a range open, ours is as wide as any vehicle is: a value
+outside it is a broken sensor, not weather.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
 from typing import Final
 
-SPEED: Final = "Vehicle.Speed"  # km/h
+_BATTERY = "Vehicle.Powertrain.TractionBattery"
+_CHARGING = f"{_BATTERY}.Charging"
+_COMPUTER = "Vehicle.ControlUnit.Central.Health.Resources"
+
+SPEED: Final = "Vehicle.Speed"
 IS_MOVING: Final = "Vehicle.IsMoving"
 PARKING_BRAKE: Final = "Vehicle.Chassis.ParkingBrake.IsEngaged"
 PARK_LOCK: Final = "Vehicle.Powertrain.Transmission.IsParkLockEngaged"
-LOW_VOLTAGE_STATE: Final = "Vehicle.LowVoltageSystemState"  # UNDEFINED LOCK OFF ACC ON START
-STATE_OF_CHARGE: Final = "Vehicle.Powertrain.TractionBattery.StateOfCharge.Current"  # percent
-IS_CHARGING: Final = "Vehicle.Powertrain.TractionBattery.Charging.IsCharging"
-PLUGGED_IN: Final = (
-    "Vehicle.Powertrain.TractionBattery.Charging.ChargingPort.AnyPosition.IsChargingCableConnected"
+LOW_VOLTAGE_STATE: Final = "Vehicle.LowVoltageSystemState"
+IS_BROKEN_DOWN: Final = "Vehicle.IsBrokenDown"
+STATE_OF_CHARGE: Final = f"{_BATTERY}.StateOfCharge.Current"
+STORED_KWH: Final = f"{_BATTERY}.StateOfCharge.CurrentEnergy"
+BATTERY_WATTS: Final = f"{_BATTERY}.CurrentPower"  # positive: into the battery
+BATTERY_CELSIUS: Final = f"{_BATTERY}.Temperature.Average"
+COLDEST_CELL_CELSIUS: Final = f"{_BATTERY}.Temperature.Min"
+HOTTEST_CELL_CELSIUS: Final = f"{_BATTERY}.Temperature.Max"
+IS_CHARGING: Final = f"{_CHARGING}.IsCharging"
+PLUGGED_IN: Final = f"{_CHARGING}.ChargingPort.AnyPosition.IsChargingCableConnected"
+CHARGE_LIMIT: Final = f"{_CHARGING}.ChargeLimit"
+CHARGE_SECONDS_LEFT: Final = f"{_CHARGING}.TimeToComplete"
+TIMER_MODE: Final = (
+    f"{_CHARGING}.Timer.Mode"  # END_TIME: charged by TIMER_TIME, which is when the owner leaves
 )
-BATTERY_CELSIUS: Final = "Vehicle.Powertrain.TractionBattery.Temperature.Average"
-COMPUTE_CELSIUS: Final = "Vehicle.ControlUnit.Central.Health.Resources.Temperature"
+TIMER_TIME: Final = f"{_CHARGING}.Timer.Time"  # ISO 8601, UTC
+COMPUTE_CELSIUS: Final = f"{_COMPUTER}.Temperature"
+COMPUTE_LOAD: Final = f"{_COMPUTER}.Utilization.CPU"
+COMPUTE_WATTS: Final = f"{_COMPUTER}.Power"
+IS_CONNECTED: Final = "Vehicle.Connectivity.IsConnectivityAvailable"
+LATITUDE: Final = "Vehicle.CurrentLocation.Latitude"
+LONGITUDE: Final = "Vehicle.CurrentLocation.Longitude"
 
-PATHS: Final = frozenset(
-    {
-        SPEED,
-        IS_MOVING,
-        PARKING_BRAKE,
-        PARK_LOCK,
-        LOW_VOLTAGE_STATE,
-        STATE_OF_CHARGE,
-        IS_CHARGING,
-        PLUGGED_IN,
-        BATTERY_CELSIUS,
-        COMPUTE_CELSIUS,
-    }
-)
+
+class Kind(Enum):
+    """What a value is, in words for people."""
+
+    FLAG = "true or false"
+    NUMBER = "a number"
+    TEXT = "a text"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What a sane value of one path is. No *words*: any text."""
+
+    kind: Kind
+    least: float = -inf
+    most: float = inf
+    unit: str = ""
+    words: tuple[str, ...] = ()
+
+
+def _number(least: float, most: float, unit: str) -> Signal:
+    return Signal(Kind.NUMBER, least, most, unit)
+
+
+_FLAG = Signal(Kind.FLAG)
+_OF_CELL = _number(-60, 150, "C")
+
+SIGNALS: Final[Mapping[str, Signal]] = {
+    SPEED: _number(-150, 500, "km/h"),
+    IS_MOVING: _FLAG,
+    PARKING_BRAKE: _FLAG,
+    PARK_LOCK: _FLAG,
+    LOW_VOLTAGE_STATE: Signal(Kind.TEXT, words=("UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START")),
+    IS_BROKEN_DOWN: _FLAG,
+    STATE_OF_CHARGE: _number(0, 100, "%"),
+    STORED_KWH: _number(0, 2000, "kWh"),
+    BATTERY_WATTS: _number(-2e6, 2e6, "W"),
+    BATTERY_CELSIUS: _OF_CELL,
+    COLDEST_CELL_CELSIUS: _OF_CELL,
+    HOTTEST_CELL_CELSIUS: _OF_CELL,
+    IS_CHARGING: _FLAG,
+    PLUGGED_IN: _FLAG,
+    CHARGE_LIMIT: _number(0, 100, "%"),
+    CHARGE_SECONDS_LEFT: _number(0, 14 * 86_400, "s"),
+    TIMER_MODE: Signal(Kind.TEXT, words=("INACTIVE", "START_TIME", "END_TIME")),
+    TIMER_TIME: Signal(Kind.TEXT),
+    COMPUTE_CELSIUS: _number(-60, 150, "C"),
+    COMPUTE_LOAD: _number(0, 100, "%"),
+    COMPUTE_WATTS: _number(0, 10_000, "W"),
+    IS_CONNECTED: _FLAG,
+    LATITUDE: _number(-90, 90, "degrees"),
+    LONGITUDE: _number(-180, 180, "degrees"),
+}
+PATHS: Final = frozenset(SIGNALS)
+PLACE: Final = frozenset({LATITUDE, LONGITUDE})
+"""Where the vehicle is: leaves it only coarsened."""
