@@ -14,9 +14,9 @@ from pathlib import Path
 import grpc
 import pytest
 
+from parkade_agent import durable
 from parkade_agent.door import Door, open_channel
 from parkade_agent.errors import IdentityDamaged, NoIdentity
-from parkade_agent.identity import files as identity_files
 from parkade_agent.identity.credentials import ServiceAccount, TokenFile
 from parkade_agent.identity.files import IdentityFiles
 from parkade_agent.identity.keeper import IdentityKeeper
@@ -56,14 +56,14 @@ class PowerCut(Exception):
 def power_cuts_after(monkeypatch: pytest.MonkeyPatch, renames: int) -> None:
     """The power goes before the rename of that number."""
     left = iter(range(renames))
-    rename = identity_files._rename
+    rename = durable.rename
 
     def rename_or_die(new: Path, old: Path) -> None:
         if next(left, None) is None:
             raise PowerCut
         rename(new, old)
 
-    monkeypatch.setattr(identity_files, "_rename", rename_or_die)
+    monkeypatch.setattr(durable, "rename", rename_or_die)
 
 
 @pytest.mark.parametrize(("renames", "survivor"), [(0, "old"), (1, "old"), (2, "new"), (3, "new")])
