@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from parkade_agent.signals.source import SignalSource
+from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.rules import PoolRules
 
@@ -94,12 +95,15 @@ class Guard:
     def _step(self) -> None:
         before, now = self.state, time.monotonic()
         self.heard_at, self._woken_at = self._woken_at or now, None
-        state = decide(self._source.readings(), self._rules, before, now)
+        state = decide(self._facts(), before, now)
         if state.action is not before.action:
             self._act(state.action)
         self.state = state
         if state.edge != before.edge:
             self._on_change(state)
+
+    def _facts(self) -> Facts | None:
+        return None if self._rules is None else Facts(self._source.readings(), self._rules)
 
     def _act(self, action: Action) -> None:
         match action:

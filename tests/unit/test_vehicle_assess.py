@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason, Taint
 from parkade_core.vehicle.assess import Assessment, assess
+from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_core.vehicle.rules import Charging, PoolRules
 
@@ -47,7 +48,7 @@ def readings(age: float = 0.0, **changes: Value | None) -> dict[str, Reading]:
 
 def look(previous: Assessment | None = None, now: float = 0.0, **changes: Value | None) -> Assessment:
     """Assesses a connected vehicle under RULES."""
-    return assess(readings(**changes), RULES, previous, now, connected=True)
+    return assess(Facts(readings(**changes), RULES), previous, now, connected=True)
 
 
 def test_a_good_vehicle_is_eligible_at_once() -> None:
@@ -133,13 +134,13 @@ def test_warm_asks_for_less_work_and_stays_eligible() -> None:
 def test_plug_is_asked_for_only_when_required(rule: Charging) -> None:
     """An unplugged vehicle works in a pool that does not require the plug."""
     unplugged = readings(PLUGGED_IN=False)
-    assert assess(unplugged, replace(RULES, charging=rule), None, 0, connected=True).eligible
+    assert assess(Facts(unplugged, replace(RULES, charging=rule)), None, 0, connected=True).eligible
 
 
 @pytest.mark.parametrize("rules", [None, RULES])
 def test_nothing_known_gives_only_the_unknown_taint(rules: PoolRules | None) -> None:
     """Without rules or without any reading nothing that runs is evicted."""
-    seen = assess(readings() if rules is None else {}, rules, None, 0, connected=True)
+    seen = assess(None if rules is None else Facts({}, rules), None, 0, connected=True)
     assert not seen.eligible
     assert seen.taints == ((Taint.UNKNOWN, "", Effect.NO_SCHEDULE),)
 
@@ -147,7 +148,7 @@ def test_nothing_known_gives_only_the_unknown_taint(rules: PoolRules | None) -> 
 def test_silence_keeps_what_was_known() -> None:
     """A vehicle that cannot be heard keeps its other verdicts: it is not gone."""
     before = look(STATE_OF_CHARGE=41)
-    seen = assess(readings(age=500), RULES, before, 10, connected=False)
+    seen = assess(Facts(readings(age=500), RULES), before, 10, connected=False)
     assert seen.reasons == (Reason.LOW_BATTERY, Reason.SILENT)
     assert seen.taints[-1] == (Taint.CONNECTIVITY, "offline", Effect.NO_SCHEDULE)
     assert seen.verdicts[:4] == tuple(replace(verdict, recheck_at=None) for verdict in before.verdicts[:4])
@@ -155,18 +156,18 @@ def test_silence_keeps_what_was_known() -> None:
 
 def test_a_session_without_fresh_telemetry_is_silent() -> None:
     """An open connection that says nothing counts as silence."""
-    seen = assess(readings(age=30), RULES, look(), 30, connected=True)
+    seen = assess(Facts(readings(age=30), RULES), look(), 30, connected=True)
     assert seen.reasons == (Reason.SILENT,)
 
 
 def test_stale_signal_is_noticed_by_time_alone() -> None:
     """`recheck_at` is when the first signal that is still fresh becomes stale, and then the verdict closes."""
     old = readings() | {vss.SPEED: Reading(0.0, 29)}
-    first = assess(old, RULES, None, 100, connected=True)
+    first = assess(Facts(old, RULES), None, 100, connected=True)
     assert first.eligible
     assert first.recheck_at == 101
     later = readings(age=1) | {vss.SPEED: Reading(0.0, 30)}
-    assert assess(later, RULES, first, 101, connected=True).reasons == (Reason.UNKNOWN,)
+    assert assess(Facts(later, RULES), first, 101, connected=True).reasons == (Reason.UNKNOWN,)
 
 
 def test_battery_opens_at_the_resume_point() -> None:
@@ -197,11 +198,11 @@ def test_heat_opens_after_dead_band_and_cooldown() -> None:
 def test_parked_for_counts_from_the_first_parked_look() -> None:
     """A vehicle must be parked for as long as the pool asks, and until then nothing that runs is evicted."""
     rules = replace(RULES, parked_for=20)
-    first = assess(readings(), rules, None, 0, connected=True)
+    first = assess(Facts(readings(), rules), None, 0, connected=True)
     assert first.reasons == (Reason.NOT_PARKED_LONG_ENOUGH,)
     assert first.taints == ((Taint.DRIVING, "", Effect.NO_SCHEDULE),)
     assert first.recheck_at == 20
-    assert assess(readings(), rules, first, 20, connected=True).eligible
+    assert assess(Facts(readings(), rules), first, 20, connected=True).eligible
 
 
 def test_a_driver_who_left_again_waits_out_the_minimum_hold() -> None:
@@ -249,7 +250,7 @@ def test_no_taint_changes_more_than_twice_a_minute(
     changes: dict[Taint, list[float]] = {}
     for seconds, changed, connected, age in steps:
         now += seconds
-        seen = assess(readings(age, **changed), RULES, previous, now, connected=connected)
+        seen = assess(Facts(readings(age, **changed), RULES), previous, now, connected=connected)
         for key in Taint:
             before = [taint for taint in previous.taints if taint[0] is key] if previous else None
             if before is not None and before != [taint for taint in seen.taints if taint[0] is key]:
@@ -282,7 +283,7 @@ def test_recheck_is_in_the_future_and_reasons_fit(
     now, previous = 0.0, None
     for seconds, changed, connected, age in steps:
         now += seconds
-        previous = assess(readings(age, **changed), RULES, previous, now, connected=connected)
+        previous = assess(Facts(readings(age, **changed), RULES), previous, now, connected=connected)
         assert previous.recheck_at is None or previous.recheck_at > now
         assert previous.eligible == (not previous.reasons)
         closing = [taint for taint in previous.taints if taint[2] is not Effect.PREFER_NO_SCHEDULE]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from parkade_api import vss
 from parkade_api.wellknown import Effect, Reason
 from parkade_core.vehicle.appetite import plan_lease
+from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_core.vehicle.rules import Charging, PoolRules
@@ -34,12 +35,12 @@ def readings(**changes: Value | None) -> dict[str, Reading]:
 
 def after(previous: GuardState | None, now: float, **changes: Value | None) -> GuardState:
     """The guard's next state under RULES."""
-    return decide(readings(**changes), RULES, previous or initial(now), now)
+    return decide(Facts(readings(**changes), RULES), previous or initial(now), now)
 
 
 def test_nothing_starts_without_rules() -> None:
     """Before the pool's rules are known the guard forbids every start."""
-    state = decide(readings(), None, initial(0), 1)
+    state = decide(None, initial(0), 1)
     assert not state.may_start
     assert state.reasons == (Reason.UNKNOWN,)
 
@@ -96,11 +97,11 @@ def test_a_short_fright_thaws() -> None:
 def test_parked_again_may_not_start_before_its_time() -> None:
     """After a drive new work waits for the pool's parked-for, without killing anything."""
     rules = replace(RULES, parked_for=20)
-    driving = decide(readings(SPEED=3), rules, initial(0), 1)
-    parked = decide(readings(), rules, driving, 2)
+    driving = decide(Facts(readings(SPEED=3), rules), initial(0), 1)
+    parked = decide(Facts(readings(), rules), driving, 2)
     assert (parked.action, parked.reasons) == (Action.RUN, (Reason.NOT_PARKED_LONG_ENOUGH,))
     assert parked.recheck_at == 22
-    assert decide(readings(), rules, parked, 22).may_start
+    assert decide(Facts(readings(), rules), parked, 22).may_start
 
 
 def test_heat_that_becomes_invisible_stays_heat() -> None:

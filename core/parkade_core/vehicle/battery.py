@@ -2,13 +2,14 @@
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle.readings import Readings, number, stale_at
-from parkade_core.vehicle.rules import PoolRules
+from parkade_core.vehicle.facts import Facts
+from parkade_core.vehicle.readings import number, stale_at
 from parkade_core.vehicle.verdict import Verdict, settle
 
 
-def judge(readings: Readings, rules: PoolRules, previous: Verdict | None, now: float, hold: float) -> Verdict:
+def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
     """Whether there is charge to spare. Closes under the floor, opens at the resume point."""
+    readings, rules = facts.readings, facts.rules
     percent = number(readings, vss.STATE_OF_CHARGE, rules.telemetry_stale_after)
     was_low = previous is not None and previous.latched
     limit = rules.resume_state_of_charge_percent if was_low else rules.min_state_of_charge_percent

@@ -2,15 +2,17 @@
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle.readings import Readings, flag, stale_at
-from parkade_core.vehicle.rules import Charging, PoolRules
+from parkade_core.vehicle.facts import Facts
+from parkade_core.vehicle.readings import flag, stale_at
+from parkade_core.vehicle.rules import Charging
 from parkade_core.vehicle.verdict import Verdict, settle
 
 _PATHS = (vss.PLUGGED_IN, vss.IS_CHARGING)
 
 
-def judge(readings: Readings, rules: PoolRules, previous: Verdict | None, now: float, hold: float) -> Verdict:
+def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
     """Whether the vehicle is plugged in as the pool asks; a full one is, without charging."""
+    readings, rules = facts.readings, facts.rules
     stale_after = rules.telemetry_stale_after
     plugged = flag(readings, vss.PLUGGED_IN, stale_after)
     if plugged is None:

@@ -1,6 +1,6 @@
 """Everything that one decision about a vehicle is made from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from parkade_core.vehicle.consent import Consent
@@ -15,27 +15,37 @@ class OwnFacts:
 
     `wall` is the time of day in the vehicle's own time zone, None while its clock cannot be believed.
     `consent` is the owner's newest verified word, None when there is none; `no_consent_because` says why.
-    `quarantined_because`, `paused_because` and `trouble` are sentences, empty when it is not so; `trouble` is what
-    keeps the vehicle from remembering what it must (a full or read-only disk). `missing_layers` are layers of the
-    sandbox that this vehicle lacks and that its owner did not allow by name.
+    `place` is the owner's name of where the vehicle stands (home, work, depot) and `link` the kind of its connection
+    (wifi, ethernet, cellular); both are empty while unknown. `lanes` is how many the vehicle lends, each drawing
+    `watts_per_lane` at most (0: nobody said), `wanted_cores` how many cores the owner's own programs lack.
+    `paused_because` and `trouble` are sentences, empty when it is not so; `trouble` is what keeps the vehicle from
+    remembering what it must (a full or read-only disk). `missing_layers` are layers of the sandbox that this vehicle
+    lacks and that its owner did not allow by name.
     """
 
     limits: OwnerLimits = NO_LIMITS
     consent: Consent | None = None
     no_consent_because: str = "the owner was not asked yet"
     wall: datetime | None = None
-    energy_wh_today: float = 0.0
+    place: str = ""
+    link: str = ""
+    lanes: int = 1
+    watts_per_lane: float = 0.0
     wanted_cores: int = 0
+    energy_wh_today: float = 0.0
     paused_because: str = ""
-    quarantined_because: str = ""
     missing_layers: tuple[str, ...] = ()
     trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A frozen snapshot: the vehicle's signals, its pool's rules, and in the vehicle itself what only it knows."""
+    """A frozen snapshot: the vehicle's signals, its pool's rules, and in the vehicle itself what only it knows.
+
+    `quarantined_because` is the cluster's word, told to the vehicle with the rules: why it is not trusted, or empty.
+    """
 
     readings: Readings
     rules: PoolRules
-    own: OwnFacts | None = field(default=None)
+    own: OwnFacts | None = None
+    quarantined_because: str = ""

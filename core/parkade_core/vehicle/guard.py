@@ -10,8 +10,7 @@ from enum import StrEnum
 
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.assess import JUDGES
-from parkade_core.vehicle.readings import Readings
-from parkade_core.vehicle.rules import PoolRules
+from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.verdict import Verdict, earliest
 
 
@@ -62,18 +61,19 @@ def initial(now: float) -> GuardState:
     return GuardState(Action.RUN, (Reason.UNKNOWN,), "no pool rules yet", now, None)
 
 
-def decide(readings: Readings, rules: PoolRules | None, previous: GuardState, now: float) -> GuardState:
-    """The guard's next state. *now* and the times in it are seconds on one monotonic clock."""
-    if rules is None:
+def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
+    """The guard's next state. *now* and the times in it are seconds on one monotonic clock.
+
+    *facts* is None while the vehicle has no rules of a pool.
+    """
+    if facts is None:
         return initial(now) if previous.verdicts else previous
     before = {verdict.condition: verdict for verdict in previous.verdicts}
     # The minimum hold spares the cluster; the guard follows the signals themselves.
-    verdicts = tuple(
-        judge(readings, rules, before.get(condition), now, 0.0) for condition, judge in JUDGES.items()
-    )
+    verdicts = tuple(judge(facts, before.get(condition), now, 0.0) for condition, judge in JUDGES.items())
     failing = tuple(verdict for verdict in verdicts if not verdict.holds)
     stopping = tuple(verdict for verdict in failing if _stops(verdict))
-    action, since, kill_at = _act(bool(stopping), previous, now, rules.driver_return_grace)
+    action, since, kill_at = _act(bool(stopping), previous, now, facts.rules.driver_return_grace)
     return GuardState(
         action=action,
         reasons=tuple(

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
+from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.readings import Readings, flag, number, stale_at, text
 from parkade_core.vehicle.rules import PoolRules
-from parkade_core.vehicle.verdict import Verdict, earliest, settle
+from parkade_core.vehicle.verdict import Verdict, earliest, settle, span
 
 PARKED_STATES = frozenset({"LOCK", "OFF", "ACC"})
 _PATHS = (vss.IS_MOVING, vss.SPEED, vss.PARK_LOCK, vss.PARKING_BRAKE, vss.LOW_VOLTAGE_STATE)
@@ -18,15 +19,22 @@ class _Signs:
     missing: tuple[str, ...]
 
 
-def judge(readings: Readings, rules: PoolRules, previous: Verdict | None, now: float, hold: float) -> Verdict:
+def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
     """Whether the vehicle is parked. A missing or stale signal counts as driving."""
+    readings, rules = facts.readings, facts.rules
     signs = _signs(readings, rules.telemetry_stale_after)
     recheck_at = stale_at(readings, _PATHS, rules.telemetry_stale_after, now)
     if signs.driving or signs.missing:
         reason = Reason.DRIVING if signs.driving else Reason.UNKNOWN
         message = ", ".join(signs.driving) or f"no fresh {', '.join(signs.missing)}"
         judged = Verdict(
-            Condition.VEHICLE_PARKED, False, reason, message, Effect.NO_EXECUTE, recheck_at=recheck_at
+            Condition.VEHICLE_PARKED,
+            False,
+            reason,
+            message,
+            Effect.NO_EXECUTE,
+            recheck_at=recheck_at,
+            remedy="park the vehicle and switch it off" if signs.driving else "wait for the signal",
         )
         return settle(judged, previous, now, hold)
     return settle(
@@ -51,6 +59,7 @@ def _still(rules: PoolRules, previous: Verdict | None, now: float, recheck_at: f
         effect=effect,
         clear_since=since,
         recheck_at=earliest((recheck_at, ready_at)),
+        remedy=f"wait {span(ready_at - now)}",
     )
 
 

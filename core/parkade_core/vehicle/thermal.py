@@ -2,7 +2,8 @@
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle.readings import Readings, number, stale_at
+from parkade_core.vehicle.facts import Facts
+from parkade_core.vehicle.readings import number, stale_at
 from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, earliest, settle
 
@@ -11,8 +12,9 @@ _WARM = (Effect.PREFER_NO_SCHEDULE, Effect.NO_EXECUTE)
 _PATHS = (vss.COMPUTE_CELSIUS, vss.BATTERY_CELSIUS)
 
 
-def judge(readings: Readings, rules: PoolRules, previous: Verdict | None, now: float, hold: float) -> Verdict:
+def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
     """Whether it is cool enough. After being too hot: 5 C under the limits, for the pool's cooldown."""
+    readings, rules = facts.readings, facts.rules
     stale_after = rules.telemetry_stale_after
     compute = number(readings, vss.COMPUTE_CELSIUS, stale_after)
     battery = number(readings, vss.BATTERY_CELSIUS, stale_after)

@@ -5,6 +5,7 @@ Every condition has a file of its own beside this one, with a function `judge`; 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import ceil
 
 from parkade_api.wellknown import Condition, Effect, Reason
 
@@ -20,7 +21,8 @@ class Verdict:
 
     `effect` is that of the taint, None for no taint. `latched` means that the exit threshold was crossed and
     the entry threshold is not reached yet. `clear_since` is when the signals last became good, `changed_at`
-    when `effect` last changed, `recheck_at` when time alone may change the verdict.
+    when `effect` last changed, `recheck_at` when time alone may change the verdict. `remedy` is what would change it,
+    as a person can do it.
     """
 
     condition: Condition
@@ -32,6 +34,7 @@ class Verdict:
     clear_since: float | None = None
     changed_at: float | None = None
     recheck_at: float | None = None
+    remedy: str = ""
 
     @property
     def is_blank(self) -> bool:
@@ -51,6 +54,7 @@ def blank(condition: Condition, message: str, previous: Verdict | None = None) -
         effect=None,
         clear_since=None,
         recheck_at=None,
+        remedy="",
     )
 
 
@@ -75,7 +79,16 @@ def settle(
         message=f"{judged.message}; kept for {opens_at - now:.0f} s more against flapping",
         changed_at=previous.changed_at,
         recheck_at=earliest((judged.recheck_at, opens_at)),
+        remedy=judged.remedy or f"wait {span(opens_at - now)}",
     )
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it, rounded up: 40 s, 4 min, 3 h."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds > 2 * size:
+            return f"{ceil(seconds / size)} {unit}"
+    return f"{ceil(max(0.0, seconds))} s"
 
 
 def earliest(times: Iterable[float | None]) -> float | None:

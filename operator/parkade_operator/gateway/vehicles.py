@@ -12,6 +12,7 @@ from parkade_api.wellknown import GROUP, LABEL_BATCH_UID, LABEL_POOL, LABEL_VEHI
 from parkade_core.kubelet.node import NodeDesire
 from parkade_core.vehicle.assess import Assessment, assess
 from parkade_core.vehicle.census import VehicleView
+from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.node import node_labels, node_name, slots_allocatable
 from parkade_core.vehicle.patience import hold_seconds
 from parkade_core.vehicle.readings import Reading, Value
@@ -136,8 +137,8 @@ class Vehicles:
             self._look_again(name, silent_at, now)
             return
         readings = {path: Reading(value, now - at) for path, (value, at) in vehicle.received.items()}
-        rules = pool.rules if pool else None
-        vehicle.assessment = assess(readings, rules, vehicle.assessment, now, connected=connected)
+        facts = Facts(readings, pool.rules) if pool else None
+        vehicle.assessment = assess(facts, vehicle.assessment, now, connected=connected)
         node = self._nodes.get(name)
         self._nodes.desire(name, _desire(vehicle, pool.rules.pool if pool else None, _claims(node), now))
         held = (vehicle.closed_until, *vehicle.refused.values())
