@@ -1,0 +1,213 @@
+"""The owner's folder, and the word that stands in it: limits, consent, a pause, and what is wrong with them."""
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+import orjson
+import structlog
+
+from parkade_agent.errors import JournalBroken
+from parkade_agent.owner.keys import BadKey, fingerprint, is_owners
+from parkade_agent.owner.limits import BadLimits, read_limits
+from parkade_agent.owner.signed import MOST_BYTES, NotSigned, Signed, parse
+from parkade_core.shown import shown
+from parkade_core.vehicle.consent import BadConsent, Consent, read, refusal
+from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
+
+NOTE: Final = "owner.consent"  # in the journal
+_MOST_PAUSE: Final = 200
+_log = structlog.get_logger()
+
+
+class Memory(Protocol):
+    """What outlives a power cut. Every method may raise JournalBroken."""
+
+    def recall(self, name: str) -> str | None:
+        """The text that was remembered last under *name*."""
+
+    def remember(self, name: str, text: str) -> None:
+        """Keeps *text* under *name*."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerFolder:
+    """Where each of the owner's files lies."""
+
+    root: Path
+
+    @property
+    def key(self) -> Path:
+        """The public half of the owner's key, PEM."""
+        return self.root / "key.pem"
+
+    @property
+    def limits(self) -> Path:
+        """The hard caps."""
+        return self.root / "limits.json"
+
+    @property
+    def consent(self) -> Path:
+        """The newest signed document."""
+        return self.root / "consent.json"
+
+    @property
+    def pause(self) -> Path:
+        """While it is there, nothing runs; its text says why."""
+        return self.root / "pause"
+
+    @property
+    def receipts(self) -> Path:
+        """What the vehicle signed when it wiped."""
+        return self.root / "receipts"
+
+    def stamp(self) -> tuple[object, ...]:
+        """What changes when one of the files does."""
+        return tuple(_stamp(path) for path in (self.key, self.limits, self.consent, self.pause, self.root))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerWord:
+    """The owner's newest word. `problem` is why it cannot be understood; then nothing may run."""
+
+    limits: OwnerLimits = NO_LIMITS
+    consent: Consent | None = None
+    no_consent_because: str = ""
+    paused_because: str = ""
+    problem: str = ""
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether the owner took consent back."""
+        return self.consent is not None and self.consent.revoked
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The highest document that this vehicle has taken: an older one cannot be put back, nor another key."""
+
+    number: int = 0
+    digest: str = ""
+    revoked: bool = False
+    key: str = ""
+
+
+class OwnerFiles:
+    """Reads the owner's word for one vehicle."""
+
+    def __init__(self, folder: OwnerFolder, vehicle: str, memory: Memory) -> None:
+        self.folder = folder
+        self.vehicle = vehicle
+        self._memory = memory
+
+    def read(self) -> OwnerWord:
+        """The word as it stands in the files. What cannot be understood allows nothing."""
+        if not self.folder.root.is_dir():
+            return OwnerWord(
+                problem=f"the owner's folder {self.folder.root} is not there: its limits are not known"
+            )
+        consent, because = self._consent()
+        word = OwnerWord(consent=consent, no_consent_because=because, paused_because=self._pause())
+        try:
+            return replace(word, limits=self._limits())
+        except (BadLimits, OSError) as error:
+            return replace(word, problem=f"{self.folder.limits}: {error}")
+
+    def seen(self) -> Seen:
+        """What this vehicle has taken so far. Raises JournalBroken."""
+        text = self._memory.recall(NOTE)
+        try:
+            return Seen() if text is None else Seen(**orjson.loads(text))
+        except (ValueError, TypeError):
+            raise JournalBroken(f"the journal's note {NOTE} is damaged") from None
+
+    def _limits(self) -> OwnerLimits:
+        try:
+            return read_limits(_read(self.folder.limits))
+        except FileNotFoundError:
+            return NO_LIMITS
+
+    def _pause(self) -> str:
+        try:
+            text = _read(self.folder.pause).decode(errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            return f"the owner paused: {error}"
+        return f"the owner paused{f': {shown(text, _MOST_PAUSE)}' if text else ''}"
+
+    def _consent(self) -> tuple[Consent | None, str]:
+        """The document that counts, or why there is none. A revocation stands until a later document is taken."""
+        try:
+            return self._taken(_read(self.folder.consent)), ""
+        except FileNotFoundError:
+            because = "the owner has not agreed to anything yet"
+        except (BadConsent, NotSigned, BadKey, JournalBroken, OSError) as error:
+            because = f"{self.folder.consent} is refused: {error}"
+        return self._standing_revocation(), because
+
+    def _standing_revocation(self) -> Consent | None:
+        try:
+            seen = self.seen()
+        except JournalBroken:
+            return None
+        if not seen.revoked:
+            return None
+        return Consent(seen.number, self.vehicle, "", frozenset(), 0.0, 0.0, revoked=True)
+
+    def _taken(self, data: bytes) -> Consent:
+        signed, public = parse(data), self._owner_key()
+        if not is_owners(public, signed.canonical, signed.signature):
+            raise BadConsent(f"the signature is not that of the owner's key {fingerprint(public)}")
+        consent = read(signed.document)
+        if consent.revoked and consent.vehicle == self.vehicle:
+            return self._revoked(consent, signed, public)
+        self._remember(consent, signed, public)
+        return consent
+
+    def _revoked(self, consent: Consent, signed: Signed, public: bytes) -> Consent:
+        """A revocation counts even when the vehicle cannot note it."""
+        try:
+            self._remember(consent, signed, public)
+        except JournalBroken as error:
+            _log.warning("a revocation counts, but could not be noted", error=str(error))
+        return consent
+
+    def _remember(self, consent: Consent, signed: Signed, public: bytes) -> None:
+        """Notes a document before it counts. Raises BadConsent when it must not, JournalBroken."""
+        seen, digest = self.seen(), hashlib.sha256(signed.canonical).hexdigest()
+        new = Seen(consent.number, digest, consent.revoked, fingerprint(public))
+        if (problem := refusal(consent, self.vehicle, seen.number) or _conflict(seen, new)) is not None:
+            raise BadConsent(problem)
+        if new != seen:
+            self._memory.remember(NOTE, orjson.dumps(asdict(new)).decode())
+
+    def _owner_key(self) -> bytes:
+        try:
+            return _read(self.folder.key)
+        except FileNotFoundError:
+            raise BadConsent(
+                f"{self.folder.key} is missing, so nobody's signature is the owner's: parkade-agent owner init"
+            ) from None
+
+
+def _conflict(seen: Seen, new: Seen) -> str | None:
+    if seen.key and new.key != seen.key:
+        return f"the owner's key {new.key} is not {seen.key}, whose word this vehicle has taken before"
+    if new.number == seen.number and new.digest != seen.digest:
+        return f"number: {new.number} was given to another document before"
+    return None
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

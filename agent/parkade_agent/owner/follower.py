@@ -1,0 +1,66 @@
+"""Follows the owner's files in a thread of its own, so that the guard has the newest word without ever waiting."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from parkade_agent.owner.files import OwnerFiles, OwnerWord
+
+POLL_SECONDS: Final = 0.05
+# What does not show in a file's stamp, such as a journal that can be written again.
+_READ_AGAIN_SECONDS: Final = 10.0
+_log = structlog.get_logger()
+
+
+class OwnerFollower:
+    """`word` is the owner's newest word, at most a tenth of a second old."""
+
+    def __init__(self, files: OwnerFiles) -> None:
+        self._files = files
+        self._stamp = files.folder.stamp()
+        self._read_at = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.word = self._read()
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Begins to follow; *on_change* is called in the follower's thread after `word` has changed."""
+        self._thread = threading.Thread(target=self._follow, args=(on_change,), name="owner", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _follow(self, on_change: Callable[[], None]) -> None:
+        while not self._stopped.wait(POLL_SECONDS):
+            stamp, now = self._files.folder.stamp(), time.monotonic()
+            if stamp == self._stamp and now < self._read_at + _READ_AGAIN_SECONDS:
+                continue
+            self._stamp, self._read_at = stamp, now
+            word = self._read()
+            if word != self.word:
+                self.word = word
+                _log.info(
+                    "the owner's word",
+                    consent=_number(word),
+                    paused=word.paused_because,
+                    problem=word.problem,
+                )
+                on_change()
+
+    def _read(self) -> OwnerWord:
+        try:
+            return self._files.read()
+        except Exception as error:  # noqa: BLE001 - whatever it is: a word that cannot be read allows nothing
+            _log.exception("the owner's word cannot be read")
+            return OwnerWord(problem=f"the owner's files cannot be read: {error!r}")
+
+
+def _number(word: OwnerWord) -> int | None:
+    return word.consent.number if word.consent is not None else None
