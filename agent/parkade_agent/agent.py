@@ -12,6 +12,7 @@ from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
 from parkade_agent.folders import LastFolders, emptied, socket_folder
 from parkade_agent.guard import Guard
+from parkade_agent.lanes import LentLanes
 from parkade_agent.logs import LogAnswers, Logs
 from parkade_agent.metrics import read_vehicle
 from parkade_agent.publishers import known_publishers
@@ -51,7 +52,7 @@ class Agent:
             session=self._session,
             slots=emptied(settings.state_dir / "slots"),
             sockets=self._sockets,
-            lanes=settings.lanes,
+            lanes=LentLanes(settings.lanes),
             limits=Limits(settings.memory_bytes, settings.load_cpu_seconds),
         )
         self._reclaims = Reclaims(brake, self._session.tell)
@@ -203,6 +204,7 @@ class Agent:
         self._loop.call_soon_threadsafe(self._after_guard, state, self._guard.heard_at)
 
     def _after_guard(self, state: GuardState, heard_at: float) -> None:
+        self._vehicle.lanes.guard_acted(state)
         self._reclaims.guard_acted(state, heard_at)
         _log.info("guard", action=state.action, reasons=state.reasons, message=state.message)
         if state.action is Action.KILL:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
+from parkade_agent.lanes import LentLanes
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.slot import Slot, Vehicle
 from parkade_agent.session import Session, Voice
@@ -44,7 +45,7 @@ async def living_slot(folder: Path) -> AsyncIterator[tuple[Slot, vehicle_pb2.Nex
         door = BrokenDoor(channel)
         session = Session(door, Voice(pb.Hello, pb.Telemetry, lambda _: None), 1.0)
         bundles = Bundles(folder / "bundles", door)
-        vehicle = Vehicle(SlotBrake(), bundles, door, session, folder, folder, 1, Limits())
+        vehicle = Vehicle(SlotBrake(), bundles, door, session, folder, folder, LentLanes(1), Limits())
         assignment = pb.Assignment(pod_uid="pod", batch_uid="batch", bundle_digest="sha256:" + "0" * 64)
         slot = Slot(assignment, vehicle, lambda _: None)
         (slot.folder / "work").mkdir(parents=True)

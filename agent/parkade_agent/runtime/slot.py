@@ -23,6 +23,7 @@ from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
 from parkade_agent.errors import BundleRefused
 from parkade_agent.guard import Holder
+from parkade_agent.lanes import LentLanes
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.container import Container
 from parkade_agent.runtime.output import ContainerLog, Output
@@ -54,7 +55,7 @@ class Vehicle:
     session: Session
     slots: Path
     sockets: Path
-    lanes: int
+    lanes: LentLanes
     limits: Limits
 
 
@@ -141,7 +142,7 @@ class Slot:
             bundle=bundle,
             slot_dir=self._work,
             socket=sidecar_socket,
-            lanes=self._vehicle.lanes,
+            lanes=self._vehicle.lanes.at_start,
             memory_bytes=self._vehicle.limits.memory_bytes,
             last_words=self._sidecar_life.words,
         )
@@ -152,6 +153,7 @@ class Slot:
         ):
             tasks.create_task(self._keep(self._sidecar, sidecar))
             tasks.create_task(self._watch_sidecar(sidecar_socket))
+            tasks.create_task(self._vehicle.lanes.keep(sidecar_socket))
             await self._sidecar_serves.wait()
             tasks.create_task(self._keep(self._runner, runner))
 
@@ -215,6 +217,8 @@ class Slot:
             if serves != self._sidecar.is_ready and CONTAINER_SIDECAR in self._groups:
                 self._sidecar.is_ready = serves
                 self._on_change(self)
+                if serves:
+                    self._vehicle.lanes.sidecar_serves()
             if serves:
                 self._sidecar_life.serves()
                 self._sidecar_serves.set()

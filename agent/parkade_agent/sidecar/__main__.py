@@ -20,6 +20,7 @@ from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.inference import InferenceService
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.lanes_service import LanesService
+from parkade_agent.sidecar.limits import most_lanes
 from parkade_agent.sidecar.loading import check_bundle, open_bundle
 from parkade_agent.sidecar.model import Model
 from parkade_agent.sidecar.server import SidecarServer
@@ -72,9 +73,10 @@ def _stuck(words: LastWords, sentence: str) -> None:
 
 
 async def _serve(settings: Settings, model: Model, words: LastWords) -> None:
-    lanes = Lanes(model.task.session, settings.lanes)
+    most = most_lanes(model.bundle, settings.memory_bytes)
+    lanes = Lanes(model.task.session, min(settings.lanes, most))
     shards = ShardsService(model, lanes, SlotFolder(settings.slot_dir))
-    server = SidecarServer(settings.socket, InferenceService(model, lanes), shards, LanesService(lanes))
+    server = SidecarServer(settings.socket, InferenceService(model, lanes), shards, LanesService(lanes, most))
     stopping = told_to_stop()
     await server.start()
     words.say(SERVING)
@@ -83,7 +85,7 @@ async def _serve(settings: Settings, model: Model, words: LastWords) -> None:
         "serving",
         model=bundle.manifest.name,
         digest=bundle.digest,
-        lanes=settings.lanes,
+        lanes=lanes.count,
         reproducibility=computes,
     )
     await stopping.wait()

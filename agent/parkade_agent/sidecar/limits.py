@@ -1,12 +1,14 @@
-"""How large a request may be. Pure."""
+"""How large a request may be, and how many lanes fit into the memory that is lent. Pure."""
 
 import math
 from collections.abc import Sequence
 from typing import Final
 
 from parkade_agent.sidecar.datatypes import DATATYPES
+from parkade_models.bundle import Bundle
 from parkade_models.session import TensorSpec
 
+MOST_LANES: Final = 256
 _ROWS: Final = 64
 _FREE_SIZE: Final = 1024
 _BYTES_ELEMENT: Final = 1 << 20
@@ -33,3 +35,17 @@ def _size(spec: TensorSpec, *, rows: int, free: int) -> int:
     fixed = math.prod(size for size in spec.shape if size >= 0)
     chosen = spec.shape.count(-1)
     return element * fixed * (rows * free ** (chosen - 1) if chosen else 1)
+
+
+def most_lanes(bundle: Bundle, memory_bytes: int) -> int:
+    """Lanes whose runs fit together into *memory_bytes*, one at least.
+
+    The bundle's budget is what one lane took with all that is there once: interpreter, runtime, weights. A further
+    lane is counted as all of it but the model's file: rather too much than memory that the owner did not lend.
+    Without a budget nothing is known, and the limit of the process is all there is.
+    """
+    if bundle.manifest.budget is None:
+        return MOST_LANES
+    first = bundle.manifest.budget.memoryBytes
+    further = max(1, first - bundle.manifest.file(bundle.variant.file).size)
+    return min(MOST_LANES, 1 + max(0, memory_bytes - first) // further)
