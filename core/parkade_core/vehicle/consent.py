@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from parkade_core.shown import shown
 from parkade_core.vehicle.hours import BadHours, hours_of
@@ -59,6 +59,13 @@ class Consent:
     revoked: bool = False
 
 
+class Shortfall(NamedTuple):
+    """Why consent does not cover what a pool asks, and what the owner can do about it."""
+
+    because: str
+    remedy: str
+
+
 class BadConsent(Exception):
     """The document is no consent that this vehicle can take; the message names the field and what would be right."""
 
@@ -99,18 +106,23 @@ def refusal(consent: Consent, vehicle: str, highest: int) -> str | None:
     return None
 
 
-def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | None) -> str | None:
-    """Why *consent* does not cover what a pool asks at *wall*, the vehicle's time of day; None when it does.
+def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | None) -> Shortfall | None:
+    """What *consent* lacks of what a pool asks at *wall*, the vehicle's time of day; None when it covers it.
 
     A revocation counts whether the pool asks or not.
     """
     if consent.revoked:
-        return f"the owner revoked consent (number {consent.number})"
+        again = "parkade-agent consent grant" if terms is None else answer_to(terms)
+        return Shortfall(f"the owner revoked consent (number {consent.number})", again)
     if terms is None:
         return None
     if wall is None:
-        return "the time of day is not known, so nobody can say whether consent is still good"
-    return _out_of_date(consent, terms, wall) or _other_terms(consent, terms)
+        because = "the time of day is not known, so nobody can say whether consent is still good"
+        return Shortfall(because, "wait until the vehicle's clock can be believed")
+    if (late := _out_of_date(consent, terms, wall)) is not None:
+        return Shortfall(late, "parkade-agent consent renew")
+    other = _other_terms(consent, terms)
+    return None if other is None else Shortfall(other, answer_to(terms))
 
 
 def changes_at(consent: Consent, terms: ConsentTerms) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """ConsentCurrent: the owner agreed to what the pool asks, and has not taken it back. Without it, work stops at once."""
 
 from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle.consent import changes_at, shortfall
+from parkade_core.vehicle.consent import Shortfall, answer_to, changes_at, shortfall
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.rules import ConsentTerms
 from parkade_core.vehicle.verdict import Verdict, blank, earliest, settle
@@ -13,28 +13,30 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
     if own is None:
         return blank(Condition.CONSENT_CURRENT, "the vehicle has not told its owner's word", previous)
     recheck_at = _recheck_at(own, terms, now)
-    why_not = _why_not(own, terms)
-    if why_not is None:
+    lacking = _shortfall(own, terms)
+    if lacking is None:
         judged = Verdict(Condition.CONSENT_CURRENT, True, None, _agreed(own, terms), recheck_at=recheck_at)
     else:
         judged = Verdict(
             Condition.CONSENT_CURRENT,
-            False,
-            Reason.NO_CONSENT,
-            why_not,
-            Effect.NO_EXECUTE,
+            holds=False,
+            reason=Reason.NO_CONSENT,
+            message=lacking.because,
+            effect=Effect.NO_EXECUTE,
             recheck_at=recheck_at,
+            remedy=lacking.remedy,
         )
     return settle(judged, previous, now, hold)
 
 
-def _why_not(own: OwnFacts, terms: ConsentTerms | None) -> str | None:
+def _shortfall(own: OwnFacts, terms: ConsentTerms | None) -> Shortfall | None:
     if own.consent is not None:
         return shortfall(own.consent, terms, own.wall)
     if terms is None:
         return None
     scopes = f" with {', '.join(sorted(terms.scopes))}" if terms.scopes else ""
-    return f"the pool asks for terms {terms.terms_version}{scopes}: {own.no_consent_because}"
+    asked = f"the pool asks for terms {terms.terms_version}{scopes}"
+    return Shortfall(f"{asked}: {own.no_consent_because}", answer_to(terms))
 
 
 def _agreed(own: OwnFacts, terms: ConsentTerms | None) -> str:
