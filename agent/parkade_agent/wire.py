@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.vehicle.guard import GuardState
 from parkade_core.vehicle.readings import Reading, Readings
-from parkade_core.vehicle.rules import Charging, PoolRules
+from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, StopPolicy, Window
 
 
 def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
-    """The pool's rules in a Policy. Raises ValueError for a plug rule that this agent does not know."""
+    """The pool's rules in a Policy. Raises ValueError for a plug rule or stop policy that this agent does not know."""
+    has_cap = policy.HasField("max_energy_wh_per_day")
     return PoolRules(
         pool=policy.pool,
         generation=policy.generation,
@@ -22,6 +23,19 @@ def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
         cooldown=policy.cooldown_seconds,
         telemetry_stale_after=policy.telemetry_stale_after_seconds,
         driver_return_grace=policy.driver_return_grace_seconds,
+        links=frozenset(policy.links),
+        places=frozenset(policy.places),
+        windows=tuple(map(_window, policy.windows)),
+        respect_schedule=policy.respect_schedule,
+        reserve_state_of_charge_percent=policy.reserve_state_of_charge_percent,
+        quiet_before=policy.quiet_before_seconds,
+        max_energy_wh_per_day=policy.max_energy_wh_per_day if has_cap else None,
+        stop_policy=StopPolicy(policy.stop_policy),
+        autonomy=policy.autonomy_seconds,
+        max_buffered_shards=policy.max_buffered_shards,
+        require_signed_bundles=policy.require_signed_bundles,
+        allowed_missing_layers=frozenset(policy.allow_missing_sandbox_layers),
+        consent=_terms(policy.consent) if policy.HasField("consent") else None,
     )
 
 
@@ -43,6 +57,15 @@ def handback(
     """Says that the vehicle will not finish *shards* of a lease."""
     back = fleet_pb2.Handback(batch_uid=batch_uid, lease=lease, shards=shards, reason=reason, message=message)
     return fleet_pb2.VehicleMessage(handback=back)
+
+
+def _window(window: fleet_pb2.Window) -> Window:
+    return Window(window.schedule, window.duration_seconds, window.time_zone, window.allows)
+
+
+def _terms(asked: fleet_pb2.ConsentTerms) -> ConsentTerms:
+    scopes = frozenset(asked.scopes)
+    return ConsentTerms(asked.terms_version, scopes, asked.renew_after_seconds, asked.policy_ref)
 
 
 def _signal(path: str, reading: Reading) -> fleet_pb2.Signal:

@@ -36,6 +36,12 @@ RESOURCES: tuple[tuple[type[BaseModel], str, str, str, tuple[Column, ...]], ...]
             ("Eligible", "integer", ".status.vehicles.eligible", "Vehicles that may work now."),
             ("Busy", "integer", ".status.vehicles.busy", "Vehicles with a slot."),
             ("Total", "integer", ".status.vehicles.total", "Vehicles with a Node."),
+            (
+                "P99-Reclaim",
+                "string",
+                ".status.reclaim.p99",
+                "How fast 99 of 100 owners got their vehicle back.",
+            ),
             ("Age", "date", ".metadata.creationTimestamp", "Time since creation."),
         ),
     ),
@@ -65,6 +71,8 @@ def structural(schema: dict[str, Any]) -> dict[str, Any]:
 def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     node = _resolved(node, definitions)
     converted = {key: value for key, value in node.items() if key not in _DROPPED and value is not None}
+    if isinstance(default := converted.get("default"), dict):
+        converted["default"] = _set_parts(default)
     if isinstance(values := node.get("additionalProperties"), dict):
         converted["additionalProperties"] = _convert(values, definitions)
     if "properties" in node:
@@ -81,6 +89,12 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
     if "type" not in converted:
         raise ValueError(f"not structural, no type: {node}")
     return converted
+
+
+def _set_parts(default: dict[str, Any]) -> dict[str, Any]:
+    """A default without the parts that are not set: Kubernetes takes no null where a number belongs."""
+    parts = {key: value for key, value in default.items() if value is not None}
+    return {key: _set_parts(value) if isinstance(value, dict) else value for key, value in parts.items()}
 
 
 def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

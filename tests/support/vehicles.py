@@ -47,6 +47,9 @@ POLICY = pb.Policy(
     cooldown_seconds=60,
     telemetry_stale_after_seconds=30,
     driver_return_grace_seconds=0.3,
+    stop_policy="None",
+    autonomy_seconds=3600,
+    max_buffered_shards=64,
 )
 
 

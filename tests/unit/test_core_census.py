@@ -1,6 +1,6 @@
 """Counts of vehicles, and the status of a pool that follows from them."""
 
-from parkade_api.v1alpha1.vehiclepool import VehiclePoolStatus
+from parkade_api.v1alpha1.vehiclepool_status import VehiclePoolStatus
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.census import PoolCount, VehicleView, add_up, count_pool, pool_status
 from support.objects import BORN, LATER, pool

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-_DURATION_PART = re.compile(r"(\d+)(h|m|s)")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION_PART = re.compile(r"(\d+)(ms|h|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 _DURATION = "^([0-9]{1,6}(h|m|s))+$"
+_LATENCY = "^[0-9]{1,6}(ms|s)$"
 _LABEL_KEY = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 _LABEL_VALUE = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 _FILE_PATH = "^file:///([^/?#[:cntrl:]]+/)*[^/?#[:cntrl:]]*$"
@@ -41,6 +42,18 @@ def within(least: str, most: str) -> WithJsonSchema:
     )
 
 
+def swift(least: str, most: str) -> WithJsonSchema:
+    """The schema of a short time within bounds."""
+    return text(
+        32,
+        f"self.matches('{_LATENCY}')",
+        "write a number of ms or s, such as 100ms or 1s",
+        f"!self.matches('{_LATENCY}') || "
+        f"(duration(self) >= duration('{least}') && duration(self) <= duration('{most}'))",
+        f"must be from {least} to {most}",
+    )
+
+
 def uri(*rules: str) -> WithJsonSchema:
     """The schema of a URI that the gateway may understand; *rules* as in `cel`."""
     return text(
@@ -56,6 +69,7 @@ def uri(*rules: str) -> WithJsonSchema:
 
 
 Duration = Annotated[str, Field(pattern=_DURATION, max_length=32), within("0s", "24h")]
+Latency = Annotated[str, Field(pattern=_LATENCY, max_length=32)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Digest = Annotated[
     str,
@@ -89,7 +103,7 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 def seconds(duration: str) -> float:
-    """The seconds of a duration such as `90s` or `1h30m`. Raises ValueError for anything else."""
+    """The seconds of a duration such as `90s`, `1h30m` or `250ms`. Raises ValueError for anything else."""
     parts = _DURATION_PART.findall(duration)
     if "".join(number + unit for number, unit in parts) != duration or not parts:
         raise ValueError(f"{duration!r} is not a duration such as 90s, 10m or 1h30m")

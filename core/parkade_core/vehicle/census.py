@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from parkade_api.v1alpha1 import VehiclePool
-from parkade_api.v1alpha1.vehiclepool import VehicleCounts, VehiclePoolStatus
+from parkade_api.v1alpha1.vehiclepool_status import VehicleCounts, VehiclePoolStatus
 from parkade_api.wellknown import GATEWAY_UNREACHABLE, Reason
 from parkade_core.conditions import renew
 

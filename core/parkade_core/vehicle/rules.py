@@ -35,11 +35,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ConsentTerms:
-    """What the pool asks of an owner (`spec.consent`); *renew_after* is in seconds, 0 for never."""
+    """What the pool asks of an owner (`spec.consent`); *renew_after* is in seconds, 0 for never.
+
+    *policy_ref* is where the owner reads the terms, empty when the pool does not say.
+    """
 
     terms_version: str
     scopes: frozenset[str] = frozenset()
     renew_after: float = 0.0
+    policy_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import structlog
 from pydantic import ValidationError
 
-from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.v1alpha1 import VehiclePool
 from parkade_api.v1alpha1.common import seconds
 from parkade_api.wellknown import API_VERSION
 from parkade_core.vehicle.membership import pool_of
-from parkade_core.vehicle.rules import Charging, PoolRules
+from parkade_core.vehicle.rules import PoolRules
 from parkade_operator.door.tls import Identity
+from parkade_operator.gateway.policy import rules_of
 from parkade_operator.kube.client import KubeClient, Object
 from parkade_operator.kube.reflector import Reflector
 
@@ -21,27 +21,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class AppliedPool:
-    """A pool's rules for its vehicles; *autonomy* in seconds."""
+    """A pool's rules for its vehicles, and how fast owners shall get them back, in seconds."""
 
     rules: PoolRules
-    autonomy: float
-
-    def policy(self) -> pb.Policy:
-        """The rules as the guard in the vehicle gets them."""
-        rules = self.rules
-        return pb.Policy(
-            pool=rules.pool,
-            generation=rules.generation,
-            min_state_of_charge_percent=int(rules.min_state_of_charge_percent),
-            resume_state_of_charge_percent=int(rules.resume_state_of_charge_percent),
-            charging=rules.charging.value,
-            max_compute_celsius=int(rules.max_compute_celsius),
-            max_battery_celsius=int(rules.max_battery_celsius),
-            parked_for_seconds=rules.parked_for,
-            cooldown_seconds=rules.cooldown,
-            telemetry_stale_after_seconds=rules.telemetry_stale_after,
-            driver_return_grace_seconds=rules.driver_return_grace,
-        )
+    reclaim_target: float
 
 
 class Pools:
@@ -77,26 +60,9 @@ class Pools:
         try:
             if exists:
                 pool = VehiclePool.model_validate(item)
-                self._applied[name] = _applied(pool)
+                target = seconds(pool.spec.disruption.driver_return.reclaim_target)
+                self._applied[name] = AppliedPool(rules_of(pool), target)
                 self._pools[name] = pool
         except ValidationError as error:
             _log.warning("pool not understood, its vehicles stay closed", pool=name, error=str(error))
         self._on_change()
-
-
-def _applied(pool: VehiclePool) -> AppliedPool:
-    eligibility = pool.spec.eligibility
-    rules = PoolRules(
-        pool=pool.metadata.name,
-        generation=pool.metadata.generation,
-        min_state_of_charge_percent=eligibility.min_state_of_charge,
-        resume_state_of_charge_percent=eligibility.resume_state_of_charge,
-        charging=Charging(eligibility.charging),
-        max_compute_celsius=eligibility.max_compute_celsius,
-        max_battery_celsius=eligibility.max_battery_celsius,
-        parked_for=seconds(eligibility.parked_for),
-        cooldown=seconds(eligibility.cooldown),
-        telemetry_stale_after=seconds(eligibility.telemetry_stale_after),
-        driver_return_grace=seconds(pool.spec.disruption.driver_return.grace_period),
-    )
-    return AppliedPool(rules, seconds(pool.spec.autonomy.duration))

@@ -17,6 +17,7 @@ from parkade_core.vehicle.node import node_labels, node_name, slots_allocatable
 from parkade_core.vehicle.patience import hold_seconds
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_operator.door.tls import Identity
+from parkade_operator.gateway.policy import policy_message
 from parkade_operator.gateway.pools import AppliedPool, Pools
 from parkade_operator.kube.client import Object
 from parkade_operator.kube.workqueue import WorkQueue
@@ -167,7 +168,7 @@ class Vehicles:
         """The policy that the vehicle's guard shall follow; None while it is in no pool."""
         vehicle = self._vehicles.get(name)
         pool = self._pools.of(vehicle.identity) if vehicle else None
-        return pool.policy() if pool else None
+        return policy_message(pool.rules, "") if pool else None
 
     def names(self) -> Iterable[str]:
         """All vehicles."""
@@ -214,7 +215,7 @@ class Vehicles:
 def _limits(vehicle: Vehicle, pool: AppliedPool | None) -> tuple[float, float]:
     """When the vehicle counts as silent, and when as gone."""
     stale_after = pool.rules.telemetry_stale_after if pool else _STALE_WITHOUT_POOL
-    autonomy = pool.autonomy if pool else _AUTONOMY_WITHOUT_POOL
+    autonomy = pool.rules.autonomy if pool else _AUTONOMY_WITHOUT_POOL
     return vehicle.heard_at + stale_after, vehicle.heard_at + max(autonomy, stale_after)
 
 
