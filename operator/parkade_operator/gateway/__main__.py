@@ -21,7 +21,7 @@ from parkade_api.settings import load
 from parkade_api.stopping import told_to_stop
 from parkade_api.wellknown import GATEWAY
 from parkade_operator.gateway.changes import Changes
-from parkade_operator.gateway.follow import follow_batches, follow_pools
+from parkade_operator.gateway.follow import follow_batches, follow_pools, follow_quarantines
 from parkade_operator.gateway.leading import fetch_authority, keep_visible
 from parkade_operator.gateway.metrics import FIGURES
 from parkade_operator.gateway.serving import serve_kubelet
@@ -118,6 +118,7 @@ def _parts(gateway: Gateway) -> list[Coroutine[Any, Any, None]]:
         gateway.vehicles.work(),
         *gateway.reception.parts(),
         follow_pools(gateway),
+        follow_quarantines(gateway),
         follow_batches(gateway),
     ]
 

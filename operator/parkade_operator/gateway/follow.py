@@ -17,6 +17,19 @@ async def follow_pools(gateway: Gateway) -> None:
         await changed.wait()
 
 
+async def follow_quarantines(gateway: Gateway) -> None:
+    """An administrator wrote on a vehicle's Node that it is not trusted, or took that back."""
+    seen: dict[str, str] = {}
+    while True:
+        changed = gateway.node_changes.next()
+        now = gateway.vehicles.quarantines()
+        for vehicle in sorted(name for name in {*seen, *now} if seen.get(name) != now.get(name)):
+            gateway.vehicles.reconsider(vehicle)
+            gateway.fleet.send_policy(vehicle)
+        seen = now
+        await changed.wait()
+
+
 async def follow_batches(gateway: Gateway) -> None:
     """A batch was planned: slots that were bound to vehicles before that are assigned now."""
     seen: set[str] = set()

@@ -2,24 +2,24 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from parkade_api import vss
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
-from parkade_api.wellknown import GROUP, LABEL_BATCH_UID, LABEL_POOL, LABEL_VEHICLE, REFUSAL_PREFIX, Reason
-from parkade_core.kubelet.node import NodeDesire
-from parkade_core.vehicle.assess import Assessment, assess
+from parkade_api.wellknown import Reason
+from parkade_core.vehicle.assess import Assessment, Relayed, assess
 from parkade_core.vehicle.census import VehicleView
 from parkade_core.vehicle.facts import Facts
-from parkade_core.vehicle.node import node_labels, node_name, slots_allocatable
+from parkade_core.vehicle.node import node_name
 from parkade_core.vehicle.patience import hold_seconds
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_operator.door.tls import Identity
 from parkade_operator.gateway.policy import policy_message
 from parkade_operator.gateway.pools import AppliedPool, Pools
-from parkade_operator.kube.client import Object
+from parkade_operator.gateway.relay import relayed
+from parkade_operator.gateway.statements import batch_uid_of, claims_on, desire, quarantine_on, refusals_on
 from parkade_operator.kube.workqueue import WorkQueue
 from parkade_operator.kubelet.nodes import NodeController
 from parkade_operator.kubelet.pods import PodController
@@ -37,7 +37,8 @@ class Vehicle:
 
     identity: Identity
     heard_at: float
-    received: dict[str, tuple[Value, float]] = field(default_factory=dict)  # path -> value, when it was true
+    received: dict[str, tuple[Reading, float]] = field(default_factory=dict)  # path -> as told, and when
+    told: Relayed = field(default_factory=dict)  # the vehicle's own verdicts
     assessment: Assessment | None = None
     closed_until: float = 0.0
     endings: int = 0  # slots that the vehicle ended, since its last committed shard
@@ -71,12 +72,17 @@ class Vehicles:
     def adopt(self) -> None:
         """Takes over the Nodes that an earlier gateway left; their vehicles have until they count as silent to dial."""
         for name in self._nodes.known():
-            node = self._nodes.get(name)
-            if name not in self._vehicles and node is not None:
-                vehicle = Vehicle(Identity(name, _claims(node)), self._clock())
-                vehicle.refused = dict.fromkeys(_refusals(node), self._clock() + hold_seconds(1))
-                self._vehicles[name] = vehicle
-                self.judge(name)
+            self.reconsider(name)
+
+    def reconsider(self, name: str) -> None:
+        """Judges a vehicle anew; one that nobody has spoken of yet, or that was forgotten, is known by its Node."""
+        node = self._nodes.get(name)
+        if name not in self._vehicles and node is not None:
+            vehicle = Vehicle(Identity(name, claims_on(node)), self._clock())
+            vehicle.refused = dict.fromkeys(refusals_on(node), self._clock() + hold_seconds(1))
+            self._vehicles[name] = vehicle
+        if name in self._vehicles:
+            self.judge(name)
 
     def connect(self, identity: Identity) -> None:
         """A session was opened."""
@@ -94,8 +100,9 @@ class Vehicles:
         name, now = identity.vehicle, self._clock()
         vehicle.heard_at = now
         for signal in telemetry.signals:
-            if (value := _value(signal)) is not None:
-                vehicle.received[signal.path] = (value, now - signal.age_milliseconds / 1000)
+            if (reading := _reading(signal)) is not None:
+                vehicle.received[signal.path] = (reading, now)
+        vehicle.told = relayed(telemetry.judgements)
         self.judge(name)
 
     def committed(self, name: str) -> None:
@@ -137,15 +144,32 @@ class Vehicles:
             # This gateway has just started: the Node stays as it is until the vehicle has spoken.
             self._look_again(name, silent_at, now)
             return
-        readings = {path: Reading(value, now - at) for path, (value, at) in vehicle.received.items()}
-        facts = Facts(readings, pool.rules) if pool else None
-        vehicle.assessment = assess(facts, vehicle.assessment, now, connected=connected)
-        node = self._nodes.get(name)
-        self._nodes.desire(name, _desire(vehicle, pool.rules.pool if pool else None, _claims(node), now))
+        readings = {
+            path: replace(told, age=told.age + now - at) for path, (told, at) in vehicle.received.items()
+        }
+        quarantined = quarantine_on(self._nodes.get(name))
+        facts = Facts(readings, pool.rules, quarantined_because=quarantined) if pool else None
+        before, told = vehicle.assessment, vehicle.told
+        vehicle.assessment = assess(facts, before, now, connected=connected, relayed=told)
+        self._state(name, vehicle, vehicle.assessment, now)
         held = (vehicle.closed_until, *vehicle.refused.values())
         times = (vehicle.assessment.recheck_at, silent_at, gone_at, *held)
         self._look_again(name, min(at for at in times if at is not None and at > now), now)
         self._on_change()
+
+    def _state(self, name: str, vehicle: Vehicle, assessment: Assessment, now: float) -> None:
+        """Tells the Node controller what the vehicle's Node shall say."""
+        pool = self._pools.of(vehicle.identity)
+        refused = {label: now < until for label, until in vehicle.refused.items()}
+        wanted = desire(
+            vehicle.identity,
+            assessment,
+            pool.rules.pool if pool else None,
+            refused,
+            claims_on(self._nodes.get(name)),
+            is_held=now < vehicle.closed_until,
+        )
+        self._nodes.desire(name, wanted)
 
     def views(self) -> list[VehicleView]:
         """Every vehicle as the census counts it."""
@@ -168,7 +192,12 @@ class Vehicles:
         """The policy that the vehicle's guard shall follow; None while it is in no pool."""
         vehicle = self._vehicles.get(name)
         pool = self._pools.of(vehicle.identity) if vehicle else None
-        return policy_message(pool.rules, "") if pool else None
+        return policy_message(pool.rules, quarantine_on(self._nodes.get(name))) if pool else None
+
+    def quarantines(self) -> dict[str, str]:
+        """Why vehicles are not trusted, by vehicle: those alone that have a Node which says so."""
+        whys = {name: quarantine_on(self._nodes.get(name)) for name in self._nodes.known()}
+        return {name: why for name, why in whys.items() if why}
 
     def names(self) -> Iterable[str]:
         """All vehicles."""
@@ -183,7 +212,7 @@ class Vehicles:
             online=not self.is_silent(name),
             eligible=bool(assessment and assessment.eligible),
             reason=assessment.reasons[0] if assessment and assessment.reasons else None,
-            busy_with=next((uid for pod in slots if (uid := _batch_uid(pod))), None),
+            busy_with=next((uid for pod in slots if (uid := batch_uid_of(pod))), None),
         )
 
     def _look_again(self, name: str, at: float, now: float) -> None:
@@ -204,12 +233,16 @@ class Vehicles:
         self._on_change()
 
     async def _depart(self, name: str) -> None:
-        """Deletes the pods before the Node: the pod garbage collector would take a minute for them."""
+        """Deletes the pods before the Node: the pod garbage collector would take a minute for them.
+
+        The Node of a vehicle in quarantine stays: it is where that is written.
+        """
         if name in self._vehicles:
             return
         for pod in self._pods.on_node(node_name(name)):
             await self._pods.remove(pod)
-        await self._nodes.delete(name)
+        if not quarantine_on(self._nodes.get(name)):
+            await self._nodes.delete(name)
 
 
 def _limits(vehicle: Vehicle, pool: AppliedPool | None) -> tuple[float, float]:
@@ -219,50 +252,11 @@ def _limits(vehicle: Vehicle, pool: AppliedPool | None) -> tuple[float, float]:
     return vehicle.heard_at + stale_after, vehicle.heard_at + max(autonomy, stale_after)
 
 
-def _value(signal: pb.Signal) -> Value | None:
+def _reading(signal: pb.Signal) -> Reading | None:
     kind = signal.WhichOneof("value")
     if kind is None or signal.path not in vss.PATHS:
         return None
     value: Value = getattr(signal, kind)
-    return None if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
-
-
-def _desire(vehicle: Vehicle, pool: str | None, standing: Iterable[str], now: float) -> NodeDesire:
-    """*standing* are the claims that the Node has: those that the vehicle has no more shall go."""
-    assessment = vehicle.assessment
-    if assessment is None:
-        raise AssertionError("a desire follows an assessment")
-    identity = vehicle.identity
-    refused = {label: "true" if now < until else "" for label, until in vehicle.refused.items()}
-    return NodeDesire(
-        labels=dict.fromkeys(standing, "") | node_labels(identity.vehicle, identity.claims, pool) | refused,
-        verdicts=tuple(
-            (
-                verdict.condition.value,
-                "Unknown" if verdict.is_blank else str(verdict.holds),
-                (verdict.reason or verdict.condition).value,
-                verdict.message,
-            )
-            for verdict in assessment.verdicts
-        ),
-        taints=tuple((str(key), value, str(effect)) for key, value, effect in assessment.taints),
-        allocatable=slots_allocatable(is_open=assessment.eligible and now >= vehicle.closed_until),
-    )
-
-
-def _batch_uid(pod: Object) -> str | None:
-    # Anybody may bind a pod to a vehicle's Node, also one without labels.
-    return (pod["metadata"].get("labels") or {}).get(LABEL_BATCH_UID)
-
-
-def _claims(node: Object | None) -> dict[str, str]:
-    labels: dict[str, str] = (node["metadata"].get("labels") or {}) if node else {}
-    return {
-        key: value
-        for key, value in labels.items()
-        if key.startswith(f"{GROUP}/") and key not in (LABEL_VEHICLE, LABEL_POOL)
-    }
-
-
-def _refusals(node: Object) -> list[str]:
-    return [key for key in node["metadata"].get("labels") or {} if key.startswith(REFUSAL_PREFIX)]
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return None
+    return Reading(value, signal.age_milliseconds / 1000, signal.fault[:_LONGEST_TEXT])

@@ -52,6 +52,7 @@ class Gateway:
     fleet: FleetService
     batches: Batches
     changes: Changes
+    node_changes: Changes
     sessions: Sessions
     logs: VehicleLogs
     reception: Reception
@@ -73,10 +74,8 @@ def wire(
     events = EventRecorder(client, "parkade-gateway")
     sessions = Sessions()
     pools = Pools(client, changes.notify)
-    kind = vehicle_nodes(settings.node_address, settings.kubelet_port)
-    nodes = NodeController(client, settings.holder, kind, changes.notify, _owner(settings, client))
-    rules = slot_rules(settings.node_address)
-    pods = PodController(client, _is_vehicle_node, rules, events, changes.notify)
+    node_changes = Changes()
+    nodes, pods = _kubelet(settings, client, events, changes, node_changes)
     vehicles = Vehicles(nodes, pods, pools, time.monotonic, changes.notify)
     slots = VehicleSlots(sessions, vehicles, pods, batches.input_digest, batches.namespace)
     pods.serve(slots)
@@ -99,6 +98,7 @@ def wire(
         fleet=fleet,
         batches=batches,
         changes=changes,
+        node_changes=node_changes,
         sessions=sessions,
         logs=logs,
         reception=reception,
@@ -123,6 +123,19 @@ def _reception(
 def _owner(settings: Settings, client: KubeClient) -> Owner | None:
     path = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{settings.node_owner}"
     return Owner(client, path) if settings.node_owner else None
+
+
+def _kubelet(
+    settings: Settings, client: KubeClient, events: EventRecorder, changes: Changes, node_changes: Changes
+) -> tuple[NodeController, PodController]:
+    def node_changed() -> None:
+        changes.notify()
+        node_changes.notify()
+
+    kind = vehicle_nodes(settings.node_address, settings.kubelet_port)
+    nodes = NodeController(client, settings.holder, kind, node_changed, _owner(settings, client))
+    rules = slot_rules(settings.node_address)
+    return nodes, PodController(client, _is_vehicle_node, rules, events, changes.notify)
 
 
 def _is_vehicle_node(name: str) -> bool:
