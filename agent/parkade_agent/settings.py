@@ -1,15 +1,58 @@
 """The agent's settings, from flags and from environment variables PARKADE_*."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parkade_api.exposition import ExpositionSettings
 from parkade_core.vehicle.death import STANDARD_LOAD_CPU_SECONDS, STANDARD_MEMORY_BYTES
 
 
-class Settings(ExpositionSettings):
+class Places(BaseSettings):
+    """Where a vehicle keeps what is its own: what the agent and its owner's command line both must know."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
+
+    state_dir: Path = Field(description="Folder of this vehicle alone: bundles and slots.")
+    owner_dir: Path | None = Field(
+        default=None, description="Folder of the owner's word (docs/owner.md); default: in the state folder."
+    )
+    cert_file: Path | None = Field(
+        default=None, description="This vehicle's certificate, PEM; default: in the state folder."
+    )
+    key_file: Path | None = Field(
+        default=None, description="Key of the certificate, PEM; default: in the state folder."
+    )
+
+    @property
+    def certificate(self) -> Path:
+        """Where the vehicle's certificate is kept."""
+        return self.cert_file or self.state_dir / "identity" / "certificate.pem"
+
+    @property
+    def key(self) -> Path:
+        """Where the key of the certificate is kept."""
+        return self.key_file or self.state_dir / "identity" / "key.pem"
+
+    @property
+    def owner(self) -> Path:
+        """Where the owner's word stands."""
+        return self.owner_dir or self.state_dir / "owner"
+
+    @property
+    def journal(self) -> Path:
+        """Where the vehicle notes what it must not forget."""
+        return self.state_dir / "journal.sqlite"
+
+    @property
+    def guard_view(self) -> Path:
+        """Where the agent shows what its guard decided, for `parkade-agent explain`."""
+        return self.state_dir / "guard.json"
+
+
+class Settings(Places, ExpositionSettings):
     """What one vehicle's agent must be told; flags come before the environment."""
 
     model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
@@ -20,17 +63,24 @@ class Settings(ExpositionSettings):
     door_ca_file: Path | None = Field(
         default=None, description="CA that signed the door's certificate, PEM; default: the token's."
     )
-    cert_file: Path | None = Field(
-        default=None, description="This vehicle's certificate, PEM; default: in the state folder."
-    )
-    key_file: Path | None = Field(
-        default=None, description="Key of the certificate, PEM; default: in the state folder."
-    )
     enrolment_token_file: Path | None = Field(
         default=None, description="File with a token of `kubectl parkade enroll`, looked at again and again."
     )
-    signals_file: Path = Field(description="Script of this vehicle's signals, JSON lines; it is followed.")
-    state_dir: Path = Field(description="Folder of this vehicle alone: bundles and slots.")
+    signals_file: Path | None = Field(
+        default=None, description="Script of this vehicle's signals, JSON lines; it is followed."
+    )
+    kuksa_address: str = Field(
+        default="", description="host:port of the vehicle's KUKSA databroker; this or a script, not both."
+    )
+    kuksa_ca_file: Path | None = Field(
+        default=None, description="CA that signed the broker's certificate, PEM. Default: no TLS."
+    )
+    kuksa_server_name: str = Field(
+        default="", description="Name in the broker's certificate. Default: the host of its address."
+    )
+    kuksa_token_file: Path | None = Field(
+        default=None, description="File with the JWT that the broker asks for, read at each connection."
+    )
     publishers: Path | None = Field(
         default=None,
         description="Folder of publishers' public keys, *.pem; only what they signed runs. Default: anybody's.",
@@ -51,15 +101,14 @@ class Settings(ExpositionSettings):
         default=10.0, gt=0, description="Longest silence between two telemetry messages."
     )
 
-    @property
-    def certificate(self) -> Path:
-        """Where the vehicle's certificate is kept."""
-        return self.cert_file or self.state_dir / "identity" / "certificate.pem"
-
-    @property
-    def key(self) -> Path:
-        """Where the key of the certificate is kept."""
-        return self.key_file or self.state_dir / "identity" / "key.pem"
+    @model_validator(mode="after")
+    def _has_one_source_of_signals(self) -> Self:
+        if (self.signals_file is None) == (not self.kuksa_address):
+            given = "neither" if self.signals_file is None else "both"
+            raise ValueError(
+                f"signals come from PARKADE_KUKSA_ADDRESS or from PARKADE_SIGNALS_FILE, one of them; {given} is set"
+            )
+        return self
 
     @property
     def enrolment_record(self) -> Path:
