@@ -1,0 +1,38 @@
+"""Removes what others have brought into the vehicle, and counts it."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wiped:
+    """What was removed: files, and their bytes in all."""
+
+    files: int = 0
+    size: int = 0
+
+    def __add__(self, other: "Wiped") -> "Wiped":
+        return Wiped(self.files + other.files, self.size + other.size)
+
+
+def wipe(folders: Iterable[Path]) -> Wiped:
+    """Removes everything in *folders*, which stay; a missing one is empty. Raises OSError when something is left."""
+    wiped = Wiped()
+    for folder in folders:
+        for entry in list(folder.iterdir()) if folder.is_dir() else ():
+            wiped += _removed(entry)
+    return wiped
+
+
+def _removed(entry: Path) -> Wiped:
+    if entry.is_symlink() or not entry.is_dir():
+        wiped = Wiped(1, entry.lstat().st_size)
+        entry.unlink()
+        return wiped
+    wiped = Wiped()
+    for inner in list(entry.iterdir()):
+        wiped += _removed(inner)
+    shutil.rmtree(entry)
+    return wiped
