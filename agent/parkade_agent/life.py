@@ -10,7 +10,7 @@ from parkade_agent.metrics import FIGURES
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.governor import Governor
 from parkade_agent.settings import Settings
-from parkade_agent.signals.scripted import ScriptedSignals
+from parkade_agent.signals.chosen import signals_of
 from parkade_api.exposition import Health, serve
 from parkade_api.figures import StateCollector
 from parkade_api.stopping import told_to_stop
@@ -36,7 +36,7 @@ async def live(settings: Settings, credential: Credential | None) -> None:
 async def _work(settings: Settings, keeper: IdentityKeeper, door: Door, stop: asyncio.Event) -> None:
     brake = SlotBrake()
     governor = Governor(brake, settings.cpu_share) if settings.cpu_share < settings.lanes else None
-    agent = Agent(settings, ScriptedSignals(settings.signals_file), door, brake)
+    agent = Agent(settings, signals_of(settings), door, brake)
     StateCollector(FIGURES, agent.readings).register()
     keeping = asyncio.create_task(keeper.keep(door, agent.reconnect), name="identity")
     keeping.add_done_callback(lambda _: stop.set())

@@ -4,8 +4,11 @@ from collections.abc import Iterable
 
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.vehicle.guard import GuardState
+from parkade_core.vehicle.position import outward
 from parkade_core.vehicle.readings import Reading, Readings
 from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, StopPolicy, Window
+
+_OLDEST_MILLISECONDS = 2**32 - 1  # what the message can hold; a reading of unknown age is as old
 
 
 def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
@@ -44,7 +47,7 @@ def telemetry(
 ) -> fleet_pb2.Telemetry:
     """Everything that the vehicle tells about itself."""
     return fleet_pb2.Telemetry(
-        signals=[_signal(path, reading) for path, reading in sorted(readings.items())],
+        signals=[_signal(path, reading) for path, reading in sorted(outward(readings).items())],
         guard_state=state.action,
         guard_message=state.message,
         reclaims=reclaims,
@@ -69,7 +72,8 @@ def _terms(asked: fleet_pb2.ConsentTerms) -> ConsentTerms:
 
 
 def _signal(path: str, reading: Reading) -> fleet_pb2.Signal:
-    signal = fleet_pb2.Signal(path=path, age_milliseconds=min(2**32 - 1, int(reading.age * 1000)))
+    age = int(min(_OLDEST_MILLISECONDS, reading.age * 1000))
+    signal = fleet_pb2.Signal(path=path, age_milliseconds=age, fault=reading.fault)
     match reading.value:
         case bool():
             signal.flag = reading.value

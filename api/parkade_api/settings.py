@@ -29,6 +29,8 @@ def load(settings: type[S], program: str, arguments: Sequence[str] | None = None
 
 
 def _sentence(problem: ErrorDetails, prefix: str) -> str:
+    if not problem["loc"]:  # of several settings together
+        return problem["msg"].removeprefix("Value error, ")
     name = str(problem["loc"][0])
     given = "" if problem["type"] == "missing" else f", not {problem['input']!r}"
     return f"--{name.replace('_', '-')} or {prefix}{name.upper()}: {problem['msg']}{given}"

@@ -1,8 +1,11 @@
 """Signals from a script: a file of JSON lines that is followed, so an appended line is a new reading.
 
 A line is `{"signals": {path: value}, "after": seconds, "silent": [path, ...]}`; all parts are optional, and it counts
-once its newline is written. `after` waits since the line before. A parked vehicle's bus repeats its values: readings
-stay fresh until a line silences their path.
+once its newline is written. `after` waits since the line before. A recording stamps its lines with `"at": seconds`
+instead, on any clock: they are played as far apart as their stamps are, and each must be later than the one before.
+A parked vehicle's bus repeats its values: readings stay fresh until a line silences their path.
+
+A line that is broken, out of order, or has the stamp of the one before is skipped, and told with its number.
 """
 
 import threading
@@ -10,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import structlog
 from pydantic import (
@@ -18,9 +22,9 @@ from pydantic import (
     Field,
     StrictBool,
     StrictFloat,
-    StrictInt,
     StrictStr,
     ValidationError,
+    model_validator,
 )
 
 from parkade_core.vehicle.readings import Reading, Readings
@@ -34,9 +38,20 @@ class Line(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    signals: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr] = Field(default_factory=dict)
-    after: float = Field(default=0.0, ge=0, description="Seconds since the previous line.")
+    signals: dict[str, StrictBool | StrictFloat | StrictStr] = Field(default_factory=dict)
+    after: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Seconds since the previous line."
+    )
+    at: float | None = Field(
+        default=None, allow_inf_nan=False, description="Seconds on the recording's clock."
+    )
     silent: list[str] = Field(default_factory=list, description="Paths that the bus no longer repeats.")
+
+    @model_validator(mode="after")
+    def _has_one_time(self) -> Self:
+        if self.at is not None and self.after:
+            raise ValueError("a line has `at` or `after`, not both")
+        return self
 
 
 class ScriptedSignals:
@@ -104,6 +119,8 @@ class _Tail:
         self._path = path
         self._offset = 0
         self._number = 0
+        self._stamp: float | None = None
+        self.skipped = 0
 
     def new_lines(self) -> list[Line]:
         try:
@@ -115,7 +132,7 @@ class _Tail:
         except FileNotFoundError:
             return []
         complete = raw[: raw.rfind(b"\n") + 1]
-        parsed = [self._parse(line) for line in complete.splitlines()]
+        parsed = [self._parse(line) for line in complete.split(b"\n")[:-1]]
         self._offset += len(complete)
         return [line for line in parsed if line is not None]
 
@@ -124,8 +141,28 @@ class _Tail:
         if not raw.strip():
             return None
         try:
-            return Line.model_validate_json(raw)
+            return self._timed(Line.model_validate_json(raw))
         except ValidationError as error:
-            problem = error.errors()[0]["msg"]
-            _log.warning("broken line in the script of signals, skipped", line=self._number, problem=problem)
+            self._skip(error.errors()[0]["msg"])
             return None
+
+    def _timed(self, line: Line) -> Line | None:
+        """The *line* with the seconds after the one before; None when its stamp is not later."""
+        if line.at is None:
+            return line
+        last = line.at if self._stamp is None else self._stamp
+        if self._stamp is not None and line.at <= last:
+            kind = "is the same stamp as" if line.at == last else "is earlier than"
+            self._skip(f"`at` {line.at:.16g} {kind} {last:.16g} of the line before")
+            return None
+        self._stamp = line.at
+        return line.model_copy(update={"after": line.at - last})
+
+    def _skip(self, problem: str) -> None:
+        self.skipped += 1
+        _log.warning(
+            "a line of the script of signals is skipped",
+            line=self._number,
+            problem=problem,
+            skipped=self.skipped,
+        )

@@ -1,9 +1,10 @@
 """What the agent asks of any source of vehicle signals."""
 
+from collections import ChainMap
 from collections.abc import Callable
 from typing import Protocol
 
-from parkade_core.vehicle.readings import Readings
+from parkade_core.vehicle.readings import Reading, Readings
 
 
 class SignalSource(Protocol):
@@ -17,3 +18,24 @@ class SignalSource(Protocol):
 
     def stop(self) -> None:
         """Ends the source's thread."""
+
+
+class Joined:
+    """A `SignalSource` of several: each path is told by the first of them that has it."""
+
+    def __init__(self, *sources: SignalSource) -> None:
+        self._sources = sources
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Begins to listen to all of them."""
+        for source in self._sources:
+            source.start(on_change)
+
+    def readings(self) -> Readings:
+        """All readings."""
+        return ChainMap[str, Reading](*(dict(source.readings()) for source in self._sources))
+
+    def stop(self) -> None:
+        """Ends all of them."""
+        for source in self._sources:
+            source.stop()

@@ -361,12 +361,15 @@ class Signal(_message.Message):
     FLAG_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     number: _builtins.float
     flag: _builtins.bool
     text: _builtins.str
     age_milliseconds: _builtins.int
     """when sent; ages survive clocks that differ"""
+    fault: _builtins.str
+    """why the vehicle does not believe the value; empty: it does"""
     def __init__(
         self,
         *,
@@ -375,10 +378,11 @@ class Signal(_message.Message):
         flag: _builtins.bool = ...,
         text: _builtins.str = ...,
         age_milliseconds: _builtins.int = ...,
+        fault: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_milliseconds", b"age_milliseconds", "flag", b"flag", "number", b"number", "path", b"path", "text", b"text", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_milliseconds", b"age_milliseconds", "fault", b"fault", "flag", b"flag", "number", b"number", "path", b"path", "text", b"text", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["number", "flag", "text"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
