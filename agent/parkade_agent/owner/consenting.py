@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from parkade_agent import durable
-from parkade_agent.errors import AgentError
+from parkade_agent.errors import AgentError, JournalBroken
 from parkade_agent.owner.files import OwnerFiles, OwnerFolder
 from parkade_agent.owner.keys import fingerprint, public_half, sign_as_owner
-from parkade_agent.owner.signed import NotSigned, parse, seal
-from parkade_core.vehicle.consent import SCHEMA, BadConsent, Consent, read
+from parkade_agent.owner.signed import parse, seal
+from parkade_core.vehicle.consent import SCHEMA, SCOPES, BadConsent, Consent, read
 
 Document = Mapping[str, object]
 LIFETIME: Final = "365d"
@@ -45,7 +45,7 @@ def seconds_of(lifetime: str) -> int:
 
 
 def granted(files: OwnerFiles, wishes: Wishes, now: float) -> Document:
-    """A consent of its own, whatever was agreed before. Raises ConsentProblem, JournalBroken."""
+    """A consent of its own, whatever was agreed before. Raises ConsentProblem."""
     if not wishes.terms or not wishes.scopes:
         raise ConsentProblem("say what you agree to: --terms VERSION and --scope SCOPE, as often as needed")
     document = {
@@ -59,40 +59,36 @@ def granted(files: OwnerFiles, wishes: Wishes, now: float) -> Document:
 
 
 def renewed(files: OwnerFiles, wishes: Wishes, now: float) -> Document:
-    """The last consent once more, from now on. Raises ConsentProblem, JournalBroken."""
-    return _next(files, _standing(files.folder), wishes.lifetime, now)
+    """The last consent once more, from now on. Raises ConsentProblem."""
+    return _next(files, standing(files), wishes.lifetime, now)
 
 
 def narrowed(files: OwnerFiles, wishes: Wishes, now: float) -> Document:
-    """Less than the last consent, until the same day. Raises ConsentProblem, JournalBroken."""
-    standing = _standing(files.folder)
+    """Less than the last consent, until the same day. Raises ConsentProblem."""
+    before = standing(files)
     less = {
-        "scopes": _fewer("scopes", standing, wishes.scopes),
-        "hours": _fewer("hours", standing, wishes.hours),
-        "places": _fewer("places", standing, wishes.places),
-        "energySharePercent": _smaller(standing, wishes.energy_share_percent),
+        "scopes": _fewer("scopes", before, wishes.scopes),
+        "hours": _fewer("hours", before, wishes.hours),
+        "places": _fewer("places", before, wishes.places),
+        "energySharePercent": _smaller(before, wishes.energy_share_percent),
     }
-    if all(standing[name] == value for name, value in less.items()):
+    if all(before[name] == value for name, value in less.items()):
         raise ConsentProblem(
             "say what you take back: --scope, --hours, --place or --energy-share with what stays"
         )
-    kept = {"grantedAt": _moment(now), "expiresAt": standing["expiresAt"]}
-    return {**_next(files, {**standing, **less}, LIFETIME, now), **kept}
+    return {**_next(files, {**before, **less}, LIFETIME, now), "expiresAt": before["expiresAt"]}
 
 
 def revoked(files: OwnerFiles, now: float) -> Document:
-    """Nothing any more. Raises ConsentProblem, JournalBroken."""
-    try:
-        standing = _standing(files.folder)
-    except ConsentProblem:  # whatever the vehicle believes in: it ends
-        standing = {
-            "terms": "none",
-            "scopes": ["public-data"],
-            "hours": [],
-            "places": [],
-            "energySharePercent": 100,
-        }
-    return {**_next(files, standing, LIFETIME, now), "revoked": True}
+    """Nothing any more, whatever was agreed before."""
+    nothing = {
+        "terms": "none",
+        "scopes": sorted(SCOPES),
+        "hours": [],
+        "places": [],
+        "energySharePercent": 100,
+    }
+    return {**_next(files, nothing, LIFETIME, now), "revoked": True}
 
 
 def put(folder: OwnerFolder, document: Document, key: Path) -> Consent:
@@ -112,36 +108,23 @@ def put(folder: OwnerFolder, document: Document, key: Path) -> Consent:
     return consent
 
 
-def standing_document(folder: OwnerFolder) -> Document | None:
-    """The document that lies in the folder, verified by nobody; None when there is none that can be read."""
-    try:
-        return parse(folder.consent.read_bytes()).document
-    except (OSError, NotSigned):
-        return None
-
-
-def _standing(folder: OwnerFolder) -> Document:
-    document = standing_document(folder)
-    if document is None or document.get("revoked") is not False:
-        raise ConsentProblem("there is no consent to change: parkade-agent consent grant")
-    try:
-        read(document)
-    except BadConsent as error:
-        raise ConsentProblem(
-            f"the consent that is there is none: {error}: parkade-agent consent grant"
-        ) from None
-    return document
+def standing(files: OwnerFiles) -> Document:
+    """The document that counts now, verified. Raises ConsentProblem."""
+    word = files.read()
+    if word.consent is None or word.consent.revoked:
+        because = (
+            word.no_consent_because or f"consent {word.consent.number if word.consent else ''} was revoked"
+        )
+        raise ConsentProblem(f"there is no consent to change: {because}: parkade-agent consent grant")
+    return parse(files.folder.consent.read_bytes()).document
 
 
 def _next(files: OwnerFiles, document: Document, lifetime: str, now: float) -> Document:
     """*document* with the next number, from *now* on."""
-    lying = standing_document(files.folder) or {}
-    number = lying.get("number")
-    highest = max(files.seen().number, number if isinstance(number, int) else 0)
     return {
         **document,
         "schema": SCHEMA,
-        "number": highest + 1,
+        "number": _highest(files) + 1,
         "vehicle": files.vehicle,
         "grantedAt": _moment(now),
         "expiresAt": _moment(now + seconds_of(lifetime)),
@@ -149,8 +132,18 @@ def _next(files: OwnerFiles, document: Document, lifetime: str, now: float) -> D
     }
 
 
-def _fewer(name: str, standing: Document, wished: Sequence[str] | None) -> list[str]:
-    before = standing[name]
+def _highest(files: OwnerFiles) -> int:
+    """The highest number that the vehicle has taken; a broken journal must not keep anybody from revoking."""
+    consent = files.read().consent
+    try:
+        seen = files.seen().number
+    except JournalBroken:
+        seen = 0
+    return max(seen, consent.number if consent is not None else 0)
+
+
+def _fewer(name: str, document: Document, wished: Sequence[str] | None) -> list[str]:
+    before = document[name]
     known = [str(entry) for entry in before] if isinstance(before, list) else []
     if wished is None:
         return known
@@ -161,8 +154,8 @@ def _fewer(name: str, standing: Document, wished: Sequence[str] | None) -> list[
     return sorted(set(wished)) if name != "hours" else list(wished)
 
 
-def _smaller(standing: Document, wished: int | None) -> object:
-    before = standing["energySharePercent"]
+def _smaller(document: Document, wished: int | None) -> object:
+    before = document["energySharePercent"]
     if wished is not None and isinstance(before, int) and wished > before:
         raise ConsentProblem(
             f"energy share: {wished} % would be more than {before} %: parkade-agent consent grant"

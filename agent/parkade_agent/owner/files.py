@@ -1,23 +1,26 @@
 """The owner's folder, and the word that stands in it: limits, consent, a pause, and what is wrong with them."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import orjson
 import structlog
 
 from parkade_agent.errors import JournalBroken
 from parkade_agent.owner.keys import BadKey, fingerprint, is_owners
-from parkade_agent.owner.limits import BadLimits, read_limits
+from parkade_agent.owner.limits import BadLimits, read_limits, read_places
 from parkade_agent.owner.signed import MOST_BYTES, NotSigned, Signed, parse
 from parkade_core.shown import shown
 from parkade_core.vehicle.consent import BadConsent, Consent, read, refusal
 from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
+from parkade_core.vehicle.position import Place
 
 NOTE: Final = "owner.consent"  # in the journal
 _MOST_PAUSE: Final = 200
+_T = TypeVar("_T")
 _log = structlog.get_logger()
 
 
@@ -48,6 +51,11 @@ class OwnerFolder:
         return self.root / "limits.json"
 
     @property
+    def places(self) -> Path:
+        """Where home, work and depot are."""
+        return self.root / "places.json"
+
+    @property
     def consent(self) -> Path:
         """The newest signed document."""
         return self.root / "consent.json"
@@ -64,7 +72,10 @@ class OwnerFolder:
 
     def stamp(self) -> tuple[object, ...]:
         """What changes when one of the files does."""
-        return tuple(_stamp(path) for path in (self.key, self.limits, self.consent, self.pause, self.root))
+        return tuple(_stamp(path) for path in self._all())
+
+    def _all(self) -> tuple[Path, ...]:
+        return (self.root, self.key, self.limits, self.places, self.consent, self.pause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class OwnerWord:
     """The owner's newest word. `problem` is why it cannot be understood; then nothing may run."""
 
     limits: OwnerLimits = NO_LIMITS
+    places: tuple[Place, ...] = ()
     consent: Consent | None = None
     no_consent_because: str = ""
     paused_because: str = ""
@@ -110,9 +122,10 @@ class OwnerFiles:
         consent, because = self._consent()
         word = OwnerWord(consent=consent, no_consent_because=because, paused_because=self._pause())
         try:
-            return replace(word, limits=self._limits())
-        except (BadLimits, OSError) as error:
-            return replace(word, problem=f"{self.folder.limits}: {error}")
+            limits = _read_or(self.folder.limits, read_limits, NO_LIMITS)
+            return replace(word, limits=limits, places=_read_or(self.folder.places, read_places, ()))
+        except BadLimits as error:
+            return replace(word, problem=str(error))
 
     def seen(self) -> Seen:
         """What this vehicle has taken so far. Raises JournalBroken."""
@@ -121,12 +134,6 @@ class OwnerFiles:
             return Seen() if text is None else Seen(**orjson.loads(text))
         except (ValueError, TypeError):
             raise JournalBroken(f"the journal's note {NOTE} is damaged") from None
-
-    def _limits(self) -> OwnerLimits:
-        try:
-            return read_limits(_read(self.folder.limits))
-        except FileNotFoundError:
-            return NO_LIMITS
 
     def _pause(self) -> str:
         try:
@@ -198,6 +205,16 @@ def _conflict(seen: Seen, new: Seen) -> str | None:
     if new.number == seen.number and new.digest != seen.digest:
         return f"number: {new.number} was given to another document before"
     return None
+
+
+def _read_or(path: Path, read_as: Callable[[bytes], _T], without: _T) -> _T:
+    """What is in the file, or *without* when there is none. Raises BadLimits."""
+    try:
+        return read_as(_read(path))
+    except FileNotFoundError:
+        return without
+    except (BadLimits, OSError) as error:
+        raise BadLimits(f"{path}: {error}") from None
 
 
 def _read(path: Path) -> bytes:

@@ -1,10 +1,19 @@
-"""The owner's hard caps: `limits.json`, in words that an owner can write. A file that says nonsense stops all work."""
+"""What the owner writes by hand: `limits.json`, the hard caps, and `places.json`. A file of nonsense stops all work."""
 
 import difflib
-from typing import Annotated, Final, Self
+from collections.abc import Callable
+from typing import Annotated, Final, Self, TypeVar
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -13,9 +22,11 @@ from parkade_core.shown import shown
 from parkade_core.vehicle.consent import PLACES
 from parkade_core.vehicle.hours import BadHours, hours_of
 from parkade_core.vehicle.limits import OwnerLimits
+from parkade_core.vehicle.position import Place, Position
 
 MOST_BYTES: Final = 64 * 1024
 _SHOWN: Final = 64
+_T = TypeVar("_T")
 
 
 class BadLimits(AgentError):
@@ -68,21 +79,24 @@ class LimitsFile(BaseModel):
         return self
 
 
+class PlaceFile(BaseModel):
+    """One place of `places.json`: a circle, WGS 84."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, allow_inf_nan=False
+    )
+
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    radius_metres: Annotated[float, Field(ge=10, le=100_000)]
+
+
+_PLACES: Final = TypeAdapter(dict[Annotated[str, AfterValidator(_place)], PlaceFile])
+
+
 def read_limits(data: bytes) -> OwnerLimits:
-    """The limits in the bytes of the file. Raises BadLimits."""
-    if len(data) > MOST_BYTES:
-        raise BadLimits(f"it has {len(data)} bytes, more than {MOST_BYTES}")
-    try:
-        orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise BadLimits(f"line {error.lineno}: it is no JSON: {error.msg}") from None
-    try:
-        return _limits(LimitsFile.model_validate_json(data))
-    except ValidationError as error:
-        raise BadLimits(_sentence(error.errors(include_url=False)[0])) from None
-
-
-def _limits(file: LimitsFile) -> OwnerLimits:
+    """The limits in the bytes of `limits.json`. Raises BadLimits."""
+    file = _read(data, LimitsFile.model_validate_json)
     caps = file.model_dump(exclude={"hours", "places", "allow_missing_sandbox_layers"})
     return OwnerLimits(
         **caps,
@@ -92,10 +106,32 @@ def _limits(file: LimitsFile) -> OwnerLimits:
     )
 
 
+def read_places(data: bytes) -> tuple[Place, ...]:
+    """The places in the bytes of `places.json`. Raises BadLimits."""
+    places = _read(data, _PLACES.validate_json)
+    return tuple(
+        Place(name, Position(place.latitude, place.longitude), place.radius_metres)
+        for name, place in places.items()
+    )
+
+
+def _read(data: bytes, validate: Callable[[bytes], _T]) -> _T:
+    if len(data) > MOST_BYTES:
+        raise BadLimits(f"it has more than {MOST_BYTES} bytes")
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BadLimits(f"line {error.lineno}: it is no JSON: {error.msg}") from None
+    try:
+        return validate(data)
+    except ValidationError as error:
+        raise BadLimits(_sentence(error.errors(include_url=False)[0])) from None
+
+
 def _sentence(problem: ErrorDetails) -> str:
     where = ".".join(shown(str(part), _SHOWN) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown field{_guess(where)}"
+        return f"{where}: unknown field{_guess(str(problem['loc'][-1]))}"
     words = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     is_ours = problem["type"] == "value_error"
     given = "" if is_ours else f", not {shown(orjson.dumps(problem['input']).decode(), _SHOWN)}"
