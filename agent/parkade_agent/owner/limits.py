@@ -96,7 +96,7 @@ _PLACES: Final = TypeAdapter(dict[Annotated[str, AfterValidator(_place)], PlaceF
 
 def read_limits(data: bytes) -> OwnerLimits:
     """The limits in the bytes of `limits.json`. Raises BadLimits."""
-    file = _read(data, LimitsFile.model_validate_json)
+    file = _read(data, LimitsFile.model_validate_json, LimitsFile)
     caps = file.model_dump(exclude={"hours", "places", "allow_missing_sandbox_layers"})
     return OwnerLimits(
         **caps,
@@ -108,14 +108,14 @@ def read_limits(data: bytes) -> OwnerLimits:
 
 def read_places(data: bytes) -> tuple[Place, ...]:
     """The places in the bytes of `places.json`. Raises BadLimits."""
-    places = _read(data, _PLACES.validate_json)
+    places = _read(data, _PLACES.validate_json, PlaceFile)
     return tuple(
         Place(name, Position(place.latitude, place.longitude), place.radius_metres)
         for name, place in places.items()
     )
 
 
-def _read(data: bytes, validate: Callable[[bytes], _T]) -> _T:
+def _read(data: bytes, validate: Callable[[bytes], _T], fields: type[BaseModel]) -> _T:
     if len(data) > MOST_BYTES:
         raise BadLimits(f"it has more than {MOST_BYTES} bytes")
     try:
@@ -125,20 +125,25 @@ def _read(data: bytes, validate: Callable[[bytes], _T]) -> _T:
     try:
         return validate(data)
     except ValidationError as error:
-        raise BadLimits(_sentence(error.errors(include_url=False)[0])) from None
+        raise BadLimits(_sentence(error.errors(include_url=False)[0], fields)) from None
 
 
-def _sentence(problem: ErrorDetails) -> str:
-    where = ".".join(shown(str(part), _SHOWN) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown field{_guess(str(problem['loc'][-1]))}"
-    words = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    is_ours = problem["type"] == "value_error"
-    given = "" if is_ours else f", not {shown(orjson.dumps(problem['input']).decode(), _SHOWN)}"
-    return f"{where}: {words}{given}" if where else words
+def _sentence(problem: ErrorDetails, fields: type[BaseModel]) -> str:
+    where = ".".join(shown(str(part), _SHOWN) for part in problem["loc"] if part != "[key]")
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where}: unknown field{_guess(str(problem['loc'][-1]), fields)}"
+        case "missing":
+            return f"{where}: missing"
+        case "value_error":
+            words = problem["msg"].removeprefix("Value error, ")
+        case _:
+            given = shown(orjson.dumps(problem["input"]).decode(), _SHOWN)
+            words = f"{problem['msg'].replace('Input should be', 'must be')}, not {given}"
+    return f"{where}: {words}" if where else words
 
 
-def _guess(name: str) -> str:
-    known = [field.alias or "" for field in LimitsFile.model_fields.values()]
+def _guess(name: str, fields: type[BaseModel]) -> str:
+    known = [field.alias or "" for field in fields.model_fields.values()]
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; the fields are {', '.join(known)}"
