@@ -66,7 +66,7 @@ def why_missing(readings: Readings, path: str, stale_after: float) -> str:
         return ""
     if reading.age == inf:
         return f"{name} was not heard yet, only what it once was"
-    return f"{name} was last heard {reading.age:.0f} s ago, {stale_after:g} s are too long"
+    return f"{name} was not heard for {stale_after:g} s"
 
 
 def freshest_age(readings: Readings) -> float | None:
