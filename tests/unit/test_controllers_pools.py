@@ -6,8 +6,10 @@ from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
 from parkade_api.v1alpha1 import VehiclePool
 from parkade_core.batch.progress import BatchState, Progress
 from parkade_core.vehicle.census import PoolCount
+from parkade_core.vehicle.pool_status import PoolReport
+from parkade_core.vehicle.reclaims import ReclaimFigures
 from parkade_operator.controllers.pools import PoolIndex
-from parkade_operator.messages import count_of, progress_of
+from parkade_operator.messages import progress_of, report_message, report_of
 from support.objects import batch, pool
 
 SNAPSHOT = pb.Snapshot(
@@ -139,11 +141,20 @@ def test_every_state_of_the_gateway_is_understood(state: pb.BatchState.ValueType
     assert progress.state.upper() == pb.BatchState.Name(state)
 
 
-def test_counts_are_what_the_gateway_said() -> None:
-    """The counts of one pool, or none while it was not reported."""
-    expected = PoolCount(
-        total=6, online=5, eligible=4, busy=3, offline=1, free=2, ineligible_reasons={"Driving": 2}
+def test_a_report_is_what_the_gateway_said() -> None:
+    """The counts and reclaims of one pool as they were sent, or none while it was not reported."""
+    count = PoolCount(
+        total=6,
+        online=5,
+        eligible=4,
+        busy=3,
+        offline=1,
+        free=2,
+        consented=5,
+        quarantined=1,
+        ineligible_reasons={"Driving": 2},
     )
-    assert count_of(SNAPSHOT, "a") == expected
-    assert count_of(SNAPSHOT, "c") is None
-    assert count_of(None, "a") is None
+    for report in (PoolReport(count), PoolReport(count, ReclaimFigures(4, 0.01, 0.25, 1))):
+        assert report_of(pb.Snapshot(pools=[report_message("a", report)]), "a") == report
+    assert report_of(SNAPSHOT, "c") is None
+    assert report_of(None, "a") is None

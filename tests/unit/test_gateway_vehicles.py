@@ -9,6 +9,7 @@ from parkade_api import vss
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_core.vehicle.node import newborn, vehicle_nodes
 from parkade_core.vehicle.pod import slot_rules
+from parkade_core.vehicle.readings import Reading
 from parkade_operator.door.tls import Identity
 from parkade_operator.gateway.pools import Pools
 from parkade_operator.gateway.vehicles import Vehicles
@@ -56,7 +57,7 @@ async def test_only_what_is_read_is_kept_of_a_vehicle(fleet: Fleet) -> None:
     made_up = [pb.Signal(path=f"Vehicle.Mine.{number}", number=1) for number in range(100)]
     long = pb.Signal(path=vss.LOW_VOLTAGE_STATE, text="L" * 65)
     fleet.vehicles.hear(Identity("v1"), pb.Telemetry(signals=[LOCK, *made_up, long]))
-    assert fleet.vehicles._vehicles["v1"].received == {vss.LOW_VOLTAGE_STATE: ("LOCK", 1000.0)}
+    assert fleet.vehicles._vehicles["v1"].received == {vss.LOW_VOLTAGE_STATE: (Reading("LOCK", 0.0), 1000.0)}
 
 
 async def test_a_claim_that_a_vehicle_lost_leaves_its_node(fleet: Fleet) -> None:

@@ -8,7 +8,6 @@ from prometheus_client import REGISTRY
 from parkade_agent.metrics import count_shard, read_vehicle
 from parkade_api import vss
 from parkade_api.figures import Reading
-from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
 from parkade_api.proto.vehicle.v1.vehicle_pb2 import ShardOutcome
 from parkade_api.wellknown import Reason
@@ -17,7 +16,7 @@ from parkade_core.batch.log_writer import Put
 from parkade_core.vehicle.guard import Action, GuardState
 from parkade_core.vehicle.readings import Reading as Signal
 from parkade_operator.controllers.metrics import PHASES, read_state
-from parkade_operator.door.metrics import count_enrolment, observe_reclaims
+from parkade_operator.door.metrics import count_enrolment
 from parkade_operator.gateway.metrics import read_snapshot
 from parkade_operator.shards.metrics import count_durable, count_returned
 
@@ -139,21 +138,6 @@ def test_reasons_of_vehicles_are_from_a_list(said: str, label: str) -> None:
     before = sample("parkade_shards_returned_total", reason=label)
     count_returned(3, said)
     assert sample("parkade_shards_returned_total", reason=label) - before == 3
-
-
-@pytest.mark.parametrize("seconds", [float("nan"), -1.0, float("inf"), 4000.0])
-def test_a_reclaim_that_cannot_be_is_no_reclaim(seconds: float) -> None:
-    """One vehicle with a broken clock does not spoil the promise's figure."""
-    before = sample("parkade_reclaim_seconds_count", reason="Driving")
-    observe_reclaims([fleet_pb2.Reclaim(reason="Driving", seconds=seconds)])
-    assert sample("parkade_reclaim_seconds_count", reason="Driving") == before
-
-
-def test_reclaims_are_counted_by_reason() -> None:
-    """What the vehicle measured is in the histogram of its reason."""
-    before = sample("parkade_reclaim_seconds_sum", reason="TooHot")
-    observe_reclaims([fleet_pb2.Reclaim(reason="TooHot", seconds=0.5)])
-    assert sample("parkade_reclaim_seconds_sum", reason="TooHot") - before == 0.5
 
 
 def test_enrolments_are_counted_by_credential() -> None:

@@ -4,10 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from parkade_api.v1alpha1 import VehiclePool
-from parkade_api.v1alpha1.vehiclepool_status import VehicleCounts, VehiclePoolStatus
-from parkade_api.wellknown import GATEWAY_UNREACHABLE, Reason
-from parkade_core.conditions import renew
+from parkade_api.wellknown import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +15,8 @@ class VehicleView:
     online: bool
     eligible: bool
     reason: Reason | None  # the first reason why it may not work
+    has_consent: bool = True  # its owner's consent covers what the pool asks
+    in_quarantine: bool = False
     busy_with: str | None = None  # uid of the batch whose slot runs there
 
 
@@ -31,6 +30,8 @@ class PoolCount:
     busy: int = 0
     offline: int = 0
     free: int = 0  # eligible and without a slot
+    consented: int = 0
+    quarantined: int = 0
     ineligible_reasons: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -45,6 +46,8 @@ def count_pool(pool: str, vehicles: Iterable[VehicleView]) -> PoolCount:
         busy=sum(vehicle.busy_with is not None and vehicle.online for vehicle in ours),
         offline=len(ours) - online,
         free=sum(vehicle.eligible and vehicle.busy_with is None for vehicle in ours),
+        consented=sum(vehicle.has_consent for vehicle in ours),
+        quarantined=sum(vehicle.in_quarantine for vehicle in ours),
         ineligible_reasons=dict(Counter(str(v.reason or Reason.UNKNOWN) for v in ours if not v.eligible)),
     )
 
@@ -62,33 +65,7 @@ def add_up(counts: Iterable[PoolCount]) -> PoolCount:
         busy=sum(count.busy for count in known),
         offline=sum(count.offline for count in known),
         free=sum(count.free for count in known),
+        consented=sum(count.consented for count in known),
+        quarantined=sum(count.quarantined for count in known),
         ineligible_reasons=dict(reasons),
-    )
-
-
-def pool_status(pool: VehiclePool, count: PoolCount | None, now: str) -> VehiclePoolStatus:
-    """VehiclePool.status. While the gateway has not reported, *count* is None and the last counts stay."""
-    before = pool.status or VehiclePoolStatus()
-    generation = pool.metadata.generation
-    if count is None:
-        unserved = (False, GATEWAY_UNREACHABLE, "The gateway has not reported; the operator keeps asking")
-        conditions = renew(before.conditions, {"Ready": unserved}, generation, now)
-        return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
-    can_work = count.eligible > 0
-    capacity = f"{count.eligible} of {count.total} vehicles may work now"
-    facts = {
-        "Ready": (True, "GatewayConnected", "The gateway reports this pool's vehicles"),
-        "CapacityAvailable": (can_work, "VehiclesEligible" if can_work else "NoVehicleEligible", capacity),
-    }
-    return VehiclePoolStatus(
-        observed_generation=generation,
-        conditions=renew(before.conditions, facts, generation, now),
-        vehicles=VehicleCounts(
-            total=count.total,
-            online=count.online,
-            eligible=count.eligible,
-            busy=count.busy,
-            offline=count.offline,
-        ),
-        ineligible_reasons=dict(count.ineligible_reasons),
     )

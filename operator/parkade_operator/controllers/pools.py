@@ -7,7 +7,7 @@ from parkade_api.v1alpha1 import InferenceBatch, VehiclePool
 from parkade_api.v1alpha1.common import seconds
 from parkade_core.vehicle.census import PoolCount, add_up
 from parkade_core.vehicle.membership import matches
-from parkade_operator.messages import count_of
+from parkade_operator.messages import report_of
 
 
 class PoolIndex:
@@ -44,5 +44,5 @@ class PoolIndex:
 
     def count(self, names: Sequence[str], snapshot: pb.Snapshot | None) -> PoolCount:
         """The vehicles of these pools, as far as the gateway has reported them."""
-        counts = (count_of(snapshot, name) for name in names)
-        return add_up(count for count in counts if count is not None)
+        reports = (report_of(snapshot, name) for name in names)
+        return add_up(report.count for report in reports if report is not None)

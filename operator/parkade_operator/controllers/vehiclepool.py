@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from parkade_api.v1alpha1 import VehiclePool
 from parkade_api.wellknown import API_VERSION
 from parkade_core.patches import merge_patch
-from parkade_core.vehicle.census import pool_status
+from parkade_core.vehicle.pool_status import pool_status
 from parkade_operator.controllers.gateway_client import GatewayClient
 from parkade_operator.controllers.pools import PoolIndex
 from parkade_operator.kube.client import MERGE, KubeClient, Object
 from parkade_operator.kube.errors import Conflict, NotFound
-from parkade_operator.messages import count_of
+from parkade_operator.messages import report_of
 
 _log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class PoolReconciler:
         if pool is None:
             return None
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = pool_status(pool, count_of(self._gateway.latest, name), now)
+        status = pool_status(pool, report_of(self._gateway.latest, name), now)
         if status == pool.status:
             return None
         before = pool.status.model_dump(by_alias=True) if pool.status else {}

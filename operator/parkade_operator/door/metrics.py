@@ -1,6 +1,5 @@
 """What the gateway tells Prometheus about its door: sessions, refused calls, enrolments, certificates, reclaims."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -8,8 +7,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from parkade_api.figures import from_zero, one_of
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import Reason
-
-_LONGEST_RECLAIM: Final = 3600.0
 
 SESSIONS_OPENED: Final = Counter(
     "parkade_sessions_opened",
@@ -60,8 +57,6 @@ def count_enrolment(credential: str | None) -> None:
     ENROLMENTS.labels("token" if credential == "token" else "pod").inc()
 
 
-def observe_reclaims(reclaims: Iterable[fleet_pb2.Reclaim]) -> None:
-    """What a vehicle told of its reclaims, as far as it can be."""
-    for reclaim in reclaims:
-        if 0 <= reclaim.seconds <= _LONGEST_RECLAIM:
-            RECLAIM_SECONDS.labels(one_of(Reason, reclaim.reason)).observe(reclaim.seconds)
+def observe_reclaim(reclaim: fleet_pb2.Reclaim) -> None:
+    """A vehicle told how long a reclaim took."""
+    RECLAIM_SECONDS.labels(one_of(Reason, reclaim.reason)).observe(reclaim.seconds)

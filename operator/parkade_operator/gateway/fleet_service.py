@@ -21,6 +21,7 @@ from parkade_operator.door.sessions import Ending, Sessions
 from parkade_operator.door.sessions import Session as VehicleSession
 from parkade_operator.door.tls import Identity
 from parkade_operator.gateway.logs import NotAsked, VehicleLogs
+from parkade_operator.gateway.reclaims import ReclaimLog
 from parkade_operator.gateway.slots import VehicleSlots
 from parkade_operator.gateway.upload import collect
 from parkade_operator.gateway.vehicles import Vehicles
@@ -60,6 +61,7 @@ class FleetService(rpc.FleetServicer):
         slots: VehicleSlots,
         batches: Batches,
         logs: VehicleLogs,
+        reclaims: ReclaimLog,
         beat_seconds: int,
         on_change: Callable[[], None],
     ) -> None:
@@ -71,6 +73,7 @@ class FleetService(rpc.FleetServicer):
         self._slots = slots
         self._batches = batches
         self._logs = logs
+        self._reclaims = reclaims
         self._beat_seconds = beat_seconds
         self._on_change = on_change
 
@@ -204,7 +207,7 @@ class FleetService(rpc.FleetServicer):
         match message.WhichOneof("message"):
             case "telemetry":
                 self._vehicles.hear(session.identity, message.telemetry)
-                metrics.observe_reclaims(message.telemetry.reclaims)
+                self._reclaims.hear(vehicle, message.telemetry.reclaims)
             case "slot_status":
                 self._slot_told(session, message.slot_status)
             case "lease_request":

@@ -41,9 +41,9 @@ class Pools:
         """Follows the API server until cancelled."""
         await self._reflector.run()
 
-    def names(self) -> list[str]:
-        """The names of all pools."""
-        return sorted(self._pools)
+    def applied(self) -> dict[str, AppliedPool]:
+        """All pools by name, in one order."""
+        return {name: self._applied[name] for name in sorted(self._pools)}
 
     def generations(self) -> dict[str, int]:
         """The generation of every pool: what changes when a pool comes, goes or is edited."""

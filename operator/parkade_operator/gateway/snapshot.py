@@ -1,7 +1,7 @@
 """What the gateway tells the operator: batches and pools, counted from what is known now."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
 from parkade_api.wellknown import CONTAINER_RUNNER
@@ -10,23 +10,40 @@ from parkade_core.kubelet.pod import PodView
 from parkade_core.vehicle.census import count_pool
 from parkade_core.vehicle.node import vehicle_of
 from parkade_core.vehicle.pod import standing
+from parkade_core.vehicle.pool_status import PoolReport
+from parkade_operator.gateway.pools import Pools
+from parkade_operator.gateway.reclaims import ReclaimLog
 from parkade_operator.gateway.slots import batch_of
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.client import Object
 from parkade_operator.kubelet.pods import PodController
-from parkade_operator.messages import count_message, progress_message
+from parkade_operator.messages import progress_message, report_message
 
 
-def take_snapshot(
-    batches: Sequence[Progress], pools: Sequence[str], vehicles: Vehicles, pods: PodController
-) -> pb.Snapshot:
-    """Everything, counted."""
-    views = vehicles.views()
-    slots = [(pod, standing(pod, pods.view(pod["metadata"]["uid"]))) for pod in pods.bound()]
-    return pb.Snapshot(
-        batches=[progress_message(_with_slots(batch, slots, vehicles)) for batch in batches],
-        pools=[count_message(name, count_pool(name, views)) for name in pools],
-    )
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that is counted from; *batches* tells their progress."""
+
+    batches: Callable[[], Sequence[Progress]]
+    pools: Pools
+    vehicles: Vehicles
+    pods: PodController
+    reclaims: ReclaimLog
+
+    def snapshot(self) -> pb.Snapshot:
+        """Everything, counted now."""
+        views = self.vehicles.views()
+        slots = [(pod, standing(pod, self.pods.view(pod["metadata"]["uid"]))) for pod in self.pods.bound()]
+        return pb.Snapshot(
+            batches=[progress_message(_with_slots(batch, slots, self.vehicles)) for batch in self.batches()],
+            pools=[
+                report_message(
+                    name,
+                    PoolReport(count_pool(name, views), self.reclaims.figures(name, pool.reclaim_target)),
+                )
+                for name, pool in self.pools.applied().items()
+            ],
+        )
 
 
 def _with_slots(batch: Progress, slots: Sequence[tuple[Object, PodView]], vehicles: Vehicles) -> Progress:

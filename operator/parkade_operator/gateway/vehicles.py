@@ -8,7 +8,7 @@ import structlog
 
 from parkade_api import vss
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
-from parkade_api.wellknown import Reason
+from parkade_api.wellknown import Condition, Reason
 from parkade_core.vehicle.assess import Assessment, Relayed, assess
 from parkade_core.vehicle.census import VehicleView
 from parkade_core.vehicle.facts import Facts
@@ -159,12 +159,11 @@ class Vehicles:
 
     def _state(self, name: str, vehicle: Vehicle, assessment: Assessment, now: float) -> None:
         """Tells the Node controller what the vehicle's Node shall say."""
-        pool = self._pools.of(vehicle.identity)
         refused = {label: now < until for label, until in vehicle.refused.items()}
         wanted = desire(
             vehicle.identity,
             assessment,
-            pool.rules.pool if pool else None,
+            self.pool_of(name),
             refused,
             claims_on(self._nodes.get(name)),
             is_held=now < vehicle.closed_until,
@@ -199,19 +198,26 @@ class Vehicles:
         whys = {name: quarantine_on(self._nodes.get(name)) for name in self._nodes.known()}
         return {name: why for name, why in whys.items() if why}
 
+    def pool_of(self, name: str) -> str | None:
+        """The name of the vehicle's pool; None while it is in none."""
+        vehicle = self._vehicles.get(name)
+        pool = self._pools.of(vehicle.identity) if vehicle else None
+        return pool.rules.pool if pool else None
+
     def names(self) -> Iterable[str]:
         """All vehicles."""
         return list(self._vehicles)
 
     def _view(self, name: str, vehicle: Vehicle) -> VehicleView:
         assessment = vehicle.assessment
-        pool = self._pools.of(vehicle.identity)
         slots = self._pods.on_node(node_name(name))
         return VehicleView(
-            pool=pool.rules.pool if pool else None,
+            pool=self.pool_of(name),
             online=not self.is_silent(name),
             eligible=bool(assessment and assessment.eligible),
             reason=assessment.reasons[0] if assessment and assessment.reasons else None,
+            has_consent=_holds(assessment, Condition.CONSENT_CURRENT),
+            in_quarantine=bool(quarantine_on(self._nodes.get(name))),
             busy_with=next((uid for pod in slots if (uid := batch_uid_of(pod))), None),
         )
 
@@ -243,6 +249,10 @@ class Vehicles:
             await self._pods.remove(pod)
         if not quarantine_on(self._nodes.get(name)):
             await self._nodes.delete(name)
+
+
+def _holds(assessment: Assessment | None, condition: Condition) -> bool:
+    return assessment is not None and assessment.verdict(condition).holds
 
 
 def _limits(vehicle: Vehicle, pool: AppliedPool | None) -> tuple[float, float]:

@@ -24,9 +24,10 @@ from parkade_operator.gateway.internal import GatewayService
 from parkade_operator.gateway.logs import VehicleLogs
 from parkade_operator.gateway.metrics import read_snapshot
 from parkade_operator.gateway.pools import Pools
+from parkade_operator.gateway.reclaims import ReclaimLog
 from parkade_operator.gateway.settings import Settings
 from parkade_operator.gateway.slots import VehicleSlots
-from parkade_operator.gateway.snapshot import take_snapshot
+from parkade_operator.gateway.snapshot import Overview
 from parkade_operator.gateway.tokens import TokenReviewer
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.client import KubeClient
@@ -51,6 +52,7 @@ class Gateway:
     slots: VehicleSlots
     fleet: FleetService
     batches: Batches
+    overview: Overview
     changes: Changes
     node_changes: Changes
     sessions: Sessions
@@ -62,7 +64,7 @@ class Gateway:
 
     def readings(self) -> Iterator[Reading]:
         """What Prometheus is shown of the fleet and its work."""
-        snapshot = take_snapshot(self.batches.status(), self.pools.names(), self.vehicles, self.pods)
+        snapshot = self.overview.snapshot()
         strays = sum(view.pool is None for view in self.vehicles.views())
         return read_snapshot(snapshot, strays, len(self.sessions.all()))
 
@@ -81,13 +83,11 @@ def wire(
     pods.serve(slots)
     reception = _reception(settings, client, authority, sessions, Notices(events, nodes.get))
     logs = VehicleLogs(sessions, pods, vehicles.silent_for, new_id)
-    beat = settings.beat_seconds
-    fleet = FleetService(reception, sessions, vehicles, slots, batches, logs, beat, changes.notify)
+    reclaims, beat = ReclaimLog(vehicles.pool_of, time.monotonic), settings.beat_seconds
+    fleet = FleetService(reception, sessions, vehicles, slots, batches, logs, reclaims, beat, changes.notify)
+    overview = Overview(batches.status, pools, vehicles, pods, reclaims)
     service = GatewayService(
-        batches,
-        TokenReviewer(client, settings.operator_user),
-        changes,
-        lambda: take_snapshot(batches.status(), pools.names(), vehicles, pods),
+        batches, TokenReviewer(client, settings.operator_user), changes, overview.snapshot
     )
     return Gateway(
         pools=pools,
@@ -97,6 +97,7 @@ def wire(
         slots=slots,
         fleet=fleet,
         batches=batches,
+        overview=overview,
         changes=changes,
         node_changes=node_changes,
         sessions=sessions,

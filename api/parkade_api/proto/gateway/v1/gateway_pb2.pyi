@@ -318,6 +318,9 @@ class PoolCounts(_message.Message):
     OFFLINE_FIELD_NUMBER: _builtins.int
     FREE_FIELD_NUMBER: _builtins.int
     INELIGIBLE_REASONS_FIELD_NUMBER: _builtins.int
+    CONSENTED_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
+    RECLAIMS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     total: _builtins.int
     online: _builtins.int
@@ -326,8 +329,15 @@ class PoolCounts(_message.Message):
     offline: _builtins.int
     free: _builtins.int
     """eligible and without a slot"""
+    consented: _builtins.int
+    """their owners' consent covers what the pool asks"""
+    quarantined: _builtins.int
     @_builtins.property
     def ineligible_reasons(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    @_builtins.property
+    def reclaims(self) -> Global___ReclaimFigures:
+        """absent: none was heard of"""
+
     def __init__(
         self,
         *,
@@ -339,14 +349,50 @@ class PoolCounts(_message.Message):
         offline: _builtins.int = ...,
         free: _builtins.int = ...,
         ineligible_reasons: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        consented: _builtins.int = ...,
+        quarantined: _builtins.int = ...,
+        reclaims: Global___ReclaimFigures | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reclaims", b"reclaims"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "eligible", b"eligible", "free", b"free", "ineligible_reasons", b"ineligible_reasons", "name", b"name", "offline", b"offline", "online", b"online", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "consented", b"consented", "eligible", b"eligible", "free", b"free", "ineligible_reasons", b"ineligible_reasons", "name", b"name", "offline", b"offline", "online", b"online", "quarantined", b"quarantined", "reclaims", b"reclaims", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PoolCounts: _TypeAlias = PoolCounts  # noqa: Y015
+
+@_typing.final
+class ReclaimFigures(_message.Message):
+    """How fast owners got their vehicles back, over the last 24 hours that this gateway has heard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    P50_FIELD_NUMBER: _builtins.int
+    P99_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    p50: _builtins.float
+    """seconds"""
+    p99: _builtins.float
+    """seconds"""
+    violations: _builtins.int
+    """took longer than the pool's reclaimTarget"""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        p50: _builtins.float = ...,
+        p99: _builtins.float = ...,
+        violations: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "p50", b"p50", "p99", b"p99", "violations", b"violations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReclaimFigures: _TypeAlias = ReclaimFigures  # noqa: Y015
 
 @_typing.final
 class Snapshot(_message.Message):
