@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from parkade_agent.signals.source import SignalSource
-from parkade_core.vehicle.facts import Facts
+from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.rules import PoolRules
 
@@ -43,14 +43,22 @@ class Brake(Protocol):
 class Guard:
     """The vehicle's last word on its own compute; `state` is the newest decision.
 
-    `heard_at` is when what led to it was heard, on the monotonic clock; *on_change* may read both.
+    *own* tells what only the vehicle knows and never waits. `heard_at` is when what led to the decision was heard, on
+    the monotonic clock; *on_change* may read both.
     """
 
-    def __init__(self, source: SignalSource, brake: Brake, on_change: Callable[[GuardState], None]) -> None:
+    def __init__(
+        self,
+        source: SignalSource,
+        brake: Brake,
+        on_change: Callable[[GuardState], None],
+        own: Callable[[], OwnFacts] = OwnFacts,
+    ) -> None:
         self._source = source
+        self._own = own
         self._brake = brake
         self._on_change = on_change
-        self._rules: PoolRules | None = None
+        self._pool: tuple[PoolRules, str] | None = None
         self._wakeup = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
@@ -61,11 +69,11 @@ class Guard:
     def start(self) -> None:
         """Begins to listen to the signals and to decide."""
         self._thread.start()
-        self._source.start(self._wake)
+        self._source.start(self.wake)
 
-    def follow(self, rules: PoolRules) -> None:
-        """Applies the pool's rules from now on."""
-        self._rules = rules
+    def follow(self, rules: PoolRules, quarantined_because: str = "") -> None:
+        """Applies the pool's rules from now on, and the cluster's word on this vehicle (empty: it is trusted)."""
+        self._pool = rules, quarantined_because
         self._wakeup.set()
 
     def stop(self) -> None:
@@ -75,8 +83,8 @@ class Guard:
         self._wakeup.set()
         self._thread.join()
 
-    def _wake(self) -> None:
-        """A signal changed: called in the source's thread."""
+    def wake(self) -> None:
+        """Decides again, because a signal or the owner's word changed. Callable from any thread."""
         if self._woken_at is None:
             self._woken_at = time.monotonic()
         self._wakeup.set()
@@ -103,7 +111,10 @@ class Guard:
             self._on_change(state)
 
     def _facts(self) -> Facts | None:
-        return None if self._rules is None else Facts(self._source.readings(), self._rules)
+        if self._pool is None:
+            return None
+        rules, quarantined_because = self._pool
+        return Facts(self._source.readings(), rules, self._own(), quarantined_because)
 
     def _act(self, action: Action) -> None:
         match action:

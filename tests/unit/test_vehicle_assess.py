@@ -71,9 +71,9 @@ def test_a_good_vehicle_is_eligible_at_once() -> None:
             (Taint.DRIVING, "", Effect.NO_EXECUTE),
             "LowVoltageSystemState ON",
         ),
-        ({"IS_MOVING": None}, Reason.UNKNOWN, (Taint.DRIVING, "", Effect.NO_EXECUTE), "no fresh IsMoving"),
-        ({"SPEED": "fast"}, Reason.UNKNOWN, (Taint.DRIVING, "", Effect.NO_EXECUTE), "no fresh Speed"),
-        ({"SPEED": float("nan")}, Reason.UNKNOWN, (Taint.DRIVING, "", Effect.NO_EXECUTE), "no fresh Speed"),
+        ({"IS_MOVING": None}, Reason.UNKNOWN, (Taint.DRIVING, "", Effect.NO_EXECUTE), "no IsMoving is heard"),
+        ({"SPEED": "fast"}, Reason.UNKNOWN, (Taint.DRIVING, "", Effect.NO_EXECUTE), "must be a number"),
+        ({"SPEED": float("nan")}, Reason.UNKNOWN, (Taint.DRIVING, "", Effect.NO_EXECUTE), "no finite number"),
         (
             {"PLUGGED_IN": False},
             Reason.NOT_CHARGING,
@@ -90,7 +90,7 @@ def test_a_good_vehicle_is_eligible_at_once() -> None:
             {"STATE_OF_CHARGE": None},
             Reason.UNKNOWN,
             (Taint.BATTERY, "", Effect.NO_SCHEDULE),
-            "no fresh StateOfCharge",
+            "no StateOfCharge is heard",
         ),
         (
             {"COMPUTE_CELSIUS": 76},
@@ -108,7 +108,7 @@ def test_a_good_vehicle_is_eligible_at_once() -> None:
             {"COMPUTE_CELSIUS": None},
             Reason.UNKNOWN,
             (Taint.THERMAL, "", Effect.NO_SCHEDULE),
-            "no fresh temperature",
+            "no Temperature is heard",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from parkade_api import vss
 from parkade_api.wellknown import Effect, Reason
 from parkade_core.vehicle.appetite import plan_lease
-from parkade_core.vehicle.facts import Facts
+from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_core.vehicle.rules import Charging, PoolRules
@@ -35,7 +35,7 @@ def readings(**changes: Value | None) -> dict[str, Reading]:
 
 def after(previous: GuardState | None, now: float, **changes: Value | None) -> GuardState:
     """The guard's next state under RULES."""
-    return decide(Facts(readings(**changes), RULES), previous or initial(now), now)
+    return decide(Facts(readings(**changes), RULES, OwnFacts()), previous or initial(now), now)
 
 
 def test_nothing_starts_without_rules() -> None:
@@ -88,20 +88,24 @@ def test_it_forbids_new_work_and_lets_the_running_finish(
     assert (state.action, state.may_start, state.reasons) == (Action.RUN, False, (reason,))
 
 
-def test_a_short_fright_thaws() -> None:
-    """A freeze whose reason vanishes within the grace lets the work run on."""
+def test_a_short_fright_ends_the_work() -> None:
+    """A sign of driving that is gone within the grace kills all the same: what flaps shall not run in between."""
     frozen = after(after(None, 0), 10, SPEED=1)
-    assert after(frozen, 10.5).action is Action.RUN
+    assert after(frozen, 10.5).action is Action.FREEZE
+    killed = after(frozen, 11)
+    assert killed.action is Action.KILL
+    assert not after(killed, 69.9).may_start
+    assert after(killed, 70).may_start
 
 
 def test_parked_again_may_not_start_before_its_time() -> None:
-    """After a drive new work waits for the pool's parked-for, without killing anything."""
-    rules = replace(RULES, parked_for=20)
-    driving = decide(Facts(readings(SPEED=3), rules), initial(0), 1)
-    parked = decide(Facts(readings(), rules), driving, 2)
-    assert (parked.action, parked.reasons) == (Action.RUN, (Reason.NOT_PARKED_LONG_ENOUGH,))
-    assert parked.recheck_at == 22
-    assert decide(Facts(readings(), rules), parked, 22).may_start
+    """After a drive new work waits for the pool's parked-for, and says for how long."""
+    rules = replace(RULES, parked_for=200)
+    driving = decide(Facts(readings(SPEED=3), rules, OwnFacts()), initial(0), 1)
+    parked = decide(Facts(readings(), rules, OwnFacts()), driving, 2)
+    assert (parked.reasons, parked.causes[0].remedy) == ((Reason.NOT_PARKED_LONG_ENOUGH,), "wait 4 min")
+    assert not decide(Facts(readings(), rules, OwnFacts()), parked, 201).may_start
+    assert decide(Facts(readings(), rules, OwnFacts()), parked, 202).may_start
 
 
 def test_heat_that_becomes_invisible_stays_heat() -> None:
@@ -130,11 +134,7 @@ def test_it_never_runs_while_a_stopping_reason_holds(
     for seconds, changed in steps:
         before, now = state, now + seconds
         state = after(before, now, **changed)
-        stopping = [
-            verdict
-            for verdict in state.verdicts
-            if verdict.effect is Effect.NO_EXECUTE and verdict.reason is not Reason.NOT_PARKED_LONG_ENOUGH
-        ]
+        stopping = [verdict for verdict in state.verdicts if verdict.effect is Effect.NO_EXECUTE]
         assert (state.action is Action.RUN) == (not stopping)
         assert state.action is not Action.FREEZE or now - state.since < RULES.driver_return_grace
         assert not (before.action is Action.RUN and state.action is Action.KILL)

@@ -180,4 +180,6 @@ def _value(verdict: Verdict) -> str:
         return "metered" if verdict.reason is Reason.METERED_LINK else "offline"
     if verdict.condition is not Condition.THERMAL_OK:
         return ""
+    if verdict.reason is Reason.TOO_COLD:
+        return "cold"
     return _HEAT.get(verdict.effect, "") if verdict.effect else ""

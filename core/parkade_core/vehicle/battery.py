@@ -1,38 +1,45 @@
-"""BatteryOK: the state of charge is above the floor, and after a stop above the resume point."""
+"""BatteryOK: the state of charge is above floor and reserve, and after a stop above the resume point."""
+
+from dataclasses import replace
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.facts import Facts
-from parkade_core.vehicle.readings import number, stale_at
+from parkade_core.vehicle.readings import number, stale_at, why_missing
+from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, settle
 
 
 def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
     """Whether there is charge to spare. Closes under the floor, opens at the resume point."""
-    readings, rules = facts.readings, facts.rules
-    percent = number(readings, vss.STATE_OF_CHARGE, rules.telemetry_stale_after)
+    readings, stale_after = facts.readings, facts.rules.telemetry_stale_after
+    percent = number(readings, vss.STATE_OF_CHARGE, stale_after)
     was_low = previous is not None and previous.latched
-    limit = rules.resume_state_of_charge_percent if was_low else rules.min_state_of_charge_percent
-    recheck_at = stale_at(readings, (vss.STATE_OF_CHARGE,), rules.telemetry_stale_after, now)
+    name, floor, resume = _points(facts.rules)
     if percent is None:
-        effect = Effect.NO_EXECUTE if was_low else Effect.NO_SCHEDULE
-        judged = _closed(Reason.UNKNOWN, "no fresh StateOfCharge", effect, recheck_at, latched=was_low)
-    elif percent < limit:
-        is_low = percent < rules.min_state_of_charge_percent
-        name, bound = ("floor", rules.min_state_of_charge_percent) if is_low else ("resume point", limit)
-        message = f"StateOfCharge {percent:g} % is under the {name} of {bound:g} %"
-        judged = _closed(Reason.LOW_BATTERY, message, Effect.NO_EXECUTE, recheck_at, latched=True)
-    else:
-        message = f"StateOfCharge {percent:g} %"
-        judged = Verdict(
-            Condition.BATTERY_OK, holds=True, reason=None, message=message, recheck_at=recheck_at
+        words = why_missing(readings, vss.STATE_OF_CHARGE, stale_after)
+        judged = _closed(
+            Reason.UNKNOWN, words, Effect.NO_EXECUTE if was_low else Effect.NO_SCHEDULE, "wait for the signal"
         )
-    return settle(judged, previous, now, hold)
+    elif percent < (resume if was_low else floor):
+        name, bound = (name, floor) if percent < floor else ("resume point", resume)
+        words = f"StateOfCharge {percent:g} % is under the {name} of {bound:g} %"
+        judged = _closed(Reason.LOW_BATTERY, words, Effect.NO_EXECUTE, f"charge to {resume:g} %")
+    else:
+        judged = Verdict(Condition.BATTERY_OK, True, None, f"StateOfCharge {percent:g} %")
+    recheck_at = stale_at(readings, (vss.STATE_OF_CHARGE,), stale_after, now)
+    latched = was_low if percent is None else not judged.holds
+    return settle(replace(judged, latched=latched, recheck_at=recheck_at), previous, now, hold)
 
 
-def _closed(
-    reason: Reason, message: str, effect: Effect, recheck_at: float | None, *, latched: bool
-) -> Verdict:
-    return Verdict(
-        Condition.BATTERY_OK, False, reason, message, effect, latched=latched, recheck_at=recheck_at
-    )
+def _points(rules: PoolRules) -> tuple[str, float, float]:
+    """What the floor is called, the floor, and the resume point, as far above it as the pool has it."""
+    floor, reserve = rules.min_state_of_charge_percent, rules.reserve_state_of_charge_percent
+    resume = rules.resume_state_of_charge_percent
+    if reserve <= floor:
+        return "floor", floor, resume
+    return "reserve", reserve, min(100.0, max(resume, reserve + resume - floor))
+
+
+def _closed(reason: Reason, message: str, effect: Effect, remedy: str) -> Verdict:
+    return Verdict(Condition.BATTERY_OK, False, reason, message, effect, remedy=remedy)

@@ -1,17 +1,31 @@
-"""The vehicle's own word: may work start, run on, or must it stop now? No network is asked.
+"""The vehicle's own word: may work start, run on, or must it stop now, and with how many lanes? No network is asked.
 
-Driver back, low battery or heat freeze at once and kill after the grace if they last; a freeze thaws only
-when its reason is gone. A missing plug forbids new work and lets running work finish. Missing parking signals
-count as driving.
+Whatever has the effect NoExecute (driver back, low battery, heat or cold, the owner's word) freezes at once and kills
+after the pool's grace; a consent that is gone kills at once. Other reasons forbid new work and let what runs finish.
+Closing never waits, opening waits out the minimum hold, so what oscillates is stopped and stays so.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle.assess import JUDGES
+from parkade_core.vehicle import consent_ok, link, policy, throttle, trusted
+from parkade_core.vehicle.assess import JUDGES, Judge
 from parkade_core.vehicle.facts import Facts
-from parkade_core.vehicle.verdict import Verdict, earliest
+from parkade_core.vehicle.throttle import Lanes
+from parkade_core.vehicle.tightened import tightened
+from parkade_core.vehicle.verdict import MINIMUM_HOLD, Verdict, earliest
+
+# In the order of conditions, which is that of reasons.
+VEHICLE_JUDGES: Final[Mapping[Condition, Judge]] = {
+    **JUDGES,
+    Condition.CONNECTIVITY_OK: link.judge,
+    Condition.POLICY_ALLOWS: policy.judge,
+    Condition.CONSENT_CURRENT: consent_ok.judge,
+    Condition.TRUSTED: trusted.judge,
+}
 
 
 class Action(StrEnum):
@@ -44,6 +58,7 @@ class GuardState:
     verdicts: tuple[Verdict, ...] = ()
     lanes: int | None = None  # most records at once; None: as many as the vehicle lends
     causes: tuple[Cause, ...] = ()
+    throttle: Lanes | None = None
 
     @property
     def may_start(self) -> bool:
@@ -53,7 +68,8 @@ class GuardState:
     @property
     def edge(self) -> tuple[object, ...]:
         """What the cluster is told at once when it changes; the rest waits for the next beat."""
-        return (self.action, *((verdict.holds, verdict.effect, verdict.reason) for verdict in self.verdicts))
+        verdicts = ((verdict.holds, verdict.effect, verdict.reason) for verdict in self.verdicts)
+        return (self.action, self.lanes, *verdicts)
 
 
 def initial(now: float) -> GuardState:
@@ -68,46 +84,82 @@ def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
     """
     if facts is None:
         return initial(now) if previous.verdicts else previous
+    if facts.own is not None:
+        facts = replace(facts, rules=tightened(facts.rules, facts.own.limits))
     before = {verdict.condition: verdict for verdict in previous.verdicts}
-    # The minimum hold spares the cluster; the guard follows the signals themselves.
-    verdicts = tuple(judge(facts, before.get(condition), now, 0.0) for condition, judge in JUDGES.items())
+    verdicts = tuple(
+        judge(facts, before.get(condition), now, MINIMUM_HOLD) for condition, judge in VEHICLE_JUDGES.items()
+    )
+    stopping = tuple(verdict for verdict in verdicts if verdict.effect is Effect.NO_EXECUTE)
     failing = tuple(verdict for verdict in verdicts if not verdict.holds)
-    stopping = tuple(verdict for verdict in failing if _stops(verdict))
-    action, since, kill_at = _act(bool(stopping), previous, now, facts.rules.driver_return_grace)
+    action, since, kill_at = _act(stopping, previous, now, facts.rules.driver_return_grace)
+    lanes = _lanes(facts, verdicts, previous, now)
     return GuardState(
         action=action,
-        reasons=tuple(
-            dict.fromkeys(_reason(verdict) for verdict in (*stopping, *failing)),
-        ),
+        reasons=tuple(dict.fromkeys(_reason(verdict) for verdict in (*stopping, *failing))),
         message="; ".join(verdict.message for verdict in stopping or failing),
         since=since,
-        recheck_at=earliest((*(verdict.recheck_at for verdict in verdicts), kill_at)),
+        recheck_at=earliest((*(verdict.recheck_at for verdict in verdicts), kill_at, lanes.recheck_at)),
         verdicts=verdicts,
+        lanes=None if facts.own is None or lanes.count >= facts.own.lanes else lanes.count,
+        causes=_causes(facts, verdicts),
+        throttle=lanes,
     )
 
 
-def _stops(verdict: Verdict) -> bool:
-    return verdict.effect is Effect.NO_EXECUTE and verdict.reason is not Reason.NOT_PARKED_LONG_ENOUGH
+def _lanes(facts: Facts, verdicts: tuple[Verdict, ...], previous: GuardState, now: float) -> Lanes:
+    """How many lanes; work is halved while a verdict asks for less of it because of heat."""
+    if facts.own is None:
+        return Lanes(0)
+    is_warm = any(
+        verdict.condition is Condition.THERMAL_OK and verdict.effect is Effect.PREFER_NO_SCHEDULE
+        for verdict in verdicts
+    )
+    return throttle.allow(facts.own, previous.throttle, now, is_warm=is_warm)
 
 
 def _reason(verdict: Verdict) -> Reason:
-    if verdict.condition is Condition.VEHICLE_PARKED and _stops(verdict):
+    """The reason as the slot hears it: parking signals that are missing count as driving."""
+    stops = verdict.effect is Effect.NO_EXECUTE
+    if verdict.condition is Condition.VEHICLE_PARKED and stops and verdict.reason is Reason.UNKNOWN:
         return Reason.DRIVING
     return verdict.reason or Reason.UNKNOWN
 
 
 def _act(
-    must_stop: bool,  # noqa: FBT001 - a fact
-    previous: GuardState,
-    now: float,
-    grace: float,
+    stopping: tuple[Verdict, ...], previous: GuardState, now: float, grace: float
 ) -> tuple[Action, float, float | None]:
     """Action, since when, and when a freeze becomes a kill."""
-    if not must_stop:
+    if not stopping:
         return Action.RUN, previous.since if previous.action is Action.RUN else now, None
     if previous.action is Action.KILL:
         return Action.KILL, previous.since, None
     frozen_at = previous.since if previous.action is Action.FREEZE else now
-    if now >= frozen_at + grace:
+    revoked = any(verdict.condition is Condition.CONSENT_CURRENT for verdict in stopping)
+    if revoked or now >= frozen_at + grace:
         return Action.KILL, now, None
     return Action.FREEZE, frozen_at, frozen_at + grace
+
+
+def _causes(facts: Facts, verdicts: tuple[Verdict, ...]) -> tuple[Cause, ...]:
+    """Every reason: first what stops work, then what forbids new work, then what makes it less."""
+    found = [cause for verdict in verdicts for cause in _causes_of(facts, verdict)]
+    return tuple(cause for _, cause in sorted(found, key=lambda weighed: weighed[0]))
+
+
+def _causes_of(facts: Facts, verdict: Verdict) -> list[tuple[int, Cause]]:
+    """The causes behind one verdict, each with its weight: 0 stops, 1 forbids, 2 makes less."""
+    if verdict.holds:
+        less = _LESS.get(verdict.condition) if verdict.effect is Effect.PREFER_NO_SCHEDULE else None
+        return [(2, Cause(verdict.condition, less, verdict.message, verdict.remedy))] if less else []
+    objections = policy.objections(facts) if verdict.condition is Condition.POLICY_ALLOWS else ()
+    if objections:
+        return [
+            (0 if each.stops else 1, Cause(verdict.condition, each.reason, each.message, each.remedy))
+            for each in objections
+        ]
+    weight = 0 if verdict.effect is Effect.NO_EXECUTE else 1
+    return [(weight, Cause(verdict.condition, _reason(verdict), verdict.message, verdict.remedy))]
+
+
+_LESS: Final = {Condition.CHARGING_OK: Reason.NOT_CHARGING, Condition.THERMAL_OK: Reason.TOO_HOT}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.facts import Facts
-from parkade_core.vehicle.readings import Readings, flag, number, stale_at, text
+from parkade_core.vehicle.readings import Readings, flag, number, stale_at, text, why_missing
 from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, earliest, settle, span
 
@@ -26,7 +26,7 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
     recheck_at = stale_at(readings, _PATHS, rules.telemetry_stale_after, now)
     if signs.driving or signs.missing:
         reason = Reason.DRIVING if signs.driving else Reason.UNKNOWN
-        message = ", ".join(signs.driving) or f"no fresh {', '.join(signs.missing)}"
+        message = ", ".join(signs.driving or signs.missing)
         judged = Verdict(
             Condition.VEHICLE_PARKED,
             False,
@@ -81,11 +81,12 @@ def _signs(readings: Readings, stale_after: float) -> _Signs:
         ),
     )
     missing = (
-        (moving is None, "IsMoving"),
-        (speed is None, "Speed"),
-        ((lock, brake) == (None, None), "ParkLock or ParkingBrake"),
-        (state is None, "LowVoltageSystemState"),
+        (moving is None, vss.IS_MOVING),
+        (speed is None, vss.SPEED),
+        ((lock, brake) == (None, None), vss.PARK_LOCK),
+        (state is None, vss.LOW_VOLTAGE_STATE),
     )
     return _Signs(
-        tuple(words for is_so, words in driving if is_so), tuple(words for is_so, words in missing if is_so)
+        tuple(words for is_so, words in driving if is_so),
+        tuple(why_missing(readings, path, stale_after) for is_so, path in missing if is_so),
     )

@@ -1,23 +1,21 @@
 """PolicyAllows: every small policy of pool and owner that has nothing to do with the state of the vehicle itself.
 
 What a pool wishes (hold, windows, places) forbids new work and lets what runs finish, as the design's table has it.
-What drains, what the owner says, and what is a number that may not be passed (energy, departure) stops work, too:
-a slot that nobody stops works for as long as its batch has shards.
+HoldAndDrain, the owner's word, and what may not be passed (the day's energy, the departure) stop work, too: a slot
+that nobody stops works for as long as its batch has shards.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from parkade_api.wellknown import Condition, Effect, Reason
+from parkade_core.vehicle import departure, energy, places, windows
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.rules import PoolRules, StopPolicy
 from parkade_core.vehicle.verdict import Verdict, settle
 
 Policy = Callable[[Facts, OwnFacts], Objection | None]
-
-POLICIES: Final[tuple[Policy, ...]] = ()
-"""What only the vehicle itself can judge, in the order in which its owner is told."""
 
 
 def objections(facts: Facts) -> tuple[Objection, ...]:
@@ -61,3 +59,37 @@ def _held(rules: PoolRules) -> Objection | None:
         "wait for whoever runs the pool",
         stops=rules.stop_policy is StopPolicy.HOLD_AND_DRAIN,
     )
+
+
+def _paused(_facts: Facts, own: OwnFacts) -> Objection | None:
+    if not own.paused_because:
+        return None
+    return Objection(Reason.OWNER_PAUSED, own.paused_because, "parkade-agent resume", stops=True)
+
+
+def _unwalled(_facts: Facts, own: OwnFacts) -> Objection | None:
+    missing = [layer for layer in own.missing_layers if layer not in own.limits.allowed_missing_layers]
+    if not missing:
+        return None
+    words = f"the sandbox lacks {', '.join(missing)} here"
+    return Objection(
+        Reason.SANDBOX_INCOMPLETE, words, "mend it, or have the owner allow each layer by its name"
+    )
+
+
+def _forgetful(_facts: Facts, own: OwnFacts) -> Objection | None:
+    return Objection(Reason.NO_SPACE, own.trouble, "make room on the vehicle's disk") if own.trouble else None
+
+
+POLICIES: Final[tuple[Policy, ...]] = (
+    _paused,
+    windows.of_owner,
+    places.of_owner,
+    departure.objection,
+    energy.objection,
+    windows.of_pool,
+    places.of_pool,
+    _unwalled,
+    _forgetful,
+)
+"""What only the vehicle itself can judge, in the order in which its owner is told."""

@@ -1,101 +1,158 @@
-"""ThermalOK: computer and traction battery are cool enough; warm asks for less work, hot stops it."""
+"""ThermalOK: computer and traction battery are neither too hot nor too cold; warm asks for less work."""
+
+from dataclasses import dataclass
+from typing import Final
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.facts import Facts
-from parkade_core.vehicle.readings import number, stale_at
-from parkade_core.vehicle.rules import PoolRules
-from parkade_core.vehicle.verdict import Verdict, earliest, settle
+from parkade_core.vehicle.readings import number, stale_at, why_missing
+from parkade_core.vehicle.verdict import Verdict, earliest, settle, span
 
-DEAD_BAND = 5.0  # Celsius between stopping and starting again, and between warm and hot
+DEAD_BAND: Final = 5.0  # Celsius between stopping for heat and starting again, and between warm and hot
+COLD_DEAD_BAND: Final = 2.0  # the same for cold, where nights are long and days just above it
+MIN_COMPUTE_CELSIUS: Final = -20.0
+MIN_BATTERY_CELSIUS: Final = 0.0  # below, cells take harm from charging, which the plug goes on with
 _WARM = (Effect.PREFER_NO_SCHEDULE, Effect.NO_EXECUTE)
-_PATHS = (vss.COMPUTE_CELSIUS, vss.BATTERY_CELSIUS)
+_BATTERY = "traction battery"
+_PATHS = {"computer": vss.COMPUTE_CELSIUS, _BATTERY: vss.BATTERY_CELSIUS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """One limit and what is measured beside it; `margin` is negative beyond it."""
+
+    name: str
+    celsius: float
+    limit: float
+    reason: Reason
+
+    @property
+    def margin(self) -> float:
+        return self.limit - self.celsius if self.reason is Reason.TOO_HOT else self.celsius - self.limit
+
+    @property
+    def dead_band(self) -> float:
+        return DEAD_BAND if self.reason is Reason.TOO_HOT else COLD_DEAD_BAND
+
+    @property
+    def words(self) -> str:
+        beyond = "over" if self.reason is Reason.TOO_HOT else "under"
+        where = beyond if self.margin < 0 else "within"
+        return f"{self.name} {self.celsius:g} C is {where} the limit of {self.limit:g} C"
+
+    @property
+    def remedy(self) -> str:
+        if self.reason is Reason.TOO_HOT:
+            return f"let the {self.name} cool to {self.limit - self.dead_band:g} C"
+        return f"let the {self.name} warm to {self.limit + self.dead_band:g} C"
 
 
 def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
-    """Whether it is cool enough. After being too hot: 5 C under the limits, for the pool's cooldown."""
-    readings, rules = facts.readings, facts.rules
-    stale_after = rules.telemetry_stale_after
-    compute = number(readings, vss.COMPUTE_CELSIUS, stale_after)
-    battery = number(readings, vss.BATTERY_CELSIUS, stale_after)
-    was_hot = previous is not None and previous.latched
-    recheck_at = stale_at(readings, _PATHS, stale_after, now)
-    if compute is None or battery is None:
-        was_warm = previous is not None and previous.effect in _WARM
-        judged = _unknown(compute, recheck_at, was_hot=was_hot, was_warm=was_warm)
+    """Whether the temperatures are within their limits. Beyond one: a dead band inside it, for the pool's cooldown."""
+    stale_after = facts.rules.telemetry_stale_after
+    was_out = previous is not None and previous.latched
+    recheck_at = stale_at(facts.readings, _PATHS.values(), stale_after, now)
+    missing = ((what, why_missing(facts.readings, path, stale_after)) for what, path in _PATHS.items())
+    if why := next((f"{what}: {words}" for what, words in missing if words), ""):
+        judged = _unknown(why, previous, recheck_at)
     else:
-        margin, message = _tightest(compute, battery, rules)
-        if margin < 0 or was_hot:
-            judged = _hot(margin, message, rules, previous, now, recheck_at)
+        bounds = _bounds(facts)
+        tightest = min(bounds, key=lambda bound: (bound.margin >= 0, bound.margin - bound.dead_band))
+        if tightest.margin < 0 or was_out:
+            judged = _out(tightest, bounds, facts.rules.cooldown, previous, now, recheck_at)
         else:
-            judged = _cool(margin, message, previous, recheck_at)
+            judged = _inside(bounds, previous, recheck_at)
     return settle(judged, previous, now, hold)
 
 
-def _tightest(compute: float, battery: float, rules: PoolRules) -> tuple[float, str]:
-    return min(
-        (
-            limit - celsius,
-            f"{name} {celsius:g} C is {'over' if celsius > limit else 'within'} the limit of {limit:g} C",
-        )
-        for name, celsius, limit in (
-            ("computer", compute, rules.max_compute_celsius),
-            ("traction battery", battery, rules.max_battery_celsius),
-        )
+def _bounds(facts: Facts) -> tuple[_Bound, ...]:
+    """All limits. Cells differ: where the vehicle tells its hottest and coldest one, they count."""
+    rules, coldest_allowed = facts.rules, MIN_BATTERY_CELSIUS
+    if facts.own is not None and facts.own.limits.min_battery_celsius is not None:
+        coldest_allowed = max(coldest_allowed, facts.own.limits.min_battery_celsius)
+    compute = _celsius(facts, vss.COMPUTE_CELSIUS)
+    cells = _celsius(facts, vss.BATTERY_CELSIUS, vss.HOTTEST_CELL_CELSIUS, vss.COLDEST_CELL_CELSIUS)
+    hottest, coldest = max(cells), min(cells)
+    return (
+        _Bound("computer", compute[0], rules.max_compute_celsius, Reason.TOO_HOT),
+        _Bound(_BATTERY, hottest, rules.max_battery_celsius, Reason.TOO_HOT),
+        _Bound("computer", compute[0], MIN_COMPUTE_CELSIUS, Reason.TOO_COLD),
+        _Bound(_BATTERY, coldest, coldest_allowed, Reason.TOO_COLD),
     )
 
 
-def _unknown(compute: float | None, recheck_at: float | None, *, was_hot: bool, was_warm: bool) -> Verdict:
+def _celsius(facts: Facts, *paths: str) -> list[float]:
+    found = (number(facts.readings, path, facts.rules.telemetry_stale_after) for path in paths)
+    return [celsius for celsius in found if celsius is not None]
+
+
+def _unknown(why: str, previous: Verdict | None, recheck_at: float | None) -> Verdict:
     """What was warm when it was last seen may be hot by now; stopping at once also spares a third change of taint."""
-    what = "computer" if compute is None else "traction battery"
-    effect = Effect.NO_EXECUTE if was_hot or was_warm else Effect.NO_SCHEDULE
+    was_out = previous is not None and previous.latched
+    was_warm = previous is not None and previous.effect in _WARM
     return Verdict(
         Condition.THERMAL_OK,
         False,
         Reason.UNKNOWN,
-        f"no fresh temperature of the {what}",
-        effect,
-        latched=was_hot,
+        why,
+        Effect.NO_EXECUTE if was_out or was_warm else Effect.NO_SCHEDULE,
+        latched=was_out,
         recheck_at=recheck_at,
+        remedy="wait for the signal",
     )
 
 
-def _hot(
-    margin: float,
-    message: str,
-    rules: PoolRules,
+def _out(
+    tightest: _Bound,
+    bounds: tuple[_Bound, ...],
+    cooldown: float,
     previous: Verdict | None,
     now: float,
     recheck_at: float | None,
 ) -> Verdict:
-    since = _clear_since(margin, previous, now)
-    ready_at = None if since is None else since + rules.cooldown
+    """Beyond a limit, or not yet far or long enough inside again."""
+    since = _clear_since(tightest, previous, now)
+    ready_at = None if since is None else since + cooldown
     if ready_at is not None and now >= ready_at:
-        return _cool(margin, message, previous, recheck_at)
+        return _inside(bounds, previous, recheck_at)
+    reason, message, remedy = tightest.reason, tightest.words, tightest.remedy
     if ready_at is not None:
-        message += f", cooling down for another {ready_at - now:.0f} s"
-    elif margin >= 0:
-        message += f", not yet {DEAD_BAND:g} C under it"
+        message, remedy = f"{message} again, for too short a time", f"wait {span(ready_at - now)}"
+        reason = Reason.TOO_COLD if previous and previous.reason is Reason.TOO_COLD else Reason.TOO_HOT
+    elif tightest.margin >= 0:
+        message += f", not yet {tightest.dead_band:g} C"
     return Verdict(
         Condition.THERMAL_OK,
         False,
-        Reason.TOO_HOT,
+        reason,
         message,
         Effect.NO_EXECUTE,
         latched=True,
         clear_since=since,
         recheck_at=earliest((recheck_at, ready_at)),
+        remedy=remedy,
     )
 
 
-def _clear_since(margin: float, previous: Verdict | None, now: float) -> float | None:
-    if margin < DEAD_BAND:
+def _clear_since(tightest: _Bound, previous: Verdict | None, now: float) -> float | None:
+    if tightest.margin < tightest.dead_band:
         return None
     return now if previous is None or previous.clear_since is None else previous.clear_since
 
 
-def _cool(margin: float, message: str, previous: Verdict | None, recheck_at: float | None) -> Verdict:
+def _inside(bounds: tuple[_Bound, ...], previous: Verdict | None, recheck_at: float | None) -> Verdict:
+    hottest = min(
+        (bound for bound in bounds if bound.reason is Reason.TOO_HOT), key=lambda bound: bound.margin
+    )
     was_warm = previous is not None and previous.effect is Effect.PREFER_NO_SCHEDULE
-    is_warm = margin < (2 * DEAD_BAND if was_warm else DEAD_BAND)
-    effect = Effect.PREFER_NO_SCHEDULE if is_warm else None
-    return Verdict(Condition.THERMAL_OK, True, None, message, effect, recheck_at=recheck_at)
+    is_warm = hottest.margin < (2 * DEAD_BAND if was_warm else DEAD_BAND)
+    return Verdict(
+        Condition.THERMAL_OK,
+        True,
+        None,
+        hottest.words,
+        Effect.PREFER_NO_SCHEDULE if is_warm else None,
+        recheck_at=recheck_at,
+        remedy=hottest.remedy if is_warm else "",
+    )

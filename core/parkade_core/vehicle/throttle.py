@@ -1,0 +1,47 @@
+"""How many lanes work may use now: fewer at once when something asks for it, back one by one."""
+
+from dataclasses import dataclass
+
+from parkade_core.vehicle.facts import OwnFacts
+from parkade_core.vehicle.verdict import MINIMUM_HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """What is allowed, why no more (empty: all are), since when, and when one more may come."""
+
+    count: int
+    because: str = ""
+    changed_at: float | None = None
+    recheck_at: float | None = None
+
+
+def allow(own: OwnFacts, previous: Lanes | None, now: float, *, is_warm: bool) -> Lanes:
+    """At least one lane, which costs the owner's programs nothing: it runs when nothing else wants the core."""
+    wanted, because = min(_wishes(own, is_warm=is_warm), key=lambda wish: wish[0])
+    wanted = max(1, wanted)
+    before = previous or Lanes(own.lanes)
+    if wanted == before.count:
+        return Lanes(wanted, because, before.changed_at)
+    more_at = now if before.changed_at is None else before.changed_at + MINIMUM_HOLD
+    if wanted > before.count and now < more_at:
+        return Lanes(before.count, because or "lanes come back one a minute", before.changed_at, more_at)
+    count = min(wanted, before.count + 1)
+    if count == wanted:
+        return Lanes(count, because, now)
+    return Lanes(count, because or "lanes come back one a minute", now, now + MINIMUM_HOLD)
+
+
+def _wishes(own: OwnFacts, *, is_warm: bool) -> list[tuple[int, str]]:
+    """Numbers of lanes, each with who wants no more."""
+    wishes = [(own.lanes, "")]
+    if own.limits.max_lanes is not None:
+        wishes.append((own.limits.max_lanes, f"the owner allows {own.limits.max_lanes}"))
+    if own.limits.max_power_watts is not None and own.watts_per_lane > 0:
+        most = own.limits.max_power_watts
+        wishes.append((int(most / own.watts_per_lane), f"the owner allows {most:g} W"))
+    if own.wanted_cores > 0:
+        wishes.append((own.lanes - own.wanted_cores, f"the owner's programs want {own.wanted_cores} cores"))
+    if is_warm:
+        wishes.append((own.lanes // 2, "the vehicle is warm"))
+    return wishes

@@ -1,0 +1,78 @@
+"""Times of day in which work is allowed or denied: what the pool's windows, the owner's hours and consent's hours say.
+
+A window opens at each moment of its cron schedule (five fields, as cron(8) of Debian reads them) and closes after its
+duration. Where windows allow, one of them must be open; none that denies may be.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from parkade_api.wellknown import Reason
+from parkade_core.vehicle.facts import Facts, OwnFacts
+from parkade_core.vehicle.objection import Objection
+from parkade_core.vehicle.rules import Window
+from parkade_core.vehicle.verdict import span
+
+_SECOND: Final = timedelta(seconds=1)
+_UNREADABLE = (CronSimError, ZoneInfoNotFoundError, ValueError, OverflowError, StopIteration)
+
+
+def of_pool(facts: Facts, own: OwnFacts) -> Objection | None:
+    """The pool's windows let what runs finish."""
+    return _objection(facts.rules.windows, own.wall, "pool", stops=False)
+
+
+def of_owner(facts: Facts, own: OwnFacts) -> Objection | None:
+    """The owner's hours, in the limits and in a consent that the pool asked for, end what runs."""
+    agreed = own.consent.hours if own.consent is not None and facts.rules.consent is not None else ()
+    return _objection(own.limits.hours, own.wall, "owner", stops=True) or _objection(
+        agreed, own.wall, "consent", stops=True
+    )
+
+
+def _objection(
+    windows: tuple[Window, ...], wall: datetime | None, whose: str, *, stops: bool
+) -> Objection | None:
+    if not windows:
+        return None
+    if wall is None:
+        words = f"the time of day is not known, and the {whose} allows certain hours only"
+        return Objection(Reason.OUTSIDE_WINDOW, words, "wait until the clock is set", stops)
+    minute = wall.replace(second=0, microsecond=0)
+    closed = [window for window in windows if not window.allows and _left(window, minute) > 0]
+    allowing = [window for window in windows if window.allows]
+    if closed:
+        wait = max(_left(window, minute) for window in closed)
+    elif allowing and not any(_left(window, minute) > 0 for window in allowing):
+        wait = min(_until(window, minute) for window in allowing)
+    else:
+        return None
+    words = f"at {wall:%a %H:%M} work is outside the hours that the {whose} allows"
+    remedy = f"wait {span(wait)}" if wait < float("inf") else f"correct the hours of the {whose}"
+    return Objection(Reason.OUTSIDE_WINDOW, words, remedy, stops)
+
+
+def _left(window: Window, minute: datetime) -> float:
+    """Seconds that *window* stays open at *minute*; 0 when it is closed. One that cannot be read never allows work."""
+    try:
+        here = _at(window, minute) + _SECOND
+        opened = next(CronSim(window.schedule, here, reverse=True))
+        return max(0.0, opened.timestamp() + window.duration - minute.timestamp())
+    except _UNREADABLE:
+        return 0.0 if window.allows else float("inf")
+
+
+def _until(window: Window, minute: datetime) -> float:
+    """Seconds until *window* opens next; infinite when it never does."""
+    try:
+        return next(CronSim(window.schedule, _at(window, minute))).timestamp() - minute.timestamp()
+    except _UNREADABLE:
+        return float("inf")
+
+
+def _at(window: Window, minute: datetime) -> datetime:
+    """*minute* in the zone of *window*, which is the vehicle's own when it names none."""
+    return minute.astimezone(ZoneInfo(window.time_zone)) if window.time_zone else minute
