@@ -1,6 +1,8 @@
 """Scripted signals: a file that is played and followed."""
 
+import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from parkade_agent import wire
 from parkade_agent.signals.scripted import ScriptedSignals
 from parkade_api import vss
 from parkade_core.vehicle.guard import initial
-from parkade_core.vehicle.readings import Reading
+from parkade_core.vehicle.readings import Reading, why_missing
 from support.vehicles import POLICY
 
 
@@ -93,6 +95,76 @@ def test_a_broken_line_is_named_and_skipped(script: Path) -> None:
         listener.until(lambda: vss.SPEED in source.readings())
         source.stop()
     assert [entry["line"] for entry in logs] == [2]
+
+
+def recording(*stamps: float | None) -> str:
+    """Lines with those stamps; each says its own number as Speed."""
+    lines = [{"signals": {vss.SPEED: number}, "at": at} for number, at in enumerate(stamps, start=1)]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize("start", [0.0, 1.8e9])
+def test_a_recording_is_played_as_far_apart_as_its_stamps(
+    start: float, script: Path, played: tuple[ScriptedSignals, Listener]
+) -> None:
+    """The first line counts at once, whatever its clock; the others as much later as their stamps are."""
+    source, listener = played
+    append(script, recording(start, start + 0.4))
+    listener.until(lambda: vss.SPEED in source.readings())
+    began = time.monotonic()
+    assert source.readings()[vss.SPEED].value == 1
+    listener.until(lambda: source.readings()[vss.SPEED].value == 2)
+    assert 0.3 < time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize(
+    ("text", "skipped"),
+    [
+        (recording(1, 1.01, 1.01, 1.02), {3: "`at` 1.01 is the same stamp as 1.01 of the line before"}),
+        (
+            recording(1, 1.02, 0.5, 1.01, 1.03),
+            {3: "`at` 0.5 is earlier than 1.02", 4: "`at` 1.01 is earlier"},
+        ),
+        ('{"at": 1, "after": 2}\n', {1: "a line has `at` or `after`, not both"}),
+        (
+            '{"at": Infinity}\n{"at": NaN}\n{"after": -1}\n',
+            {1: "finite", 2: "finite", 3: "greater than or equal"},
+        ),
+        ('{"signals": {"Vehicle.Speed": [1]}}\n{"speed": 1}\n', {1: "valid boolean", 2: "Extra inputs"}),
+        (
+            '{"signals": {"Vehicle.Sp\n\xff\n\n[]\n',
+            {1: "Invalid JSON", 2: "Invalid JSON", 4: "an object"},
+        ),
+    ],
+    ids=["duplicate", "out of order", "two times", "no time", "no line", "broken"],
+)
+def test_a_line_that_cannot_be_played_is_skipped_and_counted(
+    text: str, skipped: dict[int, str], script: Path
+) -> None:
+    """Broken, out of order, twice the same stamp: told by number and reason and counted, and the rest is played."""
+    source, listener = ScriptedSignals(script), Listener()
+    script.write_text(text + '{"signals": {"Vehicle.IsMoving": false}}\n', encoding="latin-1")
+    with capture_logs() as logs:
+        source.start(listener)
+        listener.until(lambda: vss.IS_MOVING in source.readings())
+        source.stop()
+    assert [entry["line"] for entry in logs] == list(skipped)
+    assert [entry["skipped"] for entry in logs] == list(range(1, len(skipped) + 1))
+    for entry, words in zip(logs, skipped.values(), strict=True):
+        assert words in entry["problem"]
+
+
+def test_a_number_too_large_for_a_float_is_no_number(script: Path) -> None:
+    """Whatever a script holds, telemetry can carry it and no judge believes it."""
+    source, listener = ScriptedSignals(script), Listener()
+    script.write_text(
+        f'{{"signals": {{"{vss.SPEED}": {10**400}, "{vss.IS_MOVING}": true}}}}\n', encoding="utf-8"
+    )
+    source.start(listener)
+    listener.until(lambda: vss.IS_MOVING in source.readings())
+    source.stop()
+    wire.telemetry(source.readings(), initial(0))
+    assert why_missing(source.readings(), vss.SPEED, 30) == "Speed is no finite number"
 
 
 def test_a_stopped_source_grows_stale(script: Path) -> None:
