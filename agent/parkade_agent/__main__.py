@@ -1,6 +1,6 @@
-"""`parkade-agent`: identity, signals, guard, session and one slot, until SIGTERM.
+"""`parkade-agent`: identity, signals, guard, session and one slot, until SIGTERM; with a verb, what the owner asks.
 
-Exit codes: 0 stopped as told; 2 wrong settings, or no identity and no way to one; 70 the guard failed.
+Exit codes of the agent: 0 stopped as told; 2 wrong settings, or no identity and no way to one; 70 the guard failed.
 """
 
 import asyncio
@@ -9,14 +9,17 @@ import sys
 from parkade_agent.errors import NoIdentity
 from parkade_agent.identity.credentials import TokenFile
 from parkade_agent.life import live
+from parkade_agent.owner import command
 from parkade_agent.settings import Settings
 from parkade_api.logs import configure_logs
 from parkade_api.settings import EXIT_SETTINGS, load
 
 
 def main() -> None:
-    """Runs the agent of one vehicle."""
+    """Does what the owner asks in a verb, or without one runs the agent of one vehicle."""
     configure_logs("agent")
+    if sys.argv[1:] and not sys.argv[1].startswith("-"):
+        sys.exit(command.main(sys.argv[1:]))
     settings = load(Settings, "parkade-agent")
     token_file = settings.enrolment_token_file
     try:

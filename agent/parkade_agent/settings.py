@@ -1,13 +1,18 @@
 """The agent's settings, from flags and from environment variables PARKADE_*."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_api.exposition import ExpositionSettings
 from parkade_core.vehicle.death import STANDARD_LOAD_CPU_SECONDS, STANDARD_MEMORY_BYTES
+
+
+def _names(value: object) -> object:
+    return [name for name in value.split(",") if name] if isinstance(value, str) else value
 
 
 class Places(BaseSettings):
@@ -45,6 +50,11 @@ class Places(BaseSettings):
     def journal(self) -> Path:
         """Where the vehicle notes what it must not forget."""
         return self.state_dir / "journal.sqlite"
+
+    @property
+    def of_others(self) -> tuple[Path, ...]:
+        """Folders of what others have brought into the vehicle: what a wipe empties."""
+        return tuple(self.state_dir / name for name in ("slots", "results", "bundles"))
 
     @property
     def guard_view(self) -> Path:
@@ -85,6 +95,11 @@ class Settings(Places, ExpositionSettings):
         default=None,
         description="Folder of publishers' public keys, *.pem; only what they signed runs. Default: anybody's.",
     )
+    bwrap: Path | None = Field(default=None, description="The program bubblewrap; default: bwrap of PATH.")
+    allow_missing_sandbox_layers: Annotated[frozenset[Layer], NoDecode, BeforeValidator(_names)] = Field(
+        default=frozenset(),
+        description="Walls of the sandbox that this vehicle may lack, by name, with commas between them.",
+    )
     cpu_share: float = Field(default=1.0, gt=0, description="Cores lent to a slot, on average.")
     lanes: int = Field(default=1, ge=1, le=64, description="Records that the sidecar runs at once.")
     memory_bytes: int = Field(
@@ -104,10 +119,8 @@ class Settings(Places, ExpositionSettings):
     @model_validator(mode="after")
     def _has_one_source_of_signals(self) -> Self:
         if (self.signals_file is None) == (not self.kuksa_address):
-            given = "neither" if self.signals_file is None else "both"
-            raise ValueError(
-                f"signals come from PARKADE_KUKSA_ADDRESS or from PARKADE_SIGNALS_FILE, one of them; {given} is set"
-            )
+            given = "neither is" if self.signals_file is None else "both are"
+            raise ValueError(f"signals come from PARKADE_KUKSA_ADDRESS or PARKADE_SIGNALS_FILE; {given} set")
         return self
 
     @property

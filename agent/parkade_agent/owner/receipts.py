@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from parkade_agent import durable
 from parkade_agent.errors import AgentError
 from parkade_agent.owner.files import OwnerFolder, OwnerWord
@@ -18,7 +16,6 @@ from parkade_agent.owner.signed import NotSigned, parse, seal
 from parkade_agent.owner.wiping import Wiped
 
 SCHEMA: Final = "parkade.dev/receipt/v1alpha1"
-_log = structlog.get_logger()
 
 
 class BadReceipt(AgentError):
@@ -67,7 +64,6 @@ class Receipts:
             "certificate": certificate.decode(),
         }
         durable.write(self.of(number), seal(document, lambda data: sign_as_vehicle(key, data)))
-        _log.info("wiped", revocation=number, files=wiped.files, bytes=wiped.size)
         return receipt
 
 

@@ -18,20 +18,18 @@ SCOPES: Final = frozenset({"public-data", "internal-data", "confidential-data"})
 """What an owner may agree to compute on. A document with any other scope is refused, not read around."""
 PLACES: Final = frozenset({"home", "work", "depot"})
 
-FIELDS: Final = frozenset(
-    {
-        "schema",
-        "number",
-        "vehicle",
-        "terms",
-        "scopes",
-        "hours",
-        "places",
-        "energySharePercent",
-        "grantedAt",
-        "expiresAt",
-        "revoked",
-    }
+FIELDS: Final = (
+    "schema",
+    "number",
+    "vehicle",
+    "terms",
+    "scopes",
+    "hours",
+    "places",
+    "energySharePercent",
+    "grantedAt",
+    "expiresAt",
+    "revoked",
 )
 """All of them are in every document: what is not said would have to be guessed."""
 _HIGHEST_NUMBER: Final = 2**53
@@ -74,9 +72,9 @@ def read(document: Mapping[str, object]) -> Consent:
     """What *document* says. Raises BadConsent."""
     if document.get("schema") != SCHEMA:
         raise BadConsent(f"schema: must be {SCHEMA}, not {_quoted(document.get('schema'))}")
-    if unknown := sorted(set(document) - FIELDS):
+    if unknown := sorted(set(document) - set(FIELDS)):
         raise BadConsent(f"{shown(unknown[0], _LONGEST_TEXT)}: unknown field")
-    if missing := sorted(FIELDS - set(document)):
+    if missing := sorted(set(FIELDS) - set(document)):
         raise BadConsent(f"{missing[0]}: missing")
     consent = Consent(
         number=_whole(document, "number", 1, _HIGHEST_NUMBER),

@@ -1,0 +1,77 @@
+"""Keeps the owner informed and obeyed: shows what the guard decided, and wipes when consent was revoked."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from parkade_agent.errors import AgentError
+from parkade_agent.owner.follower import OwnerFollower
+from parkade_agent.owner.receipts import Receipts
+from parkade_agent.owner.view import view_of, write_view
+from parkade_agent.owner.wiping import Wiped
+from parkade_core.vehicle.facts import OwnFacts
+from parkade_core.vehicle.guard import GuardState
+
+LOOK_SECONDS: Final = 0.2
+_SHOW_AGAIN_SECONDS: Final = 5.0  # energy and the numbers in sentences change although the decision stays
+_RETRY_SECONDS: Final = 10.0
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """What the keeper asks of the agent: the guard's newest decision, what it was made from, and to wipe."""
+
+    name: str
+    guard: Callable[[], GuardState]
+    own: Callable[[], OwnFacts]
+    wipe: Callable[[], Awaitable[Wiped]]
+
+
+class OwnerKeeper:
+    """Runs in the agent's event loop; the guard stops work by itself before any of this."""
+
+    def __init__(self, vehicle: Vehicle, follower: OwnerFollower, receipts: Receipts, view: Path) -> None:
+        self._vehicle = vehicle
+        self._follower = follower
+        self._receipts = receipts
+        self._view = view
+        self._shown: GuardState | None = None
+        self._show_at = self._wipe_at = 0.0
+
+    async def keep(self) -> None:
+        """Looks again and again as long as the agent lives."""
+        while True:
+            now = time.monotonic()
+            self._show(now)
+            if now >= self._wipe_at and self._receipts.is_due(self._follower.word):
+                await self._wipe(now)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _show(self, now: float) -> None:
+        state = self._vehicle.guard()
+        if state is self._shown and now < self._show_at:
+            return
+        self._shown, self._show_at = state, now + _SHOW_AGAIN_SECONDS
+        try:
+            write_view(self._view, view_of(self._vehicle.name, state, self._vehicle.own(), time.time()))
+        except OSError as error:
+            _log.warning("the owner cannot be shown what the guard decided", error=str(error))
+
+    async def _wipe(self, now: float) -> None:
+        """Wipes and signs that it did; what fails is tried again."""
+        consent = self._follower.word.consent
+        if consent is None:
+            return
+        try:
+            wiped = await self._vehicle.wipe()
+            self._receipts.leave(consent.number, wiped, time.time())
+            _log.info("wiped", revocation=consent.number, files=wiped.files, bytes=wiped.size)
+        except (AgentError, OSError) as error:
+            self._wipe_at = now + _RETRY_SECONDS
+            _log.warning("not wiped, or no receipt", error=str(error))

@@ -1,0 +1,157 @@
+"""What the verbs of the owner's command line do, except looking."""
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from parkade_agent import durable
+from parkade_agent.errors import AgentError
+from parkade_agent.owner import consenting
+from parkade_agent.owner.consenting import Document, Wishes
+from parkade_agent.owner.desk import Desk
+from parkade_agent.owner.explaining import open_question
+from parkade_agent.owner.keys import fingerprint, new_owner_key, public_half
+from parkade_agent.owner.presence import AlreadyRunning, claimed
+from parkade_agent.owner.receipts import Receipt, verified
+from parkade_agent.owner.wiping import wipe
+from parkade_core.vehicle.consent import FIELDS
+
+_AGENT_SECONDS: Final = 30.0  # the agent's own part is done in one; its slot may take a while to end
+_LOOK_SECONDS: Final = 0.05
+_SHOWN: Final = (*FIELDS[1:], "because")
+
+
+class NotDone(AgentError):
+    """What the owner asked for was not done; the message says what can be."""
+
+
+def init(desk: Desk, asked: argparse.Namespace) -> str:
+    """Makes a key pair: the private half goes where the owner says, the public half into the owner's folder."""
+    if desk.folder.key.exists():
+        known = fingerprint(desk.folder.key.read_bytes())
+        raise NotDone(f"{desk.folder.key} is there already ({known}): a vehicle has one owner")
+    key = new_owner_key()
+    _write_new(asked.key, key)
+    public = public_half(key)
+    durable.write(desk.folder.key, public)
+    return (
+        f"The owner's key is {fingerprint(public)}. {asked.key} signs what you agree to: keep it safe and out of the "
+        "vehicle. Without it nothing can be agreed to, and `parkade-agent pause` still stops everything."
+    )
+
+
+def pause(desk: Desk, asked: argparse.Namespace) -> str:
+    """Stops all work until resumed."""
+    durable.write(desk.folder.pause, " ".join(asked.why).encode())
+    return "Paused: nothing runs until `parkade-agent resume`."
+
+
+def resume(desk: Desk, asked: argparse.Namespace) -> str:  # noqa: ARG001 - every verb is called alike
+    """Ends the pause."""
+    durable.remove(desk.folder.pause)
+    return "Resumed."
+
+
+def show(desk: Desk, asked: argparse.Namespace) -> str:
+    """What the owner agreed to, and what the pool asks."""
+    question, word = open_question(desk), desk.files.read()
+    if word.consent is None or word.consent.revoked:
+        document: Document = {"revoked": word.is_revoked, "because": word.no_consent_because}
+    else:
+        document = consenting.standing(desk.files)
+    if asked.output == "json":
+        return orjson.dumps({"consent": document, "question": question}, option=orjson.OPT_INDENT_2).decode()
+    shown = {
+        **{name: document[name] for name in _SHOWN if name in document},
+        "open question": question or "none",
+    }
+    return "\n".join(f"{name:19} {_listed(value)}" for name, value in shown.items() if value != "")
+
+
+def grant(desk: Desk, asked: argparse.Namespace) -> str:
+    """Agrees to a pool's terms."""
+    return _put(desk, consenting.granted(desk.files, _wishes(asked), time.time()), asked.key)
+
+
+def renew(desk: Desk, asked: argparse.Namespace) -> str:
+    """Agrees to the same once more."""
+    return _put(desk, consenting.renewed(desk.files, Wishes(lifetime=asked.lifetime), time.time()), asked.key)
+
+
+def narrow(desk: Desk, asked: argparse.Namespace) -> str:
+    """Agrees to less."""
+    return _put(desk, consenting.narrowed(desk.files, _wishes(asked), time.time()), asked.key)
+
+
+def revoke(desk: Desk, asked: argparse.Namespace) -> str:
+    """Takes everything back: the running agent stops and wipes, or this process wipes itself."""
+    consent = consenting.put(desk.folder, consenting.revoked(desk.files, time.time()), asked.key)
+    desk.files.read()  # notes the number in the journal
+    revoked = f"Revoked (number {consent.number})."
+    try:
+        with claimed(desk.places.state_dir, 0.0):
+            wiped = wipe(desk.places.of_others)
+            if not desk.places.certificate.exists():
+                return f"{revoked} The vehicle was never enrolled: nothing has run, and it has no key for a receipt."
+            receipt = desk.receipts.leave(consent.number, wiped, time.time())
+    except AlreadyRunning:
+        receipt = _agents_receipt(desk.receipts.of(consent.number))
+    return (
+        f"{revoked} {receipt.wiped.files} files with {receipt.wiped.size} bytes were removed; the receipt, signed by "
+        f"vehicle {receipt.vehicle}, is {desk.receipts.of(consent.number)}."
+    )
+
+
+def _agents_receipt(path: Path) -> Receipt:
+    """What the running agent leaves when it has stopped and wiped."""
+    until = time.monotonic() + _AGENT_SECONDS
+    while not path.exists():
+        if time.monotonic() >= until:
+            raise NotDone(
+                f"revoked, but the agent has left no receipt for {_AGENT_SECONDS:.0f} s: end it, and wipe "
+                "by starting it again"
+            )
+        time.sleep(_LOOK_SECONDS)
+    return verified(path.read_bytes())
+
+
+def _put(desk: Desk, document: Document, key: Path) -> str:
+    consent = consenting.put(desk.folder, document, key)
+    word = desk.files.read()
+    if word.consent is None:
+        raise NotDone(word.no_consent_because)
+    scopes = ", ".join(sorted(consent.scopes))
+    return (
+        f"Consent {consent.number}: terms {consent.terms_version}, {scopes}, until {document['expiresAt']}. "
+        "To take it back: parkade-agent consent revoke"
+    )
+
+
+def _wishes(asked: argparse.Namespace) -> Wishes:
+    return Wishes(
+        terms=getattr(asked, "terms", None),
+        scopes=asked.scope,
+        hours=asked.hours,
+        places=asked.place,
+        energy_share_percent=asked.energy_share,
+        lifetime=getattr(asked, "lifetime", consenting.LIFETIME),
+    )
+
+
+def _listed(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "any"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Writes a file that must not be there yet, for its owner alone."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
