@@ -2,6 +2,7 @@
 
 from parkade_api.wellknown import API_VERSION
 from support.admission import Object
+from support.pool_manifests import ACCEPTED_POOLS, REFUSED_POOLS, pool
 
 DIGEST = "sha256:" + "0" * 64
 MODEL = {"uri": "file:///model", "digest": DIGEST}
@@ -18,20 +19,9 @@ def batch(name: str = "docs", **spec: object) -> Object:
     return _manifest("InferenceBatch", name, base | spec)
 
 
-def pool(name: str = "garage", *, spec: Object | None = None, **eligibility: object) -> Object:
-    """A pool that is accepted, with those rules; *spec* replaces parts of it, None removes one."""
-    base: Object = {"selector": {"matchLabels": {"parkade.dev/region": "eu"}}, "eligibility": eligibility}
-    return _manifest("VehiclePool", name, base | (spec or {}))
-
-
 def _manifest(kind: str, name: str, spec: Object) -> Object:
     given = {key: value for key, value in spec.items() if value is not None}
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": given}
-
-
-def by_expression(**expression: object) -> Object:
-    """A pool whose selector is one expression."""
-    return pool(spec={"selector": {"matchExpressions": [expression]}})
 
 
 def with_input(uri: str, **parts: object) -> Object:
@@ -42,10 +32,10 @@ def with_input(uri: str, **parts: object) -> Object:
 _FILE_URI = "no host, query, empty part, '.' or '..'"
 _DURATION = "write a duration in h, m and s, such as 90s, 10m or 1h30m"
 _DIGEST = "`sha256sum bundle.json` prints it"
-_VALUES = "In and NotIn need values, Exists and DoesNotExist take none"
 
 # What is wrong, the field that is named, and the words that help.
 REFUSED: dict[str, tuple[Object, str, str]] = {
+    **REFUSED_POOLS,
     "no digest": (batch(model={"uri": "file:///model"}), "spec.model:", _DIGEST),
     "short digest": (batch(model=MODEL | {"digest": "sha256:12"}), "spec.model:", _DIGEST),
     "digest in capitals": (batch(model=MODEL | {"digest": "sha256:" + "AB" * 32}), "spec.model:", _DIGEST),
@@ -131,77 +121,10 @@ REFUSED: dict[str, tuple[Object, str, str]] = {
     "misspelt field": (batch(paralelism=2), "", 'unknown field "spec.paralelism"'),
     "field of another API": (batch(model=MODEL | {"name": "x"}), "", 'unknown field "spec.model.name"'),
     "name with capitals": (batch("Docs"), "metadata.name", "RFC 1123 subdomain"),
-    "no selector": (pool(spec={"selector": None}), "spec.selector", "Required value"),
-    "In without values": (by_expression(key="a", operator="In"), "matchExpressions[0]", _VALUES),
-    "Exists with values": (
-        by_expression(key="a", operator="Exists", values=["b"]),
-        "matchExpressions[0]",
-        _VALUES,
-    ),
-    "unknown operator": (
-        by_expression(key="a", operator="Gt"),
-        "operator",
-        'supported values: "In", "NotIn"',
-    ),
-    "expression without key": (
-        by_expression(key="", operator="Exists"),
-        "key",
-        "a label key is name or prefix",
-    ),
-    "label value": (
-        pool(spec={"selector": {"matchLabels": {"a": "b c"}}}),
-        "spec.selector.matchLabels[a]",
-        "a label value is letters, digits",
-    ),
-    "resume at the floor": (
-        pool(minStateOfCharge=60, resumeStateOfCharge=60),
-        "spec.eligibility",
-        "resumeStateOfCharge must be above minStateOfCharge",
-    ),
-    "floor above the usual resume": (
-        pool(minStateOfCharge=70),
-        "spec.eligibility",
-        "unless set they are 65 and 60",
-    ),
-    "charge above 100 %": (
-        pool(minStateOfCharge=101, resumeStateOfCharge=102),
-        "spec.eligibility.minStateOfCharge",
-        "less than or equal to 100",
-    ),
-    "charge below nothing": (pool(minStateOfCharge=-1), "minStateOfCharge", "greater than or equal to 0"),
-    "charge with a sign": (pool(minStateOfCharge="60%"), "minStateOfCharge", "must be of type integer"),
-    "a computer that boils": (pool(maxComputeCelsius=200), "maxComputeCelsius", "less than or equal to 110"),
-    "a computer that freezes": (
-        pool(maxComputeCelsius=-5),
-        "maxComputeCelsius",
-        "greater than or equal to 30",
-    ),
-    "a battery that burns": (pool(maxBatteryCelsius=90), "maxBatteryCelsius", "less than or equal to 70"),
-    "unknown plug rule": (
-        pool(charging="Maybe"),
-        "spec.eligibility.charging",
-        'supported values: "Required"',
-    ),
-    "parked for words": (pool(parkedFor="ten minutes"), "spec.eligibility.parkedFor", _DURATION),
-    "parked for ever": (pool(parkedFor="25h"), "spec.eligibility.parkedFor", "must be from 0s to 24h"),
-    "cooldown below nothing": (pool(cooldown="-1s"), "spec.eligibility.cooldown", _DURATION),
-    "always stale": (pool(telemetryStaleAfter="0s"), "telemetryStaleAfter", "must be from 1s to 10m"),
-    "a driver who waits": (
-        pool(spec={"disruption": {"driverReturn": {"gracePeriod": "1m"}}}),
-        "gracePeriod",
-        "must be from 0s to 30s",
-    ),
-    "a month out of sight": (
-        pool(spec={"autonomy": {"duration": "720h"}}),
-        "spec.autonomy.duration",
-        "must be from 1s to 168h",
-    ),
-    "no weight": (pool(spec={"weight": 0}), "spec.weight", "greater than or equal to 1"),
-    "misspelt rule": (pool(minSoc=60), "", 'unknown field "spec.eligibility.minSoc"'),
-    "a name no label can hold": (pool("a" * 64), "", "a pool's name is a label of its vehicles' Nodes"),
 }
 
 ACCEPTED: dict[str, Object] = {
+    **ACCEPTED_POOLS,
     "a plain batch": batch(),
     "a pool by selector": batch(poolRefs=None, poolSelector={"matchLabels": {"tier": "gold"}}),
     "all pools": batch(poolRefs=None, poolSelector={}),
@@ -222,14 +145,6 @@ ACCEPTED: dict[str, Object] = {
     "bounds of numbers": batch(parallelism=1, sharding={"recordsPerShard": 100_000}),
     "bounds of times": batch(shardTimeout="5s"),
     "a day in minutes": batch(shardTimeout="1439m60s", suspend=True),
-    "a plain pool": pool(),
-    "every vehicle": pool(spec={"selector": {}}),
-    "expressions": by_expression(key="parkade.dev/hardware", operator="NotIn", values=["hw3", ""]),
-    "an expression without values": by_expression(key="owner", operator="DoesNotExist"),
-    "bounds of charge": pool(minStateOfCharge=0, resumeStateOfCharge=100, charging="NotRequired"),
-    "bounds of heat": pool(maxComputeCelsius=110, maxBatteryCelsius=20),
-    "no waiting": pool(parkedFor="0s", cooldown="0s", telemetryStaleAfter="1s"),
-    "the longest pool name": pool("a" * 63, spec={"weight": 100, "autonomy": {"duration": "168h"}}),
 }
 
 STORED = {"batch": batch("stored"), "pool": pool("stored")}

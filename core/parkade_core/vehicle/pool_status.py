@@ -1,7 +1,6 @@
 """VehiclePool.status: what is counted of its vehicles, and conditions in plain sentences."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from parkade_api.v1alpha1 import VehiclePool
@@ -41,7 +40,7 @@ def pool_status(pool: VehiclePool, report: PoolReport | None, now: str) -> Vehic
     )
 
 
-def _facts(spec: VehiclePoolSpec, report: PoolReport) -> Mapping[str, Fact]:
+def _facts(spec: VehiclePoolSpec, report: PoolReport) -> dict[str, Fact]:
     return {
         "Ready": (True, "GatewayConnected", "The gateway reports this pool's vehicles"),
         "CapacityAvailable": _capacity(report.count),
