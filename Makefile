@@ -9,7 +9,7 @@ DEV := .venv/.dev
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help init fmt lint typecheck imports unit integration e2e test generate verify presubmit tools demo cluster picture bench-sidecar images kind-up kind-down deploy clean distclean
+.PHONY: help init fmt lint typecheck imports unit integration e2e test generate verify presubmit tools demo cluster picture sim bench-sidecar bench-reclaim images kind-up kind-down deploy clean distclean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,14 @@ cluster: $(RUN) ## Start a local cluster to type helm and kubectl on, until Ctrl
 picture: $(DEV) tools ## Play the demo under a real Prometheus and draw docs/pictures/dashboard.svg
 	@mkdir -p docs/pictures && $(BIN)/python -m parkade_hack.dashboard.film docs/pictures/dashboard.svg
 
+sim: $(DEV) ## Play a year of one simulated vehicle and a month of 200 through the guard, and draw a day; ARGS="--vehicles 20"
+	@$(BIN)/python -m parkade_hack.simulation --picture docs/pictures/sim-day.svg $(ARGS)
+
 bench-sidecar: $(DEV) ## Measure the sidecar against raw onnxruntime and its peers; ARGS="--only texts,stop --rounds 5"
 	@PYTHONPATH=benchmarks $(BIN)/python -m parkade_bench $(ARGS)
+
+bench-reclaim: $(DEV) ## Measure how fast the owner has the vehicle back; ARGS="--stops 20", ARGS=--quick
+	@PYTHONPATH=benchmarks:tests $(BIN)/python -m parkade_reclaim $(ARGS)
 
 images: ## Build the two container images (Docker)
 	docker build -f docker/Dockerfile.operator -t parkade/operator:$(VERSION) .

@@ -1,0 +1,64 @@
+"""One day of many vehicles: played for the picture, and written as recordings that simulated agents play."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from parkade_api.wellknown import Reason
+from parkade_hack.simulation.body import COMPUTE_WATTS
+from parkade_hack.simulation.course import Course, Subject
+from parkade_hack.simulation.drawing import draw
+from parkade_hack.simulation.picture import Row, Shade, picture
+from parkade_hack.simulation.play import LANES, Moment, Player
+from parkade_hack.simulation.pool import RULES, owners_word
+from parkade_hack.simulation.senses import Senses, recording
+from parkade_hack.simulation.sources import load
+
+
+def picture_of_day(path: Path, seed: int, vehicles: int, day: datetime) -> None:
+    """Draws the day of that many vehicles into *path*. Raises OSError."""
+    rows, watts, price = list[Row](), list[float](), list[float]()
+    for subject, moments in played_day(seed, vehicles, day):
+        rows.append(
+            Row(subject.name, [_shade(subject.course, n, moment) for n, moment in enumerate(moments)])
+        )
+        used = [COMPUTE_WATTS * moment.lanes / LANES for moment in moments]
+        watts = [before + now for before, now in zip(watts or [0.0] * len(used), used, strict=True)]
+        price = subject.course.price.tolist()
+    rows.sort(key=lambda row: (-row.shades.count(Shade.COMPUTING), row.name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(picture(f"{day:%-d %B %Y}", rows, watts, price), encoding="utf-8")
+
+
+def write_recordings(folder: Path, seed: int, vehicles: int, day: datetime) -> None:
+    """Writes what each vehicle's bus says on that day, `<number>.jsonl`, and its course, `<number>.npz`.
+
+    Bodies are of vehicles that do not compute: a recording cannot know what its player will do. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = load()
+    for number in range(vehicles):
+        subject = draw(sources, seed, number, day, days=1)
+        bodies = list(subject.at_rest())
+        lines = recording(Senses(subject), bodies)
+        (folder / f"{number}.jsonl").write_text("".join(lines), encoding="utf-8")
+        subject.save(folder / f"{number}.npz")
+
+
+def played_day(seed: int, vehicles: int, day: datetime) -> Iterator[tuple[Subject, list[Moment]]]:
+    """Every vehicle with its moments of that day."""
+    sources = load()
+    for number in range(vehicles):
+        subject = draw(sources, seed, number, day, days=1)
+        yield subject, list(Player(subject, RULES, owners_word(day)))
+
+
+def _shade(course: Course, minute: int, moment: Moment) -> Shade:
+    """What of a minute is drawn: the first that is true."""
+    if course.driving[minute]:
+        return Shade.DRIVING
+    if moment.lanes > 0:
+        return Shade.COMPUTING
+    if Reason.TOO_HOT in moment.state.reasons:
+        return Shade.HOT
+    return Shade.PLUGGED if course.plugged[minute] else Shade.PARKED

@@ -1,0 +1,91 @@
+"""What a vehicle's bus says of its body and its course, as VSS paths; and the recording that an agent plays."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from parkade_api import vss
+from parkade_hack.simulation.body import CHARGED_TO, Body
+from parkade_hack.simulation.course import Subject
+
+Value = float | bool | str
+Values = Mapping[str, Value]
+
+STEP_CELSIUS: Final = 0.5
+STEP_PERCENT: Final = 0.5
+"""Sensors speak in steps: of temperatures the next one up, of charge the next one down, so never too well."""
+
+
+class Senses:
+    """The bus of one subject."""
+
+    def __init__(self, subject: Subject) -> None:
+        course = subject.course
+        self._begins = subject.begins
+        self._driving, self._plugged = course.driving.tolist(), course.plugged.tolist()
+        self._speed, self._departure = course.speed.tolist(), course.departure.tolist()
+        self._silent = course.is_silent.tolist()
+        self._parked = {True: _held(driving=True), False: _held(driving=False)}
+        self._plans: dict[int, Values] = {}
+
+    def values(self, minute: int, body: Body) -> Values | None:
+        """All signals in that minute, or None while the bus is silent."""
+        if self._silent[minute]:
+            return None
+        is_plugged, speed = self._plugged[minute], round(self._speed[minute], 1)
+        return {
+            **self._parked[self._driving[minute]],
+            vss.SPEED: speed,
+            vss.IS_MOVING: speed != 0,
+            vss.PLUGGED_IN: is_plugged,
+            vss.IS_CHARGING: is_plugged and body.charge < CHARGED_TO,
+            vss.STATE_OF_CHARGE: math.floor(body.charge / STEP_PERCENT) * STEP_PERCENT,
+            vss.BATTERY_CELSIUS: math.ceil(body.battery / STEP_CELSIUS) * STEP_CELSIUS,
+            vss.COMPUTE_CELSIUS: math.ceil(body.computer / STEP_CELSIUS) * STEP_CELSIUS,
+            **self._plan(self._departure[minute]),
+        }
+
+    def _plan(self, departure: int) -> Values:
+        """The charging timer, by which owners say when they leave."""
+        if departure not in self._plans:
+            self._plans[departure] = _timer(self._begins, departure)
+        return self._plans[departure]
+
+
+def recording(senses: Senses, bodies: list[Body]) -> Iterator[str]:
+    """Lines for the agent's recording: all signals at first, then only what changed; what is silent is said once."""
+    told: dict[str, Value] = {}
+    was_silent = False
+    for minute, body in enumerate(bodies):
+        values = senses.values(minute, body)
+        if values is None:
+            if not was_silent:
+                yield _line(minute, silent=sorted(told))
+            was_silent, told = True, {}
+            continue
+        changed = {path: value for path, value in values.items() if told.get(path) != value}
+        was_silent = False
+        told.update(changed)
+        if changed:
+            yield _line(minute, signals=changed)
+
+
+def _line(minute: int, **rest: object) -> str:
+    return json.dumps({"at": minute * 60, **rest}) + "\n"
+
+
+def _held(*, driving: bool) -> Values:
+    return {
+        vss.PARK_LOCK: not driving,
+        vss.PARKING_BRAKE: not driving,
+        vss.LOW_VOLTAGE_STATE: "ON" if driving else "OFF",
+    }
+
+
+def _timer(begins: datetime, departure: int) -> Values:
+    if departure < 0:
+        return {vss.TIMER_MODE: "INACTIVE"}
+    leaves = (begins + timedelta(minutes=departure)).astimezone(UTC)
+    return {vss.TIMER_MODE: "END_TIME", vss.TIMER_TIME: leaves.isoformat().replace("+00:00", "Z")}
