@@ -27,11 +27,14 @@ class EnrolRequest(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     SERVICE_ACCOUNT_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRED_CERTIFICATE_FIELD_NUMBER: _builtins.int
     CSR_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """one-time, from `kubectl parkade enroll`"""
     service_account_token: _builtins.str
     """of a simulated vehicle's pod, for the audience parkade-enrolment"""
+    expired_certificate: _builtins.bytes
+    """PEM, the vehicle's own after a long absence; csr must be signed by its key"""
     csr: _builtins.bytes
     """PKCS #10, DER; its subject is ignored: the credential says who this is"""
     def __init__(
@@ -39,13 +42,14 @@ class EnrolRequest(_message.Message):
         *,
         token: _builtins.str = ...,
         service_account_token: _builtins.str = ...,
+        expired_certificate: _builtins.bytes = ...,
         csr: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "expired_certificate", b"expired_certificate", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "csr", b"csr", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "csr", b"csr", "expired_certificate", b"expired_certificate", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["token", "service_account_token"]  # noqa: Y015
+    _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["token", "service_account_token", "expired_certificate"]  # noqa: Y015
     _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_credential) -> _WhichOneofReturnType_credential | None: ...
 
@@ -296,6 +300,7 @@ class Hello(_message.Message):
     NONCE_FIELD_NUMBER: _builtins.int
     LAST_COUNTER_FIELD_NUMBER: _builtins.int
     CLOCK_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    UNIX_MILLISECONDS_FIELD_NUMBER: _builtins.int
     agent_version: _builtins.str
     nonce: _builtins.bytes
     """By these three an assignment is the vehicle's own, new, and still meant.
@@ -305,6 +310,8 @@ class Hello(_message.Message):
     """highest counter that the vehicle has obeyed; the gateway goes on from there"""
     clock_milliseconds: _builtins.int
     """the vehicle's clock: not_after is on it. It never steps, whatever the time of day does"""
+    unix_milliseconds: _builtins.int
+    """the vehicle's time of day, which decides nothing here; 0: it does not say"""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlotStatus]: ...
     @_builtins.property
@@ -318,10 +325,11 @@ class Hello(_message.Message):
         nonce: _builtins.bytes = ...,
         last_counter: _builtins.int = ...,
         clock_milliseconds: _builtins.int = ...,
+        unix_milliseconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "clock_milliseconds", b"clock_milliseconds", "last_counter", b"last_counter", "leases", b"leases", "nonce", b"nonce", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "clock_milliseconds", b"clock_milliseconds", "last_counter", b"last_counter", "leases", b"leases", "nonce", b"nonce", "slots", b"slots", "unix_milliseconds", b"unix_milliseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -333,18 +341,22 @@ class Welcome(_message.Message):
 
     GATEWAY_VERSION_FIELD_NUMBER: _builtins.int
     BEAT_SECONDS_FIELD_NUMBER: _builtins.int
+    UNIX_MILLISECONDS_FIELD_NUMBER: _builtins.int
     gateway_version: _builtins.str
     beat_seconds: _builtins.int
     """longest silence between two Telemetry messages"""
+    unix_milliseconds: _builtins.int
+    """the gateway's time of day"""
     def __init__(
         self,
         *,
         gateway_version: _builtins.str = ...,
         beat_seconds: _builtins.int = ...,
+        unix_milliseconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat_seconds", b"beat_seconds", "gateway_version", b"gateway_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat_seconds", b"beat_seconds", "gateway_version", b"gateway_version", "unix_milliseconds", b"unix_milliseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
