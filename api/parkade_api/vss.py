@@ -52,8 +52,9 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a sane value of one path is. No *words*: any text."""
+    """What a sane value of one path is, and its *name* in sentences for people. No *words*: any text."""
 
+    name: str
     kind: Kind
     least: float = -inf
     most: float = inf
@@ -61,38 +62,47 @@ class Signal:
     words: tuple[str, ...] = ()
 
 
-def _number(least: float, most: float, unit: str) -> Signal:
-    return Signal(Kind.NUMBER, least, most, unit)
+def _flag(name: str) -> Signal:
+    return Signal(name, Kind.FLAG)
 
 
-_FLAG = Signal(Kind.FLAG)
-_OF_CELL = _number(-60, 150, "C")
+def _number(name: str, least: float, most: float, unit: str) -> Signal:
+    return Signal(name, Kind.NUMBER, least, most, unit)
+
+
+def _text(name: str, *words: str) -> Signal:
+    return Signal(name, Kind.TEXT, words=words)
+
+
+def _celsius(of_what: str) -> Signal:
+    return _number(f"{of_what} Temperature", -60, 150, "C")
+
 
 SIGNALS: Final[Mapping[str, Signal]] = {
-    SPEED: _number(-150, 500, "km/h"),
-    IS_MOVING: _FLAG,
-    PARKING_BRAKE: _FLAG,
-    PARK_LOCK: _FLAG,
-    LOW_VOLTAGE_STATE: Signal(Kind.TEXT, words=("UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START")),
-    IS_BROKEN_DOWN: _FLAG,
-    STATE_OF_CHARGE: _number(0, 100, "%"),
-    STORED_KWH: _number(0, 2000, "kWh"),
-    BATTERY_WATTS: _number(-2e6, 2e6, "W"),
-    BATTERY_CELSIUS: _OF_CELL,
-    COLDEST_CELL_CELSIUS: _OF_CELL,
-    HOTTEST_CELL_CELSIUS: _OF_CELL,
-    IS_CHARGING: _FLAG,
-    PLUGGED_IN: _FLAG,
-    CHARGE_LIMIT: _number(0, 100, "%"),
-    CHARGE_SECONDS_LEFT: _number(0, 14 * 86_400, "s"),
-    TIMER_MODE: Signal(Kind.TEXT, words=("INACTIVE", "START_TIME", "END_TIME")),
-    TIMER_TIME: Signal(Kind.TEXT),
-    COMPUTE_CELSIUS: _number(-60, 150, "C"),
-    COMPUTE_LOAD: _number(0, 100, "%"),
-    COMPUTE_WATTS: _number(0, 10_000, "W"),
-    IS_CONNECTED: _FLAG,
-    LATITUDE: _number(-90, 90, "degrees"),
-    LONGITUDE: _number(-180, 180, "degrees"),
+    SPEED: _number("Speed", -150, 500, "km/h"),
+    IS_MOVING: _flag("IsMoving"),
+    PARKING_BRAKE: _flag("ParkingBrake"),
+    PARK_LOCK: _flag("ParkLock"),
+    LOW_VOLTAGE_STATE: _text("LowVoltageSystemState", "UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START"),
+    IS_BROKEN_DOWN: _flag("IsBrokenDown"),
+    STATE_OF_CHARGE: _number("StateOfCharge", 0, 100, "%"),
+    STORED_KWH: _number("traction battery CurrentEnergy", 0, 2000, "kWh"),
+    BATTERY_WATTS: _number("traction battery CurrentPower", -2e6, 2e6, "W"),
+    BATTERY_CELSIUS: _celsius("traction battery"),
+    COLDEST_CELL_CELSIUS: _celsius("coldest cell"),
+    HOTTEST_CELL_CELSIUS: _celsius("hottest cell"),
+    IS_CHARGING: _flag("IsCharging"),
+    PLUGGED_IN: _flag("IsChargingCableConnected"),
+    CHARGE_LIMIT: _number("ChargeLimit", 0, 100, "%"),
+    CHARGE_SECONDS_LEFT: _number("TimeToComplete", 0, 14 * 86_400, "s"),
+    TIMER_MODE: _text("Charging.Timer.Mode", "INACTIVE", "START_TIME", "END_TIME"),
+    TIMER_TIME: _text("Charging.Timer.Time"),
+    COMPUTE_CELSIUS: _celsius("computer"),
+    COMPUTE_LOAD: _number("computer Utilization", 0, 100, "%"),
+    COMPUTE_WATTS: _number("computer Power", 0, 10_000, "W"),
+    IS_CONNECTED: _flag("IsConnectivityAvailable"),
+    LATITUDE: _number("Latitude", -90, 90, "degrees"),
+    LONGITUDE: _number("Longitude", -180, 180, "degrees"),
 }
 PATHS: Final = frozenset(SIGNALS)
 PLACE: Final = frozenset({LATITUDE, LONGITUDE})

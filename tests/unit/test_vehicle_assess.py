@@ -108,7 +108,7 @@ def test_a_good_vehicle_is_eligible_at_once() -> None:
             {"COMPUTE_CELSIUS": None},
             Reason.UNKNOWN,
             (Taint.THERMAL, "", Effect.NO_SCHEDULE),
-            "no Temperature is heard",
+            "no computer Temperature is heard",
         ),
     ],
 )

@@ -56,7 +56,7 @@ class Broker:
 
     def connect(self) -> grpc.Channel:
         """A new connection, with the files as they are now. Raises OSError."""
-        options = [*_OPTIONS]
+        options: list[tuple[str, str | int]] = [*_OPTIONS]
         if self.ca_file is None:
             return grpc.insecure_channel(self.address, options)
         if self.server_name:

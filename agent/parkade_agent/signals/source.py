@@ -1,6 +1,5 @@
 """What the agent asks of any source of vehicle signals."""
 
-from collections import ChainMap
 from collections.abc import Callable
 from typing import Protocol
 
@@ -33,7 +32,10 @@ class Joined:
 
     def readings(self) -> Readings:
         """All readings."""
-        return ChainMap[str, Reading](*(dict(source.readings()) for source in self._sources))
+        told: dict[str, Reading] = {}
+        for source in reversed(self._sources):
+            told.update(source.readings())
+        return told
 
     def stop(self) -> None:
         """Ends all of them."""

@@ -17,9 +17,9 @@ _LONGEST_WORD = 24
 
 
 def name_of(path: str) -> str:
-    """The last part of *path* that says what it is, as people know it."""
-    parts = path.split(".")
-    return parts[-2] if parts[-1] in {"Current", "CPU"} and len(parts) > 1 else parts[-1]
+    """What *path* is called in sentences for people."""
+    signal = SIGNALS.get(path)
+    return path if signal is None else signal.name
 
 
 def why_impossible(path: str, value: Value) -> str:
