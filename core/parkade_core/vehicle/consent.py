@@ -142,8 +142,9 @@ def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> str |
     if now >= consent.expires_at:
         return f"consent {consent.number} ended on {_day(consent.expires_at, wall)}"
     if terms.renew_after and now >= consent.granted_at + terms.renew_after:
-        days = f"{terms.renew_after / 86400:g} days"
-        return f"the pool asks anew every {days}, the owner agreed on {_day(consent.granted_at, wall)}"
+        days = terms.renew_after / 86400
+        age = f"{days:g} day{'' if days == 1 else 's'}"
+        return f"the pool asks anew after {age}, the owner agreed on {_day(consent.granted_at, wall)}"
     return None
 
 
