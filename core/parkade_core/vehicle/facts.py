@@ -18,9 +18,9 @@ class OwnFacts:
     `place` is the owner's name of where the vehicle stands (home, work, depot) and `link` the kind of its connection
     (wifi, ethernet, cellular); both are empty while unknown. `lanes` is how many the vehicle lends, each drawing
     `watts_per_lane` at most (0: nobody said), `wanted_cores` how many cores the owner's own programs lack.
-    `paused_because` and `trouble` are sentences, empty when it is not so; `trouble` is what keeps the vehicle from
-    remembering what it must (a full or read-only disk). `missing_layers` are layers of the sandbox that this vehicle
-    lacks and that its owner did not allow by name.
+    `paused_because`, `problem` and `trouble` are sentences, empty when it is not so: `problem` is why the owner's files
+    cannot be understood, `trouble` what keeps the vehicle from remembering what it must (a full or read-only disk).
+    `missing_layers` are layers of the sandbox that this vehicle lacks and that its owner did not allow by name.
     """
 
     limits: OwnerLimits = NO_LIMITS
@@ -34,6 +34,7 @@ class OwnFacts:
     wanted_cores: int = 0
     energy_wh_today: float = 0.0
     paused_because: str = ""
+    problem: str = ""
     missing_layers: tuple[str, ...] = ()
     trouble: str = ""
 

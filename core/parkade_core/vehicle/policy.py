@@ -67,6 +67,12 @@ def _paused(_facts: Facts, own: OwnFacts) -> Objection | None:
     return Objection(Reason.OWNER_PAUSED, own.paused_because, "parkade-agent resume", stops=True)
 
 
+def _misread(_facts: Facts, own: OwnFacts) -> Objection | None:
+    if not own.problem:
+        return None
+    return Objection(Reason.UNKNOWN, own.problem, "correct the owner's files", stops=True)
+
+
 def _unwalled(_facts: Facts, own: OwnFacts) -> Objection | None:
     missing = [layer for layer in own.missing_layers if layer not in own.limits.allowed_missing_layers]
     if not missing:
@@ -83,6 +89,7 @@ def _forgetful(_facts: Facts, own: OwnFacts) -> Objection | None:
 
 POLICIES: Final[tuple[Policy, ...]] = (
     _paused,
+    _misread,
     windows.of_owner,
     places.of_owner,
     departure.objection,

@@ -45,3 +45,14 @@ def _wishes(own: OwnFacts, *, is_warm: bool) -> list[tuple[int, str]]:
     if is_warm:
         wishes.append((own.lanes // 2, "the vehicle is warm"))
     return wishes
+
+
+def wanted_cores(load_percent: float, cores: int, ours: float, lent: int) -> int:
+    """How many of the *lent* cores the owner's own programs lack.
+
+    *load_percent* is how busy all *cores* are, *ours* of them (a number of cores) with our work. What others use
+    beyond the cores that were never lent is wanted back, from half a core on.
+    """
+    others = load_percent / 100 * cores - ours
+    lacking = others - (cores - lent)
+    return min(lent, max(0, int(lacking + 0.5)))

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from parkade_core.vehicle.limits import OwnerLimits
+from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
 from parkade_core.vehicle.rules import PoolRules
 
 
 def tightened(rules: PoolRules, limits: OwnerLimits) -> PoolRules:
     """*rules* as the vehicle applies them. The owner's floor is a reserve: work stops under it, whatever it is for."""
+    if limits == NO_LIMITS:
+        return rules
     return replace(
         rules,
         reserve_state_of_charge_percent=max(

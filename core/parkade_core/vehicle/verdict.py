@@ -66,7 +66,8 @@ def settle(
     While it waits, the previous effect stays, with the reason *waits_as* or the previous one.
     """
     if previous is None or judged.effect == previous.effect:
-        return replace(judged, changed_at=previous.changed_at if previous else None)
+        changed_at = previous.changed_at if previous else None
+        return judged if judged.changed_at == changed_at else replace(judged, changed_at=changed_at)
     closes = _SEVERITY[judged.effect] > max(_SEVERITY[previous.effect], _SEVERITY[Effect.PREFER_NO_SCHEDULE])
     opens_at = now if previous.changed_at is None else previous.changed_at + hold
     if closes or now >= opens_at:

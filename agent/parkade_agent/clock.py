@@ -1,0 +1,39 @@
+"""The time of day, as long as it can be believed: a clock that was stepped is not, until it is right again."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from parkade_agent.signals.heard import boottime
+
+MOST_STEP_SECONDS: Final = 60.0
+"""Seconds by which the time of day may run away from the clock that never steps."""
+
+
+class WallClock:
+    """The vehicle's time of day in *zone*, an IANA name; empty: the zone that the computer is set to."""
+
+    def __init__(
+        self,
+        zone: str = "",
+        real: Callable[[], float] = time.time,
+        steady: Callable[[], float] = boottime,
+    ) -> None:
+        self._zone = ZoneInfo(zone) if zone else None
+        self._real = real
+        self._steady = steady
+        self._ahead = real() - steady()
+
+    def now(self) -> datetime | None:
+        """The time of day, or None while it differs from what it was when the agent started, plus what has passed."""
+        unix = self._real()
+        if abs(unix - self._steady() - self._ahead) > MOST_STEP_SECONDS:
+            return None
+        moment = datetime.fromtimestamp(unix, UTC)
+        return moment.astimezone(self._zone)
+
+    def confirm(self, unix: float) -> None:
+        """Somebody who must know it says that it is *unix* now: the clock is believed if it agrees, else not."""
+        self._ahead = unix - self._steady()

@@ -1,0 +1,109 @@
+"""What only the vehicle knows of itself, put together for its guard: its owner's word, clock, place, link, energy."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from parkade_agent.clock import WallClock
+from parkade_agent.energy import EnergyMeter
+from parkade_agent.host import link_kind
+from parkade_agent.owner.files import OwnerWord
+from parkade_agent.signals.source import SignalSource
+from parkade_api import vss
+from parkade_core.vehicle.facts import OwnFacts
+from parkade_core.vehicle.position import place_of, position_of
+from parkade_core.vehicle.readings import Readings, number
+from parkade_core.vehicle.throttle import wanted_cores
+
+LOOK_SECONDS: Final = 2.0
+_STALE_SECONDS: Final = 30.0  # of readings that no pool's rule judges: load, power and place
+
+
+class Journal(Protocol):
+    """What the guard must know of the journal."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the vehicle cannot remember what it must; empty when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What the vehicle lends, and what draws power: a number of lanes, and watts of a core at work."""
+
+    lanes: int
+    watts_per_core: float
+    missing_layers: tuple[str, ...] = ()
+
+
+class Own:
+    """Calling it gives the newest facts and never waits; `keep` looks after what has to be asked for.
+
+    *word* gives the owner's newest word, *cpu_seconds* all CPU time that work took so far.
+    """
+
+    def __init__(
+        self,
+        lent: Lent,
+        source: SignalSource,
+        word: Callable[[], OwnerWord],
+        journal: Journal,
+        meter: EnergyMeter,
+        clock: WallClock,
+        cpu_seconds: Callable[[], float],
+    ) -> None:
+        self._lent = lent
+        self._source = source
+        self._word = word
+        self._journal = journal
+        self._meter = meter
+        self._clock = clock
+        self._cpu_seconds = cpu_seconds
+        self._link = link_kind()
+        self._wanted_cores = 0
+
+    def __call__(self) -> OwnFacts:
+        """The facts at this moment. Callable from any thread."""
+        word = self._word()
+        position = position_of(self._source.readings(), _STALE_SECONDS)
+        return OwnFacts(
+            limits=word.limits,
+            consent=word.consent,
+            no_consent_because=word.no_consent_because,
+            wall=self._clock.now(),
+            place=(place_of(position, word.places) or "") if position is not None else "",
+            link=self._link,
+            lanes=self._lent.lanes,
+            watts_per_lane=self._lent.watts_per_core,
+            wanted_cores=self._wanted_cores,
+            energy_wh_today=self._meter.wh_today,
+            paused_because=word.paused_because,
+            problem=word.problem,
+            missing_layers=self._lent.missing_layers,
+            trouble=self._journal.trouble,
+        )
+
+    async def keep(self, on_change: Callable[[], None]) -> None:
+        """Looks at link, load and energy, and tells *on_change* when the guard must know of it; returns never."""
+        try:
+            while True:
+                before = (self._link, self._wanted_cores, self._journal.trouble)
+                self._look(self._source.readings())
+                if (self._link, self._wanted_cores, self._journal.trouble) != before:
+                    on_change()
+                await self._meter.note()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            await self._meter.note(at_once=True)
+
+    def _look(self, readings: Readings) -> None:
+        wall = self._clock.now()
+        watts = number(readings, vss.COMPUTE_WATTS, _STALE_SECONDS)
+        today = "" if wall is None else wall.date().isoformat()
+        ours = self._meter.take(self._cpu_seconds(), watts, today)
+        self._link = link_kind()
+        load, cores = number(readings, vss.COMPUTE_LOAD, _STALE_SECONDS), os.cpu_count() or 1
+        # Linux' pressure figures cannot be asked: they count our own lanes, which wait at the lowest priority.
+        self._wanted_cores = 0 if load is None else wanted_cores(load, cores, ours, self._lent.lanes)

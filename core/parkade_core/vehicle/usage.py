@@ -1,0 +1,41 @@
+"""What work used of a day's energy, in watt-hours; the day is the vehicle's own, by its own clock."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`day` is a date such as 2026-11-22, empty while no clock could be believed; `wh` is what was used on it."""
+
+    day: str = ""
+    wh: float = 0.0
+
+
+def used(before: Usage, wh: float, today: str) -> Usage:
+    """*before* and *wh* more. A clock that is not believed (*today* is empty), or goes back, never begins a day."""
+    if before.day and today > before.day:
+        return Usage(today, wh)
+    return Usage(max(today, before.day), before.wh + wh)
+
+
+def watt_hours(seconds: float, cpu_seconds: float, watts: float | None, watts_per_core: float) -> float:
+    """What work used in *seconds* in which it took *cpu_seconds*.
+
+    Where the platform measures *watts*, all of them count while work runs: more than is its part, and never less.
+    """
+    if cpu_seconds <= 0:
+        return 0.0
+    return (watts * seconds if watts is not None else watts_per_core * cpu_seconds) / 3600
+
+
+def noted(usage: Usage) -> str:
+    """*usage* as a line to remember."""
+    return f"{usage.day or '-'} {usage.wh:.6f}"
+
+
+def recalled(line: str | None) -> Usage:
+    """What was remembered; None before the first day. Raises ValueError for what `noted` does not write."""
+    if line is None:
+        return Usage()
+    day, wh = line.split()
+    return Usage("" if day == "-" else day, float(wh))
