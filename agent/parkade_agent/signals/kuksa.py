@@ -17,6 +17,7 @@ import structlog
 from parkade_agent.backoff import delays
 from parkade_agent.signals.heard import Heard, boottime
 from parkade_agent.signals.names import chosen, folded
+from parkade_api import vss
 from parkade_api.proto.kuksa.val.v2 import val_pb2, val_pb2_grpc
 from parkade_core.vehicle.plausible import Value
 from parkade_core.vehicle.readings import Readings
@@ -138,7 +139,8 @@ class KuksaSignals:
         with self._lock:
             self._heard.keep(names)
             self._names = names
-        _log.info("signals", broker=self._broker.address, program=call.program(), paths=sorted(names))
+        lacking = sorted(vss.PATHS - set(names.values()))
+        _log.info("signals", broker=self._broker.address, program=call.program(), lacking=lacking)
         return self._take(call.stored(list(names)), is_stored=True)
 
     def _take(self, datapoints: Datapoints, *, is_stored: bool) -> bool:

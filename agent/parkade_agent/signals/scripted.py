@@ -27,9 +27,9 @@ from pydantic import (
     model_validator,
 )
 
+from parkade_agent.signals.watch import Watch
 from parkade_core.vehicle.readings import Reading, Readings
 
-POLL_SECONDS = 0.005
 _log = structlog.get_logger()
 
 
@@ -59,12 +59,14 @@ class ScriptedSignals:
 
     def __init__(self, path: Path) -> None:
         self._tail = _Tail(path)
+        self._watch = Watch(path)
         self._values: dict[str, float | bool | str] = {}
         self._silent_since: dict[str, float] = {}
         self._lines: deque[Line] = deque()
-        self._applied_at = self._alive_at = time.monotonic()
+        self._applied_at = time.monotonic()
+        self._is_stopped = False
+        self._ended_at: float | None = None
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, on_change: Callable[[], None]) -> None:
@@ -76,32 +78,44 @@ class ScriptedSignals:
         """The newest value of each path; the age is the time since the bus last repeated it."""
         now = time.monotonic()
         with self._lock:
+            told_at = now if self._ended_at is None else self._ended_at
             return {
-                path: Reading(value, now - self._silent_since.get(path, self._alive_at))
+                path: Reading(value, now - self._silent_since.get(path, told_at))
                 for path, value in self._values.items()
             }
 
     def stop(self) -> None:
         """Ends the thread; readings age from then on."""
-        self._stopped.set()
+        self._is_stopped = True
+        self._watch.wake()
         if self._thread is not None:
             self._thread.join()
+        self._watch.close()
 
     def _play(self, on_change: Callable[[], None]) -> None:
-        while not self._stopped.wait(POLL_SECONDS):
-            self._lines.extend(self._tail.new_lines())
-            if self._advance(time.monotonic()):
-                on_change()
+        try:
+            while not self._is_stopped:
+                self._lines.extend(self._tail.new_lines())
+                if self._advance(time.monotonic()):
+                    on_change()
+                self._watch.wait(self._patience(time.monotonic()))
+        finally:
+            self._ended_at = time.monotonic()  # however it ended: nothing is fresh any more
 
     def _advance(self, now: float) -> bool:
         """Applies every line that is due; true when one was."""
         changed = False
         with self._lock:
-            self._alive_at = now
-            while self._lines and now >= self._applied_at + self._lines[0].after:
+            while self._lines and now >= self._due_at():
                 self._apply(self._lines.popleft(), now)
                 changed = True
         return changed
+
+    def _due_at(self) -> float:
+        return self._applied_at + self._lines[0].after
+
+    def _patience(self, now: float) -> float | None:
+        return max(0.0, self._due_at() - now) if self._lines else None
 
     def _apply(self, line: Line, now: float) -> None:
         self._applied_at = now
