@@ -7,6 +7,7 @@ from parkade_core.vehicle.guard import GuardState
 from parkade_core.vehicle.position import outward
 from parkade_core.vehicle.readings import Reading, Readings
 from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, StopPolicy, Window
+from parkade_core.vehicle.verdict import Verdict
 
 _OLDEST_MILLISECONDS = 2**32 - 1  # what the message can hold; a reading of unknown age is as old
 
@@ -43,7 +44,10 @@ def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
 
 
 def telemetry(
-    readings: Readings, state: GuardState, reclaims: Iterable[fleet_pb2.Reclaim] = ()
+    readings: Readings,
+    state: GuardState,
+    reclaims: Iterable[fleet_pb2.Reclaim] = (),
+    energy_wh_today: float = 0.0,
 ) -> fleet_pb2.Telemetry:
     """Everything that the vehicle tells about itself."""
     return fleet_pb2.Telemetry(
@@ -51,6 +55,9 @@ def telemetry(
         guard_state=state.action,
         guard_message=state.message,
         reclaims=reclaims,
+        judgements=map(_judgement, state.verdicts),
+        energy_wh_today=energy_wh_today,
+        lanes=0 if state.throttle is None else state.throttle.count,
     )
 
 
@@ -60,6 +67,16 @@ def handback(
     """Says that the vehicle will not finish *shards* of a lease."""
     back = fleet_pb2.Handback(batch_uid=batch_uid, lease=lease, shards=shards, reason=reason, message=message)
     return fleet_pb2.VehicleMessage(handback=back)
+
+
+def _judgement(verdict: Verdict) -> fleet_pb2.Judgement:
+    return fleet_pb2.Judgement(
+        condition=verdict.condition,
+        holds=verdict.holds,
+        reason=verdict.reason or "",
+        message=verdict.message,
+        effect=verdict.effect or "",
+    )
 
 
 def _window(window: fleet_pb2.Window) -> Window:
