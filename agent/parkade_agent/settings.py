@@ -70,6 +70,10 @@ class Settings(Places, ExpositionSettings):
     door_address: str = Field(
         default="", description="host:port of the gateway's door; default: the token's."
     )
+    enrolment_address: str = Field(
+        default="",
+        description="host:port where a certificate that expired in a long absence is renewed; default: the token's.",
+    )
     door_ca_file: Path | None = Field(
         default=None, description="CA that signed the door's certificate, PEM; default: the token's."
     )

@@ -159,6 +159,32 @@ def problem_of_certificate(
     return None
 
 
+def problem_of_return(
+    vehicle: str,
+    enrolled_at: float,
+    expires_at: float,
+    revoked: Mapping[str, float],
+    now: float,
+    grace: float,
+) -> str | None:
+    """Why a vehicle that has the key of its expired certificate gets no new one; None when it does.
+
+    It may have been away for *grace* seconds. One that was revoked, also while it was away, never comes back so.
+    """
+    if is_void(vehicle, enrolled_at, revoked):
+        return problem_of_certificate(vehicle, enrolled_at, expires_at, revoked, now)
+    if now >= expires_at + grace:
+        return (
+            f"the certificate of vehicle {vehicle} expired {_days(now - expires_at)} ago, and {_days(grace)} are "
+            "allowed: it needs a new token from `kubectl parkade enroll`"
+        )
+    return None
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds / 86400:.3g} days"
+
+
 def enrolment_moment(vehicle: str, now: float, revoked: Mapping[str, float]) -> float:
     """The moment that a new enrolment counts from: after any revocation, whatever the clocks of both say.
 

@@ -21,7 +21,17 @@ from parkade_hack.local.vehicle import Vehicle
 from parkade_hack.processes import Program, plain_environment, python_module
 from parkade_operator.door.tls import identity_of
 from support.controlplane import eventually, leaving_nothing
-from support.enrolment import CommandLine, Identity, ShortLivedCluster, crowd, enrol, fleet, refusal, renew
+from support.enrolment import (
+    CommandLine,
+    Identity,
+    ShortLivedCluster,
+    come_back,
+    crowd,
+    enrol,
+    fleet,
+    refusal,
+    renew,
+)
 
 pytestmark = pytest.mark.long(50)
 
@@ -91,6 +101,8 @@ def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
     assert (renewed.vehicle, renewed.enrolled_at) == ("ada", first.enrolled_at)
     assert renewed.expires_at > first.expires_at
     assert events(cluster, "ada", "SessionReplaced") == []
+    back = identity_of(come_back(read_token(token), copy).certificate)
+    assert (back.vehicle, back.claims, back.enrolled_at) == ("ada", first.claims, first.enrolled_at)
 
     closed = len(cluster.lines("gateway", "session closed"))
     assert command.run("revoke", "ada").exit_code == 0
@@ -99,6 +111,7 @@ def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
     assert refusal(lambda: renew(read_token(token), copy))[0] is UNKNOWN
     assert time.monotonic() - began < 5
     assert refusal(lambda: enrol(read_token(token), token=read_token(token).secret))[0] is REFUSED
+    assert refusal(lambda: come_back(read_token(token), copy))[0] is REFUSED
     eventually(
         lambda: any("was revoked" in text for text in events(cluster, "ada", "VehicleRevoked")), 10, "Event"
     )
@@ -123,7 +136,7 @@ def test_a_token_is_good_for_one_key(cluster: ShortLivedCluster, command: Comman
     assert refusal(lambda: enrol(token, token="guess"))[1].startswith("this token is not known here")  # noqa: S106
 
 
-HELLO = pb.VehicleMessage(hello=pb.Hello())
+HELLO = pb.VehicleMessage(hello=pb.Hello(nonce=bytes(16)))
 TELEMETRY = pb.VehicleMessage(telemetry=pb.Telemetry())
 
 

@@ -50,7 +50,10 @@ class IdentityFiles:
         return key
 
     def save(self, pair: KeyPair) -> None:
-        """Replaces both, for good when it returns. Raises OSError."""
+        """Replaces both, for good when it returns; a key that stays is not touched. Raises OSError."""
+        if self.key.exists() and self.key.read_bytes() == pair.key:
+            durable.write(self.certificate, pair.certificate)
+            return
         if not self._new_key.exists() or self._new_key.read_bytes() != pair.key:
             durable.write(self._new_key, pair.key)
         durable.write(self.certificate, pair.certificate)

@@ -88,13 +88,10 @@ class IdentityKeeper:
             request.token = offer.token
         else:
             request.service_account_token = offer.service_account_token
-        credentials = grpc.ssl_channel_credentials(root_certificates=offer.ca)
-        async with grpc.aio.secure_channel(offer.address, credentials) as channel:
-            stub: fleet_pb2_grpc.EnrolmentAsyncStub = fleet_pb2_grpc.EnrolmentStub(channel)
-            reply = await stub.Enrol(request, timeout=_CALL_SECONDS)
+        reply = await _ask(offer.address, offer.ca, request)
         # A certificate is of no use without its door, so the door goes first; until the token is noted as used, the
         # vehicle shows it again.
-        place = {"door": offer.door, "ca": offer.ca.decode()}
+        place = {"door": offer.door, "ca": offer.ca.decode(), "enrolment": offer.address}
         self._files.write_record({**self._files.read_record(), **place})
         self._take(key, reply)
         self._files.write_record({**place, "token": offer.digest})
@@ -111,18 +108,35 @@ class IdentityKeeper:
     async def _renew(self, door: Door) -> bool:
         if self._seconds_left() > 0:
             return False
+        has_expired = time.time() >= self._known().not_after
         try:
-            key = self._files.pending_key()
-            self._take(key, await door.renew(request_for(key), _CALL_SECONDS))
+            await (self._return() if has_expired else self._renew_in_time(door))
         except (grpc.aio.AioRpcError, ValueError, OSError) as error:
-            expired = time.time() >= self._known().not_after
             words = (
-                "the certificate has expired: a new token is needed" if expired else "certificate not renewed"
+                "the certificate has expired and is not renewed" if has_expired else "certificate not renewed"
             )
             await self._be_patient(words, error)
             return False
-        _log.info("certificate renewed", not_after=self._known().not_after)
+        _log.info("certificate renewed", not_after=self._known().not_after, was_expired=has_expired)
         return True
+
+    async def _renew_in_time(self, door: Door) -> None:
+        key = self._files.pending_key()
+        self._take(key, await door.renew(request_for(key), _CALL_SECONDS))
+
+    async def _return(self) -> None:
+        """After a long absence: the expired certificate, and a request that only its key can sign. Raises ValueError.
+
+        The next renewal, in time, is for another key again.
+        """
+        pair, keys = self._known(), self._keys(self._known())
+        address = self._settings.enrolment_address or self._files.read_record().get("enrolment", "")
+        if not address:
+            raise ValueError(
+                "where to renew it is not known: set PARKADE_ENROLMENT_ADDRESS, or give the vehicle a new token"
+            )
+        request = fleet_pb2.EnrolRequest(csr=request_for(pair.key), expired_certificate=pair.certificate)
+        self._take(pair.key, await _ask(address, keys.ca, request))
 
     def _take(self, key: bytes, reply: fleet_pb2.EnrolReply) -> None:
         pair = pair_of(key, reply.certificate)
@@ -157,3 +171,11 @@ class IdentityKeeper:
         if not address or not ca:
             raise NoIdentity("set PARKADE_DOOR_ADDRESS and PARKADE_DOOR_CA_FILE, or enrol with a token")
         return Keys(address, ca, pair.key, pair.certificate)
+
+
+async def _ask(address: str, ca: bytes, request: fleet_pb2.EnrolRequest) -> fleet_pb2.EnrolReply:
+    """What the enrolment port at *address* answers. Raises grpc.aio.AioRpcError."""
+    credentials = grpc.ssl_channel_credentials(root_certificates=ca)
+    async with grpc.aio.secure_channel(address, credentials) as channel:
+        stub: fleet_pb2_grpc.EnrolmentAsyncStub = fleet_pb2_grpc.EnrolmentStub(channel)
+        return await stub.Enrol(request, timeout=_CALL_SECONDS)

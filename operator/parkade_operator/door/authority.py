@@ -28,6 +28,7 @@ from parkade_operator.kube.errors import Conflict
 
 SERVING_SECONDS: Final = 24 * 3600.0
 VEHICLE_SECONDS: Final = 24 * 3600.0
+RENEWAL_GRACE_SECONDS: Final = 30 * 24 * 3600.0
 _RENEW_AFTER: Final = 2 / 3
 _CERTIFICATE, _KEY = "tls.crt", "tls.key"
 _log = structlog.get_logger()

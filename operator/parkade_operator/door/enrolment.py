@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
@@ -11,12 +12,13 @@ from typing_extensions import override
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_api.wellknown import GROUP
-from parkade_core.enrolment import enrolment_moment, simulated_vehicle
+from parkade_core.enrolment import enrolment_moment, problem_of_return, simulated_vehicle
 from parkade_operator.door import metrics
 from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import BadRequest, VehicleKey, key_digest, requested_key
 from parkade_operator.door.entrance import Context, refuse
 from parkade_operator.door.limits import ENROLMENTS, ENROLMENTS_OF_ADDRESS, Exhausted, Meter, address_of
+from parkade_operator.door.returning import NotReturning, returning
 from parkade_operator.door.revocation import Revocations
 from parkade_operator.door.service_accounts import NotTheUser, PodReviewer
 from parkade_operator.door.tickets import TicketRefused, Tickets
@@ -28,8 +30,21 @@ _MOST_ADDRESSES: Final = 10_000
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class EnrolmentRules:
+    """What an administrator sets.
+
+    *simulation_user* is the one user whose pods are simulated vehicles, *simulated_claims* are what those get.
+    *renewal_grace* is for how many seconds after its certificate's end a vehicle may come back by it.
+    """
+
+    simulation_user: str
+    simulated_claims: Mapping[str, str]
+    renewal_grace: float
+
+
 class EnrolmentService(rpc.EnrolmentServicer):
-    """Serves vehicles that have no certificate yet."""
+    """Serves vehicles that have no certificate yet, or one that has expired."""
 
     def __init__(
         self,
@@ -37,19 +52,19 @@ class EnrolmentService(rpc.EnrolmentServicer):
         tickets: Tickets,
         reviewer: PodReviewer,
         revocations: Revocations,
-        simulated_claims: Mapping[str, str],
+        rules: EnrolmentRules,
     ) -> None:
         self._authority = authority
         self._tickets = tickets
         self._reviewer = reviewer
         self._revocations = revocations
-        self._simulated_claims = dict(simulated_claims)
+        self._rules = rules
         self._meter = Meter(ENROLMENTS)
         self._addresses = Meter(ENROLMENTS_OF_ADDRESS, most=_MOST_ADDRESSES)
 
     @override
     async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolReply:
-        """The vehicle's certificate, for a token or for the ServiceAccount token of a simulated vehicle's pod."""
+        """The vehicle's certificate, for what it shows to be that vehicle."""
         try:
             self._addresses.charge(address_of(context.peer()))
             key = requested_key(request.csr)
@@ -59,7 +74,7 @@ class EnrolmentService(rpc.EnrolmentServicer):
             await refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except BadRequest as error:
             await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        except (TicketRefused, NotTheUser) as error:
+        except (TicketRefused, NotTheUser, NotReturning) as error:
             await refuse(context, grpc.StatusCode.PERMISSION_DENIED, str(error))
         except KubeError as error:
             # Its words are for us: whoever asks here is not known yet.
@@ -81,10 +96,26 @@ class EnrolmentService(rpc.EnrolmentServicer):
                 vehicle, claims = ticket.vehicle, ticket.claims
             case "service_account_token":
                 pod = await self._reviewer.pod_of(request.service_account_token)
-                vehicle, claims = simulated_vehicle(pod), self._simulated_claims
+                vehicle, claims = simulated_vehicle(pod), self._rules.simulated_claims
                 if vehicle in revoked:
                     raise TicketRefused(f"the simulated vehicle {vehicle} was revoked: delete its pod")
+            case "expired_certificate":
+                return self._back(
+                    returning(request.expired_certificate, key, self._authority.certificate), revoked
+                )
             case _:
-                raise TicketRefused("no credential: send a token or a ServiceAccount's token")
+                raise TicketRefused(
+                    "no credential: send a token, a ServiceAccount's token or an expired certificate"
+                )
         labels = {f"{GROUP}/{name}": value for name, value in claims.items()}
         return Identity(vehicle, labels, enrolment_moment(vehicle, now, revoked))
+
+    def _back(self, identity: Identity, revoked: Mapping[str, float]) -> Identity:
+        """The same enrolment goes on. Raises NotReturning."""
+        grace = self._rules.renewal_grace
+        problem = problem_of_return(
+            identity.vehicle, identity.enrolled_at, identity.expires_at, revoked, time.time(), grace
+        )
+        if problem is not None:
+            raise NotReturning(problem)
+        return identity

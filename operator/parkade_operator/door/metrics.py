@@ -28,11 +28,12 @@ CALLS_REFUSED: Final = Counter(
 ENROLMENTS: Final = from_zero(
     Counter(
         "parkade_enrolments",
-        "Certificates by outcome: token (a new vehicle), pod (a simulated one), renewed. None renewed for a day while"
+        "Certificates by outcome: token (a new vehicle), pod (a simulated one), renewed, returned (by one that"
+        " had expired while the vehicle was away). None renewed for a day while"
         " vehicles are online: they will be locked out soon.",
         ["outcome"],
     ),
-    ("token", "pod", "renewed"),
+    ("token", "pod", "renewed", "returned"),
 )
 CERTIFICATE_EXPIRY: Final = Gauge(
     "parkade_certificate_expiry_timestamp_seconds",
@@ -54,7 +55,8 @@ RECLAIM_SECONDS: Final = from_zero(
 
 def count_enrolment(credential: str | None) -> None:
     """A certificate was given for that field of an EnrolRequest."""
-    ENROLMENTS.labels("token" if credential == "token" else "pod").inc()
+    outcomes = {"token": "token", "service_account_token": "pod", "expired_certificate": "returned"}
+    ENROLMENTS.labels(outcomes[credential or ""]).inc()
 
 
 def observe_reclaim(reclaim: fleet_pb2.Reclaim) -> None:

@@ -1,7 +1,7 @@
 """All of the door but what vehicles come for: who they are, whether they may enter, and how they enrol."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any
 
 import grpc
@@ -9,7 +9,7 @@ import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_operator.door.authority import Authority
-from parkade_operator.door.enrolment import EnrolmentService
+from parkade_operator.door.enrolment import EnrolmentRules, EnrolmentService
 from parkade_operator.door.entrance import Entrance
 from parkade_operator.door.limits import ENROLMENT_OPTIONS
 from parkade_operator.door.notices import Notices
@@ -32,18 +32,16 @@ class Reception:
         authority: Authority,
         sessions: Sessions,
         notices: Notices,
-        simulation: tuple[str, Mapping[str, str]],
+        rules: EnrolmentRules,
     ) -> None:
-        """*simulation* is the user whose pods are simulated vehicles, and the claims that those get."""
         self.authority = authority
         self.notices = notices
         self._sessions = sessions
         self._revocations = Revocations(client, namespace, self._dismiss)
         self.entrance = Entrance(self._revocations)
         self._tickets = Tickets(client, namespace)
-        user, claims = simulation
-        reviewer = PodReviewer(client, user)
-        self._enrolment = EnrolmentService(authority, self._tickets, reviewer, self._revocations, claims)
+        reviewer = PodReviewer(client, rules.simulation_user)
+        self._enrolment = EnrolmentService(authority, self._tickets, reviewer, self._revocations, rules)
 
     @property
     def synced(self) -> asyncio.Event:

@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from parkade_api.exposition import ExpositionSettings
-from parkade_operator.door.authority import VEHICLE_SECONDS
+from parkade_operator.door.authority import RENEWAL_GRACE_SECONDS, VEHICLE_SECONDS
 from parkade_operator.kube.leader import CandidateSettings
 
 
@@ -49,6 +49,11 @@ class Settings(ExpositionSettings, CandidateSettings):
         default=VEHICLE_SECONDS,
         gt=0,
         description="Life of a vehicle's certificate; it renews after two thirds.",
+    )
+    renewal_grace_seconds: float = Field(
+        default=RENEWAL_GRACE_SECONDS,
+        ge=0,
+        description="How long after its certificate's end a vehicle may come back by it and its key.",
     )
     platform_store: str = Field(
         description="URL of the platform store, such as file:///var/lib/parkade/store."

@@ -14,6 +14,7 @@ from parkade_api.proto.gateway.v1 import gateway_pb2_grpc
 from parkade_core.vehicle.node import vehicle_nodes, vehicle_of
 from parkade_core.vehicle.pod import slot_rules
 from parkade_operator.door.authority import Authority
+from parkade_operator.door.enrolment import EnrolmentRules
 from parkade_operator.door.limits import DOOR_OPTIONS, OPTIONS
 from parkade_operator.door.notices import Notices
 from parkade_operator.door.reception import Reception
@@ -117,8 +118,9 @@ def new_id() -> str:
 def _reception(
     settings: Settings, client: KubeClient, authority: Authority, sessions: Sessions, notices: Notices
 ) -> Reception:
-    simulation = (settings.simulation_user, settings.simulation_claims)
-    return Reception(client, settings.namespace, authority, sessions, notices, simulation)
+    grace = settings.renewal_grace_seconds
+    rules = EnrolmentRules(settings.simulation_user, settings.simulation_claims, grace)
+    return Reception(client, settings.namespace, authority, sessions, notices, rules)
 
 
 def _owner(settings: Settings, client: KubeClient) -> Owner | None:
