@@ -95,13 +95,14 @@ class Session:
                 raise StoppedError("no run may begin: the cores are wanted back; ask again")
             self._running.add(run)
         try:
-            with self.timed():
-                results: list[NDArray[np.generic]] = self._session.run(outputs, dict(feeds), run.options)
+            self._mark()
+            results: list[NDArray[np.generic]] = self._session.run(outputs, dict(feeds), run.options)
         except Exception as error:
             raise self._failure(run, error) from error
         else:
             return results
         finally:
+            self._mark()
             with self._lock:
                 self._running.discard(run)
 
@@ -136,15 +137,19 @@ class Session:
         """Has `longest_step` see what the thread does meanwhile; each run in it begins and ends a step of its own."""
         thread = threading.get_ident()
         with self._lock:
-            is_outer = thread not in self._begun
             self._begun[thread] = time.thread_time()
         try:
             yield
         finally:
             with self._lock:
-                self._begun[thread] = time.thread_time()
-                if is_outer:
-                    del self._begun[thread]
+                del self._begun[thread]
+
+    def _mark(self) -> None:
+        """A step of this thread ends and the next begins, if it is timed."""
+        thread = threading.get_ident()
+        # Only the thread itself adds and removes its entry, so setting one that is there needs no lock.
+        if thread in self._begun:
+            self._begun[thread] = time.thread_time()
 
     def longest_step(self) -> float:
         """CPU seconds that the longest step under way has used so far; 0 when there is none.

@@ -87,11 +87,15 @@ def test_only_a_long_run_is_told_of() -> None:
         sentences.append(sentence)
         heard.set()
 
+    def spin(length: list[float]) -> None:
+        with session.timed():
+            session.run(["y"], {"x": np.array([length], np.float32)})
+
     watch_runs(session, 0.3, on_stuck)
-    session.run(["y"], {"x": np.array([QUICK], np.float32)})
+    spin(QUICK)
     assert not sentences
     with ThreadPoolExecutor(max_workers=1) as lane:
-        run = lane.submit(session.run, ["y"], {"x": np.array([LONG], np.float32)})
+        run = lane.submit(spin, LONG)
         assert heard.wait(60)
         session.stop()
         with pytest.raises(StoppedError):

@@ -1,7 +1,7 @@
 """Text in, unit vector out: tokenizer, one row a run without padding, pooled output, L2 norm.
 
-Pooling is part of the graph. The norm is summed exactly (squares of float32 are exact in float64, `math.fsum`
-rounds once), so it is the same number whatever the CPU's vector width.
+Pooling is part of the graph. The norm is summed in float64, one square after the other, so it is the same number
+whatever the CPU's vector width.
 """
 
 import math
@@ -135,7 +135,8 @@ def _decode(item: Any) -> str:
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     exact = vector.astype(np.float64)
-    norm = math.sqrt(math.fsum((exact * exact).tolist()))
+    # Unlike a sum, a running sum has one order only.
+    norm = math.sqrt(np.add.accumulate(exact * exact)[-1])
     if not math.isfinite(norm) or norm == 0.0:
         raise BadRecordError(RecordError.INFERENCE_FAILED, "The model gave no direction for this record.")
     return (exact / norm).astype(np.float32)
