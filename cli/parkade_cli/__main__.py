@@ -9,6 +9,7 @@ from rich.console import Console
 
 from parkade_api.wellknown import SYSTEM_NAMESPACE
 from parkade_cli import enrolment, model
+from parkade_cli import quarantine as quarantining
 from parkade_cli.cluster import ApiServer, ClusterError, ReleaseObjects
 from parkade_cli.output import Output
 from parkade_cli.watch import LiveView
@@ -72,6 +73,24 @@ def revoke(vehicle: str, *, namespace: str = _NAMESPACE) -> None:
     )
 
 
+@app.command()
+def quarantine(
+    vehicle: str, *, why: str = typer.Option(..., help="Shown on the Node and to the vehicle's owner.")
+) -> None:
+    """Trust a vehicle no more: it gets no new work, and what runs may finish."""
+    with _words():
+        quarantining.quarantine(ApiServer(), vehicle, why)
+    typer.echo(f"vehicle {vehicle} is in quarantine: {why}. To end it: kubectl parkade release {vehicle}")
+
+
+@app.command()
+def release(vehicle: str) -> None:
+    """Trust a vehicle again that was in quarantine."""
+    with _words():
+        quarantining.release(ApiServer(), vehicle)
+    typer.echo(f"vehicle {vehicle} is trusted again")
+
+
 @contextmanager
 def _words() -> Iterator[None]:
     """Ends the command with one sentence instead of a traceback."""
@@ -79,7 +98,7 @@ def _words() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except (ClusterError, enrolment.EnrolmentError) as error:
+    except (ClusterError, enrolment.EnrolmentError, quarantining.QuarantineError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 

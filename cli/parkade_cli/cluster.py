@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import orjson
@@ -60,6 +61,18 @@ class ApiServer:
                 GROUP, VERSION, "inferencebatches", _request_timeout=REQUEST_SECONDS
             )
         return summarize(nodes, pods, batches["items"])
+
+    def annotate(self, node: str, annotations: Mapping[str, str | None]) -> bool:
+        """Sets annotations of a Node and removes those that are None; False when there is none. Raises ClusterError."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        with _errors():
+            try:
+                self._core.patch_node(node, body, _preload_content=False, _request_timeout=REQUEST_SECONDS)
+            except ApiException as error:
+                if error.status == HTTPStatus.NOT_FOUND:
+                    return False
+                raise
+        return True
 
     def _items(self, call: Any, **arguments: str) -> list[dict[str, Any]]:
         reply = call(**arguments, _preload_content=False, _request_timeout=REQUEST_SECONDS)
