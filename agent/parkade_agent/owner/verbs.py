@@ -1,6 +1,7 @@
 """What the verbs of the owner's command line do, except looking."""
 
 import argparse
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 import orjson
 
 from parkade_agent import durable
-from parkade_agent.errors import AgentError
+from parkade_agent.errors import AgentError, JournalBroken
 from parkade_agent.owner import consenting
 from parkade_agent.owner.consenting import Document, Wishes
 from parkade_agent.owner.desk import Desk
@@ -95,6 +96,7 @@ def revoke(desk: Desk, asked: argparse.Namespace) -> str:
     try:
         with claimed(desk.places.state_dir, 0.0):
             wiped = wipe(desk.places.of_others)
+            _forget_attempts(desk)
             if not desk.places.certificate.exists():
                 return f"{revoked} The vehicle was never enrolled: nothing has run, and it has no key for a receipt."
             receipt = desk.receipts.leave(consent.number, wiped, time.time())
@@ -104,6 +106,12 @@ def revoke(desk: Desk, asked: argparse.Namespace) -> str:
         f"{revoked} {receipt.wiped.files} files with {receipt.wiped.size} bytes were removed; the receipt, signed by "
         f"vehicle {receipt.vehicle}, is {desk.receipts.of(consent.number)}."
     )
+
+
+def _forget_attempts(desk: Desk) -> None:
+    """Nothing that was not sent is sent any more; a broken journal keeps no file that could be."""
+    with contextlib.suppress(JournalBroken):
+        desk.journal.attempts.forget_open()
 
 
 def _agents_receipt(path: Path) -> Receipt:
