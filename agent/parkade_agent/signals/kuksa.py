@@ -33,6 +33,7 @@ _OPTIONS = (
     # A broker on another computer that loses power says nothing: the connection ends after this much silence.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
 )
 _log = structlog.get_logger()
