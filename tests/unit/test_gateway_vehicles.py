@@ -7,6 +7,7 @@ import pytest
 
 from parkade_api import vss
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.wellknown import ANNOTATION_QUARANTINED, Condition, Taint
 from parkade_core.vehicle.node import newborn, vehicle_nodes
 from parkade_core.vehicle.pod import slot_rules
 from parkade_core.vehicle.readings import Reading
@@ -16,8 +17,8 @@ from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.events import EventRecorder
 from parkade_operator.kubelet.nodes import NodeController
 from parkade_operator.kubelet.pods import PodController
-from support.apiserver import serving
-from support.objects import BORN, UID, slot_pod
+from support.apiserver import ApiServer, serving
+from support.objects import BORN, UID, node, slot_pod
 
 LOCK = pb.Signal(path=vss.LOW_VOLTAGE_STATE, text="LOCK")
 
@@ -25,20 +26,32 @@ LOCK = pb.Signal(path=vss.LOW_VOLTAGE_STATE, text="LOCK")
 class Fleet:
     """The vehicles of one gateway, on a clock that stands, and the controllers they are joined to."""
 
-    def __init__(self, nodes: NodeController, pods: PodController, pools: Pools) -> None:
+    def __init__(self, api: ApiServer, nodes: NodeController, pods: PodController, pools: Pools) -> None:
+        self.api = api
         self.nodes = nodes
         self.pods = pods
-        self.vehicles = Vehicles(nodes, pods, pools, lambda: 1000.0, lambda: None)
+        self.pools = pools
+        self.now = 1000.0
+        self.vehicles = Vehicles(nodes, pods, pools, lambda: self.now, lambda: None)
+
+    def says(self, condition: Condition) -> tuple[str, str]:
+        """Status and reason of a condition that the Node of v1 shall have."""
+        desire = self.nodes._desires["v1"]
+        return next((row[1], row[2]) for row in desire.verdicts if row[0] == condition)
+
+    def taints(self) -> dict[str, str]:
+        """The effect of each taint that the Node of v1 shall have."""
+        return {key: effect for key, _, effect in self.nodes._desires["v1"].taints}
 
 
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
     """A gateway that has heard nothing yet."""
-    async with serving(tmp_path) as (_, client):
+    async with serving(tmp_path) as (api, client):
         nodes = NodeController(client, "test", vehicle_nodes("127.0.0.1", 10250), lambda: None)
         events = EventRecorder(client, "test")
         pods = PodController(client, lambda _: True, slot_rules("127.0.0.1"), events, lambda: None)
-        yield Fleet(nodes, pods, Pools(client, lambda: None))
+        yield Fleet(api, nodes, pods, Pools(client, lambda: None))
 
 
 async def test_a_pod_made_by_hand_blinds_nobody(fleet: Fleet) -> None:
@@ -69,3 +82,66 @@ async def test_a_claim_that_a_vehicle_lost_leaves_its_node(fleet: Fleet) -> None
     assert wanted["parkade.dev/fleet"] == ""
     assert (wanted["parkade.dev/region"], wanted["parkade.dev/vehicle"]) == ("us", "v1")
     assert "rack" not in wanted
+
+
+POOL = {
+    "metadata": {"name": "home", "generation": 1},
+    "spec": {"selector": {}, "consent": {"termsVersion": "2", "scopes": ["public-data"]}},
+}
+
+
+def telling(*judgements: pb.Judgement) -> pb.Telemetry:
+    """Telemetry with the vehicle's own verdicts."""
+    return pb.Telemetry(signals=[LOCK], judgements=judgements)
+
+
+async def test_a_revoked_consent_is_on_the_node_as_soon_as_it_is_told(fleet: Fleet) -> None:
+    """Until the vehicle has told, the Node is closed as unknown; its word closes at once and opens it again."""
+    fleet.pools._take(POOL, True)
+    fleet.vehicles.hear(Identity("v1"), telling())
+    assert fleet.says(Condition.CONSENT_CURRENT) == ("Unknown", "Unknown")
+    agreed = pb.Judgement(condition="ConsentCurrent", holds=True, message="terms 2")
+    fleet.vehicles.hear(Identity("v1"), telling(agreed))
+    assert fleet.says(Condition.CONSENT_CURRENT)[0] == "True"
+    revoked = pb.Judgement(condition="ConsentCurrent", reason="NoConsent", effect="NoExecute")
+    fleet.vehicles.hear(Identity("v1"), telling(revoked))
+    assert fleet.says(Condition.CONSENT_CURRENT) == ("False", "NoConsent")
+    assert fleet.taints()[Taint.CONSENT] == "NoExecute"
+    assert [view.has_consent for view in fleet.vehicles.views()] == [False]
+
+
+async def test_a_quarantine_on_the_node_closes_it_and_is_told(fleet: Fleet) -> None:
+    """The annotation is the condition, a taint that keeps new work away, and a word to the guard."""
+    fleet.pools._take(POOL, True)
+    fleet.nodes._take(node(annotations={ANNOTATION_QUARANTINED: "two wrong\nresults"}), True)
+    fleet.vehicles.hear(Identity("v1"), telling())
+    assert fleet.says(Condition.TRUSTED) == ("False", "Quarantined")
+    assert fleet.taints()[Taint.QUARANTINE] == "NoSchedule"
+    assert [view.in_quarantine for view in fleet.vehicles.views()] == [True]
+    policy = fleet.vehicles.policy("v1")
+    assert policy is not None
+    assert policy.quarantined == "two wrong\\u000aresults"
+    fleet.nodes._take(node(), True)
+    fleet.now += 61
+    fleet.vehicles.hear(Identity("v1"), telling())
+    assert fleet.says(Condition.TRUSTED)[0] == "True"
+    assert fleet.vehicles.quarantines() == {}
+
+
+async def test_a_vehicle_in_quarantine_is_not_forgotten_by_staying_away(fleet: Fleet) -> None:
+    """Its pods go, its Node stays with what is written there, and goes when the vehicle is released."""
+    fleet.pools._take(POOL, True)
+    fleet.nodes._take(node(annotations={ANNOTATION_QUARANTINED: ""}), True)
+    fleet.vehicles.adopt()
+    fleet.now += 3601
+    fleet.vehicles.judge("v1")
+    await fleet.vehicles._depart("v1")
+    assert fleet.api.requests("DELETE") == []
+    assert fleet.vehicles.quarantines() == {"v1": "an administrator did not say why"}
+    fleet.nodes._take(node(), True)
+    fleet.vehicles.reconsider("v1")
+    fleet.now += 3601
+    fleet.vehicles.judge("v1")
+    fleet.api.answer({})
+    await fleet.vehicles._depart("v1")
+    assert [path for path, _ in fleet.api.requests("DELETE")] == ["/api/v1/nodes/vehicle-v1"]
