@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -134,6 +134,18 @@ class Cgroup:
 
     def _resident_bytes(self) -> int:
         return sum(map(_resident_bytes, self.processes()))
+
+
+@contextlib.contextmanager
+def slot_cgroup(memory_bytes: int) -> Iterator[Cgroup | None]:
+    """The group for as long as the agent works; what agents left that were killed is ended before."""
+    remove_leftovers()
+    cgroup = open_cgroup(memory_bytes)
+    try:
+        yield cgroup
+    finally:
+        if cgroup is not None:
+            cgroup.remove()
 
 
 def open_cgroup(memory_bytes: int) -> Cgroup | None:

@@ -12,6 +12,7 @@ from parkade_agent.runtime.brake import SlotBrake
 
 PERIOD_SECONDS = 0.1
 TICK_SECONDS = 0.01
+IDLE_SECONDS = 0.5
 
 
 class Governor:
@@ -37,7 +38,7 @@ class Governor:
         depth = self._share * PERIOD_SECONDS
         credit, paused = depth, False
         at, used = time.monotonic(), self._brake.cpu_seconds()
-        while not self._stopped.wait(TICK_SECONDS):
+        while not self._stopped.wait(self._patience()):
             now, total = time.monotonic(), self._brake.cpu_seconds()
             credit = min(depth, credit + self._share * (now - at) - (total - used))
             at, used = now, total
@@ -47,3 +48,7 @@ class Governor:
             elif credit >= depth / 2 and paused:
                 self._brake.release(Holder.GOVERNOR)
                 paused = False
+
+    def _patience(self) -> float:
+        """What a program uses before it is noticed, it pays for by a pause."""
+        return IDLE_SECONDS if self._brake.is_empty else TICK_SECONDS
