@@ -1,8 +1,16 @@
-"""What all tests share: the repository's root."""
+"""What all tests share: the repository's root, and bubblewrap for whatever plays a vehicle."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+from parkade_hack.tools.bubblewrap import VARIABLE, ensure_bubblewrap
+
+
+def pytest_sessionstart() -> None:
+    """Agents that tests start find it by the environment."""
+    os.environ[VARIABLE] = str(ensure_bubblewrap())
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,6 +18,7 @@ from parkade_agent.metrics import read_vehicle
 from parkade_agent.publishers import known_publishers
 from parkade_agent.reclaim import Reclaims
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_agent.runtime.slot import Ending, Slot, Vehicle
 from parkade_agent.session import Session, Voice
 from parkade_agent.settings import Settings
@@ -37,7 +38,9 @@ _log = structlog.get_logger()
 class Agent:
     """Wires signals, guard, session and slots. Construct and use it inside the event loop."""
 
-    def __init__(self, settings: Settings, source: SignalSource, door: Door, brake: SlotBrake) -> None:
+    def __init__(
+        self, settings: Settings, source: SignalSource, door: Door, brake: SlotBrake, sandbox: Sandbox
+    ) -> None:
         self._source = source
         self._loop = asyncio.get_running_loop()
         self._guard = Guard(source, brake, self._guard_decided)
@@ -45,8 +48,9 @@ class Agent:
         self._sockets = socket_folder(settings.state_dir)
         self._vehicle = Vehicle(
             brake=brake,
+            sandbox=sandbox,
             bundles=Bundles(
-                settings.state_dir / "bundles", door, known_publishers(settings.publishers, brake)
+                settings.state_dir / "bundles", door, known_publishers(settings.publishers, brake, sandbox)
             ),
             door=door,
             session=self._session,

@@ -9,6 +9,7 @@ from parkade_agent.identity.keeper import IdentityKeeper
 from parkade_agent.metrics import FIGURES
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.governor import Governor
+from parkade_agent.runtime.sandbox.walls import Sandbox, find_sandbox, report
 from parkade_agent.settings import Settings
 from parkade_agent.signals.chosen import signals_of
 from parkade_api.exposition import Health, serve
@@ -36,7 +37,7 @@ async def live(settings: Settings, credential: Credential | None) -> None:
 async def _work(settings: Settings, keeper: IdentityKeeper, door: Door, stop: asyncio.Event) -> None:
     brake = SlotBrake()
     governor = Governor(brake, settings.cpu_share) if settings.cpu_share < settings.lanes else None
-    agent = Agent(settings, signals_of(settings), door, brake)
+    agent = Agent(settings, signals_of(settings), door, brake, _sandbox(settings))
     StateCollector(FIGURES, agent.readings).register()
     keeping = asyncio.create_task(keeper.keep(door, agent.reconnect), name="identity")
     keeping.add_done_callback(lambda _: stop.set())
@@ -50,6 +51,12 @@ async def _work(settings: Settings, keeper: IdentityKeeper, door: Door, stop: as
         governor.stop()
     if not keeping.cancelled():
         keeping.result()
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    sandbox = find_sandbox(settings.bwrap)
+    report(sandbox.missing, settings.allow_missing_sandbox_layers)
+    return sandbox
 
 
 async def _either(task: "asyncio.Task[object]", stop: asyncio.Event) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -11,23 +10,25 @@ from typing import BinaryIO, Final
 import structlog
 
 from parkade_agent.errors import BundleRefused
+from parkade_agent.runtime import programs
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sandbox.program import Program
+from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_core.shown import shown
 
 MOST_KEY_BYTES: Final = 16 * 1024
-_CPU_SECONDS: Final = 120  # many times what the largest bundle takes to hash
 _SENTENCE_BYTES: Final = 1024
 _REFUSED: Final = 3  # parkade_models.signing.EXIT_REFUSED; importing it here would cost the agent 60 MB
 _log = structlog.get_logger()
 
 
-def known_publishers(folder: Path | None, brake: SlotBrake) -> "Publishers | None":
+def known_publishers(folder: Path | None, brake: SlotBrake, sandbox: Sandbox) -> "Publishers | None":
     """The publishers whose keys are in *folder*; without one, everybody's bundles are taken, and the log says so."""
     if folder is None:
         _log.warning("bundles of anybody are run: PARKADE_PUBLISHERS names no folder of public keys")
         return None
-    return Publishers(folder, brake)
+    return Publishers(folder, brake, sandbox)
 
 
 class Publishers:
@@ -36,9 +37,10 @@ class Publishers:
     A bundle is a folder with an absolute path whose name is its digest. Every method may raise BundleRefused.
     """
 
-    def __init__(self, folder: Path, brake: SlotBrake) -> None:
+    def __init__(self, folder: Path, brake: SlotBrake, sandbox: Sandbox) -> None:
         self._folder = folder.resolve()
         self._brake = brake
+        self._sandbox = sandbox
         self._verified: set[tuple[str, str]] = set()
 
     def have_signed(self, bundle: Path) -> bool:
@@ -48,9 +50,9 @@ class Publishers:
     async def verify(self, bundle: Path, signature: Path) -> None:
         """Verifies every byte of the bundle, in a process that guard and governor can stop."""
         fingerprint = self._fingerprint()
-        command = [sys.executable, "-m", "parkade_models.signing", str(bundle), str(signature)]
+        program = programs.verifier(bundle, signature, self._keys())
         with tempfile.TemporaryFile() as output:
-            exit_code = await self._run([*command, *map(str, self._keys())], bundle.parent, output)
+            exit_code = await self._run(program, output)
             output.seek(0)
             sentence = shown(output.read(_SENTENCE_BYTES).decode(errors="replace").strip(), _SENTENCE_BYTES)
         if exit_code == _REFUSED:
@@ -62,8 +64,8 @@ class Publishers:
         _log.info("bundle verified", bundle=bundle.name, verdict=sentence)
         self._verified.add((bundle.name, fingerprint))
 
-    async def _run(self, command: list[str], folder: Path, output: BinaryIO) -> int:
-        group = ProcessGroup(command, folder, output.fileno(), cpu_seconds=_CPU_SECONDS)
+    async def _run(self, program: Program, output: BinaryIO) -> int:
+        group = ProcessGroup(program, self._sandbox, output.fileno(), self._brake.join_files())
         self._brake.add(group)
         try:
             return await group.wait()

@@ -7,6 +7,7 @@ from pathlib import Path
 PAGE_BYTES = resource.getpagesize()
 PROC = Path("/proc")
 NANOSECONDS_PER_SECOND = 1_000_000_000
+_LAUNCH = "parkade_agent.runtime.launch"
 
 
 def descendants(pid: int) -> list[int]:
@@ -38,11 +39,11 @@ def command_line(pid: int) -> list[str]:
     return _read(PROC / str(pid) / "cmdline").split("\0")[:-1]
 
 
-def running_module(pid: int, module: str) -> int | None:
-    """The first process below *pid* that is `python -m <module>`."""
-    for candidate in descendants(pid):
+def slot_program(agent: int, name: str) -> int | None:
+    """The process of *agent* that is its slot's `sidecar` or `runner`: not bubblewrap, which stands around it."""
+    for candidate in descendants(agent):
         command = command_line(candidate)
-        if "-m" in command and module in command:
+        if command[1:3] == ["-m", _LAUNCH] and command[4].endswith(f"/parkade_agent/{name}/__main__.py"):
             return candidate
     return None
 

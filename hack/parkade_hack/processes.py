@@ -46,8 +46,8 @@ def free_port() -> int:
 
 
 def plain_environment() -> dict[str, str]:
-    """An environment without credentials or settings: paths, home and locale only."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "PARKADE_CACHE")
+    """An environment without credentials or settings: paths, home, locale and where programs are."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "PARKADE_CACHE", "PARKADE_BWRAP")
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 

@@ -98,7 +98,7 @@ class Storm:
 
     def _slots_program(self, name: str, vehicles: list[Vehicle]) -> int | None:
         agents = [self._cluster.pid(vehicle.name) for vehicle in vehicles]
-        running = (proc.running_module(agent, f"parkade_agent.{name}") for agent in agents)
+        running = (proc.slot_program(agent, name) for agent in agents)
         return next((pid for pid in running if pid is not None), None)
 
 

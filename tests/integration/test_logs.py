@@ -63,12 +63,9 @@ class Slot:
     def runner(self) -> int:
         """The pid of the runner."""
         agent = self.garage.cluster.pid(self.vehicle.name)
-        (found,) = (pid for pid in proc.descendants(agent) if b"parkade_agent.runner" in _command(pid))
+        found = proc.slot_program(agent, "runner")
+        assert found is not None
         return found
-
-
-def _command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.fixture(scope="module")

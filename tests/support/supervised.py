@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,12 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sandbox.program import Program, script_of
 from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_core.vehicle.death import Death, Limits
+from support.programs import sandbox
 
 LIMITS: Final = Limits(load_cpu_seconds=4)
 _START_SECONDS: Final = 240
@@ -41,12 +42,17 @@ class Supervised:
             "last-words": self.life.words,
         }
         flags |= {name.replace("_", "-"): value for name, value in more.items()}
-        command = [sys.executable, "-m", "parkade_agent.sidecar"]
-        command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
+        program = Program(
+            script_of("parkade_agent.sidecar"),
+            tuple(part for flag, value in flags.items() for part in (f"--{flag}", str(value))),
+            folder=empty,
+            readable=(bundle,),
+            writable=(folder,),
+            memory_bytes=limits.memory_bytes,
+            cpu_seconds=limits.load_cpu_seconds,
+        )
         with (folder / "log").open("wb") as log:
-            self.group = ProcessGroup(
-                command, empty, log.fileno(), limits.memory_bytes, limits.load_cpu_seconds
-            )
+            self.group = ProcessGroup(program, sandbox(), log.fileno())
 
     async def died(self) -> Death:
         """Waits for its end and says why it was."""

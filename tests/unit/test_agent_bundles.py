@@ -19,6 +19,7 @@ from parkade_agent.runtime.brake import SlotBrake
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_models.bundle import Bundle
 from parkade_models.signing import sign_bundle
+from support.programs import sandbox
 from support.publishers import Publisher, make_publisher
 from support.stores import write_bundle
 from support.vehicles import Door as Gateway
@@ -56,7 +57,7 @@ class Garage:
         self.digest = write_bundle(folder / "bundle")
         self.door = FolderDoor(folder / "bundle")
         self.brake = SlotBrake()
-        self.bundles = Bundles(folder / "kept", self.door, Publishers(self.keys, self.brake))
+        self.bundles = Bundles(folder / "kept", self.door, Publishers(self.keys, self.brake, sandbox()))
 
     def know(self, publisher: Publisher) -> None:
         """Puts a publisher's key where the agent looks."""

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,9 @@ from typing_extensions import override
 from parkade_agent.door import Door
 from parkade_agent.logs import MOST_ANSWERS, LogAnswers
 from parkade_agent.runtime.output import ContainerLog, Output
-from parkade_agent.runtime.process import ProcessGroup
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
+from support.programs import start
 
 SECOND = 1_000_000_000
 
@@ -213,14 +212,14 @@ async def test_a_reader_that_leaves_frees_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", ["print('the end', end='')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    "end", ["print('the end', end='')", "import signal; signal.raise_signal(signal.SIGKILL)"]
 )
 async def test_what_a_program_printed_before_its_end_is_kept(tmp_path: Path, end: str) -> None:
     """Both outputs, in order, stamped on arrival, also without a last line feed and after SIGKILL."""
     code = f"import sys; print('out', flush=True); print('err', file=sys.stderr, flush=True); {end}"
     output = Output(tmp_path / "runner.0.log")
     with output.inlet() as inlet:
-        group = ProcessGroup([sys.executable, "-c", code], tmp_path, inlet)
+        group = start(code, tmp_path, inlet)
     assert await group.wait() in {0, 128 + signal.SIGKILL}
     output.close()
     lines = output.path.read_bytes().splitlines()

@@ -16,13 +16,13 @@ from parkade_models.bundle import Bundle
 from support import hostile_bombs
 from support.hostile import COLUMNS, STRUCTURES, Hostile
 from support.models import write_bundle
+from support.programs import program_of
 from support.vehicles import (
     PARKED,
     AgentProcess,
     Certificates,
     Door,
     certificates,
-    children_of,
     open_door,
     running_agent,
     shards_of,
@@ -138,18 +138,13 @@ async def test_a_shard_is_handed_back_with_the_death_of_its_sidecar(
         door.assign()
         await door.until(lambda d: d.fetched)
         await _until(lambda: any((agent.state / "slots" / "pod-1" / "work").glob(".checkpoint")))
-        os.kill(_sidecar(agent.process.pid), signal.SIGSEGV)
+        os.kill(program_of(agent.process.pid, "sidecar"), signal.SIGSEGV)
         await door.until(lambda d: d.handed_back)
     back = next(message.handback for message in door.heard if message.HasField("handback"))
     assert (back.reason, back.message) == (
         "SidecarLost",
         "Crashed: the sidecar crashed (SIGSEGV) while serving",
     )
-
-
-def _sidecar(agent: int) -> int:
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8") for pid in children_of(agent)}
-    return next(pid for pid, command in commands.items() if "sidecar" in command)
 
 
 async def _until(holds: Callable[[], bool]) -> None:

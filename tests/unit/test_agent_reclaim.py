@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,9 +12,9 @@ import pytest
 from parkade_agent.guard import Holder
 from parkade_agent.reclaim import QUIET_SECONDS, Reclaims
 from parkade_agent.runtime.brake import SlotBrake
-from parkade_agent.runtime.process import ProcessGroup
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.guard import Action, GuardState
+from support.programs import start
 
 FREEZE = GuardState(Action.FREEZE, (Reason.DRIVING,), "", 0.0, None)
 RUN = GuardState(Action.RUN, (), "", 0.0, None)
@@ -27,7 +26,7 @@ async def working(folder: Path) -> AsyncIterator[SlotBrake]:
     """A brake with a program that uses CPU time whenever it may."""
     brake = SlotBrake()
     with (folder / "log").open("ab") as log:
-        group = ProcessGroup([sys.executable, "-c", BUSY], folder, log.fileno())
+        group = start(BUSY, folder, log.fileno())
     brake.add(group)
     try:
         while brake.cpu_seconds() < 0.05:  # noqa: ASYNC110 - only the kernel knows

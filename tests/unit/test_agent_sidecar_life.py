@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from parkade_agent.runtime.last_words import SERVING
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_core.vehicle.death import Blame, Cause, Limits, SidecarExit
+from support.programs import start
 
 CRASH = 128 + signal.SIGSEGV
 KILL = 128 + signal.SIGKILL
@@ -36,9 +36,7 @@ def life(tmp_path: Path) -> SidecarLife:
 @contextlib.contextmanager
 def idle_program(folder: Path) -> Iterator[ProcessGroup]:
     """A program that does nothing for a minute."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    group = ProcessGroup([sys.executable, "-S", "-c", "import time; time.sleep(60)"], folder, null)
-    os.close(null)
+    group = start("import time; time.sleep(60)", folder)
     try:
         yield group
     finally:

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_hack.proc import descendants
 from parkade_models.bundle import Bundle
+from support.programs import program_of
 from support.vehicles import (
     Certificates,
     Door,
     certificates,
-    children_of,
     open_door,
     running_agent,
     shards_of,
@@ -81,7 +82,7 @@ async def test_a_returning_driver_stops_all_compute(
     ):
         await assigned(door)
         await door.until(lambda d: d.results)
-        sidecar = next(pid for pid in children_of(agent.process.pid) if "sidecar" in _command(pid))
+        sidecar = program_of(agent.process.pid, "sidecar")
         agent.signal(IS_MOVING=True)
         stopped_after = await _seconds_until_still(sidecar)
         assert stopped_after < LONGEST_STOP_SECONDS
@@ -91,7 +92,7 @@ async def test_a_returning_driver_stops_all_compute(
             (pb.ContainerState.TERMINATED, 137)
         }
         await door.until(lambda d: set(d.handed_back) | set(d.results) == set(range(d.next_shard)))
-        assert list(children_of(agent.process.pid)) == []
+        assert descendants(agent.process.pid) == []
         assert door.guard_states()[-1] == "Kill"
 
 
@@ -106,8 +107,8 @@ async def test_a_killed_agent_leaves_no_process(
     ):
         await assigned(door)
         await door.until(lambda d: d.results)
-        children = list(children_of(agent.process.pid))
-        assert len(children) == 2
+        children = descendants(agent.process.pid)
+        assert {program_of(agent.process.pid, name) for name in ("sidecar", "runner")} < set(children)
         agent.process.send_signal(signal.SIGKILL)
         await agent.process.wait()
         async with asyncio.timeout(5):
@@ -127,7 +128,7 @@ async def test_a_crashed_program_is_restarted(
     ):
         await assigned(door)
         await door.until(lambda d: d.results)
-        os.kill(next(pid for pid in children_of(agent.process.pid) if name in _command(pid)), signal.SIGKILL)
+        os.kill(program_of(agent.process.pid, name), signal.SIGKILL)
         await door.until(lambda d: any(state.restarts for state in d.statuses()[-1].containers))
         crashed = next(state for state in door.statuses()[-1].containers if state.restarts)
         assert (crashed.name, crashed.reason, crashed.exit_code) == (name, "CrashLoopBackOff", 137)
@@ -182,7 +183,7 @@ async def test_a_start_that_the_guard_forbids_is_refused(
         door.assign()
         ended = await door.until(lambda d: d.ended())
         assert ended.reason == "NotCharging"
-        assert list(children_of(agent.process.pid)) == []
+        assert descendants(agent.process.pid) == []
 
 
 async def test_an_ended_assignment_stops_and_hands_back(
@@ -202,7 +203,7 @@ async def test_an_ended_assignment_stops_and_hands_back(
         ended = await door.until(lambda d: d.ended())
         assert [(state.exit_code, state.reason) for state in ended.containers] == [(0, "Deleted")] * 2
         assert (await door.until(lambda d: d.ended("pod-0"))).ended
-        assert list(children_of(agent.process.pid)) == []
+        assert descendants(agent.process.pid) == []
         await door.until(lambda d: set(d.handed_back) | set(d.results) == set(range(d.next_shard)))
         async with asyncio.timeout(5):
             while (agent.state / "slots" / "pod-1" / "work").exists():  # noqa: ASYNC110 - a disk tells nobody
@@ -220,9 +221,7 @@ async def test_the_runner_stops_before_its_sidecar(
     async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
         await assigned(door)
         await door.until(lambda d: d.results)
-        children = {_command(pid): pid for pid in children_of(agent.process.pid)}
-        runner = next(pid for command, pid in children.items() if "parkade_agent.runner" in command)
-        sidecar = next(pid for command, pid in children.items() if "parkade_agent.sidecar" in command)
+        runner, sidecar = (program_of(agent.process.pid, name) for name in ("runner", "sidecar"))
         os.kill(runner, signal.SIGSTOP)
         end = pb.EndAssignment(pod_uid="pod-1", grace_seconds=60, reason="Deleted")
         door.say(pb.GatewayMessage(end_assignment=end))
@@ -245,7 +244,7 @@ async def test_sigterm_ends_the_agent_cleanly(
     async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
         await assigned(door)
         await door.until(lambda d: d.results)
-        children = list(children_of(agent.process.pid))
+        children = descendants(agent.process.pid)
         agent.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await agent.process.wait() == 0
@@ -254,10 +253,6 @@ async def test_sigterm_ends_the_agent_cleanly(
 
 def _runner(status: pb.SlotStatus) -> pb.ContainerState:
     return next(state for state in status.containers if state.name == "runner")
-
-
-def _command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
 
 
 def _is_alive(pid: int) -> bool:

@@ -19,6 +19,7 @@ from parkade_agent.session import Session, Voice
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_core.vehicle.death import Limits
+from support.programs import sandbox
 
 SHARD = b"a shard"
 RESULT = b"a result\n"
@@ -45,7 +46,9 @@ async def living_slot(folder: Path) -> AsyncIterator[tuple[Slot, vehicle_pb2.Nex
         door = BrokenDoor(channel)
         session = Session(door, Voice(pb.Hello, pb.Telemetry, lambda _: None), 1.0)
         bundles = Bundles(folder / "bundles", door)
-        vehicle = Vehicle(SlotBrake(), bundles, door, session, folder, folder, LentLanes(1), Limits())
+        vehicle = Vehicle(
+            SlotBrake(), sandbox(), bundles, door, session, folder, folder, LentLanes(1), Limits()
+        )
         assignment = pb.Assignment(pod_uid="pod", batch_uid="batch", bundle_digest="sha256:" + "0" * 64)
         slot = Slot(assignment, vehicle, lambda _: None)
         (slot.folder / "work").mkdir(parents=True)

@@ -8,8 +8,8 @@ import asyncio
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import grpc
 import pytest
 
 from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sandbox.layers import Layer
+from parkade_agent.runtime.sandbox.program import Program
 from parkade_api.bundle import TensorInput, TensorShape
 from parkade_core.vehicle.death import Blame, Cause, End, Limits, attribute
 from support import hostile_bombs
@@ -24,6 +26,7 @@ from support.canary import Canary
 from support.hostile import CANARY, COLUMNS, OUTSIDE, STRUCTURES, Hostile, good
 from support.hostile_files import FILES, mutations
 from support.models import write_bundle
+from support.programs import sandbox
 from support.supervised import LIMITS, Supervised, answer, serving
 
 pytestmark = [pytest.mark.long(75), pytest.mark.timeout(600)]
@@ -110,8 +113,17 @@ def _unchecked(bundles: list[Path], folder: Path) -> list[dict[str, Any]]:
     empty = folder / "empty"
     empty.mkdir()
     with (folder / "out").open("wb") as output:
-        command = [sys.executable, str(UNCHECKED), *map(str, bundles)]
-        group = ProcessGroup(command, empty, output.fileno(), LIMITS.memory_bytes, LIMITS.load_cpu_seconds)
+        program = Program(
+            UNCHECKED,
+            tuple(map(str, bundles)),
+            folder=empty,
+            writable=(bundles[0].parent,),
+            memory_bytes=LIMITS.memory_bytes,
+            cpu_seconds=LIMITS.load_cpu_seconds,
+        )
+        # The filter of system calls would not let it make children.
+        walls = replace(sandbox(), layers=sandbox().layers - {Layer.SECCOMP})
+        group = ProcessGroup(program, walls, output.fileno())
         asyncio.run(group.wait())
     lines = (folder / "out").read_bytes().splitlines()
     return [json.loads(line) for line in lines if line.startswith(b'{"name"')]

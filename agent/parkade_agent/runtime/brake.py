@@ -9,6 +9,7 @@ where the machine has no such group.
 
 import signal
 import threading
+from pathlib import Path
 from typing import Final
 
 from parkade_agent.guard import Holder
@@ -32,6 +33,10 @@ class SlotBrake:
     def is_empty(self) -> bool:
         """Whether there is no program to stop."""
         return not self._groups
+
+    def join_files(self) -> list[Path]:
+        """The files by which a program joins the control group; none where there is none."""
+        return self.cgroup.join_files() if self.cgroup is not None else []
 
     def add(self, group: ProcessGroup) -> None:
         """Takes a started program under control; it is stopped at once while anybody holds."""

@@ -1,28 +1,67 @@
-"""Turns itself into one program of a slot: `launch PARENT MEMORY_BYTES CPU_SECONDS PROGRAM ARGS...`.
+"""Turns itself into one program of a slot: `launch START SCRIPT ARGS...`; START is what `sandbox/walls.py` writes.
 
-The limits are set here, between fork and exec, because the agent has threads and may not run code in its fork.
+It is the first code behind bubblewrap's walls. Limits, Landlock and the filter of system calls are put on here, and
+then the script runs in this same interpreter: so not even the start of another program need be allowed.
 """
 
-import ctypes
+import json
 import os
 import resource
+import runpy
 import signal
+import socket
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
-_PR_SET_PDEATHSIG = 1
-_ADDRESS_SPACE_BYTES = 8 << 30
-_FILE_BYTES = 4 << 30
-_OPEN_FILES = 512
+from parkade_agent.runtime.sandbox import landlock, seccomp
+from parkade_agent.runtime.sandbox.libc import LIBC, drop_capabilities
+
+_PR_SET_PDEATHSIG: Final = 1
+_ADDRESS_SPACE_BYTES: Final = 8 << 30
+_FILE_BYTES: Final = 4 << 30
+_OPEN_FILES: Final = 512
+_NICEST: Final = 19
 
 
 def main() -> None:
-    """Sets the limits and becomes the program; ends when the agent is already gone."""
-    parent, memory_bytes, cpu_seconds = map(int, sys.argv[1:4])
-    _die_with(parent)
-    _limit(memory_bytes, cpu_seconds)
+    """Sets the limits, closes the walls and becomes the program; ends when the agent is already gone."""
+    start, sys.argv = json.loads(sys.argv[1]), sys.argv[2:]
+    if start["lifeline"] >= 0:
+        _report(start["lifeline"])
+    _join(start["joined"])
+    _limit(start["memory_bytes"], start["cpu_seconds"])
+    if start["threads"]:
+        resource.setrlimit(resource.RLIMIT_NPROC, (start["threads"], start["threads"]))
     _yield_to_others()
-    os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606 - a program of ours
+    drop_capabilities()
+    if start["landlock"]:
+        landlock.restrict(map(Path, start["readable"]), map(Path, start["writable"]))
+    if start["seccomp"]:
+        seccomp.restrict()
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def _report(lifeline: int) -> None:
+    """Gives the agent a handle on this very process, wherever its number means anything.
+
+    The death signal comes first: an agent that has died before it can no longer be told.
+    """
+    LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        with socket.socket(fileno=lifeline) as agent:
+            handle = os.pidfd_open(os.getpid())
+            socket.send_fds(agent, [b"\0"], [handle])
+            os.close(handle)
+    except OSError:
+        sys.exit("the agent is gone")
+
+
+def _join(files: Iterable[int]) -> None:
+    for file in files:
+        os.write(file, b"0")  # whoever writes it
+        os.close(file)
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:
@@ -42,14 +81,8 @@ def _limit(memory_bytes: int, cpu_seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, most))
 
 
-def _die_with(parent: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the agent is gone")
-
-
 def _yield_to_others() -> None:
-    os.setpriority(os.PRIO_PROCESS, 0, 19)
+    os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 

@@ -1,16 +1,19 @@
-"""One program of a slot: a process group of its own, signalled without races and reaped through its pidfd."""
+"""One program of a slot, in the sandbox: signalled without races, measured, and reaped through its pidfd."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from signal import Signals
 
-from parkade_core.vehicle.death import STANDARD_MEMORY_BYTES
+from parkade_agent.runtime.sandbox.program import Program
+from parkade_agent.runtime.sandbox.walls import Sandbox
 
 _CPUCLOCK_SCHED = 2
 
@@ -32,53 +35,60 @@ def environment(home: Path) -> dict[str, str]:
 
 
 class ProcessGroup:
-    """A started program that prints to the descriptor *output*.
+    """A started program that prints to the descriptor *output*, in the control groups of the files *join*.
 
-    It may take *memory_bytes*, and *cpu_seconds* before it lifts that limit; 0 is none. `signal` is safe from any
-    thread, and safe after the program's end.
+    bubblewrap may stand around it: two more processes, which hold its name spaces and end with its exit code. They
+    and the program are one process group; once the program has told which process it is, signals are for it alone,
+    so that it is reaped inside. Every method is safe from any thread; `signal` also after the program's end.
     """
 
-    def __init__(
-        self,
-        arguments: Sequence[str],
-        folder: Path,
-        output: int,
-        memory_bytes: int = STANDARD_MEMORY_BYTES,
-        cpu_seconds: int = 0,
-    ) -> None:
-        limits = (os.getpid(), memory_bytes, cpu_seconds)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "parkade_agent.runtime.launch", *map(str, limits), *arguments],
-            cwd=folder,
-            env=environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        self.pid = self._process.pid
+    def __init__(self, program: Program, sandbox: Sandbox, output: int, join: Sequence[Path] = ()) -> None:
+        self._lifeline, told = socket.socketpair()
+        self._lifeline.setblocking(False)
+        with told, contextlib.ExitStack() as files:
+            joined = [files.enter_context(path.open("wb", buffering=0)).fileno() for path in join]
+            self._process = subprocess.Popen(
+                sandbox.command(program, told.fileno(), joined),
+                cwd=program.folder,
+                env=environment(program.folder),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(told.fileno(), *joined),
+            )
         self._lock = threading.Lock()
+        self._handle: int | None = None
+        self._pid = self._process.pid
         self._cpu_seconds = 0.0
         self._exit_code: int | None = None
 
-    def signal(self, number: signal.Signals) -> None:
-        """Sends a signal to every process of the group, unless its leader was already reaped."""
+    @property
+    def pid(self) -> int:
+        """The program's number; until it runs, that of what starts it."""
+        with self._lock:
+            self._look()
+            return self._pid
+
+    def signal(self, number: Signals) -> None:
+        """Sends a signal to the program, or to all that starts it, unless it was already reaped."""
         with self._lock:
             if self._exit_code is None:
-                os.killpg(self.pid, number)
+                self._signal(number)
 
     def cpu_seconds(self) -> float:
         """CPU time that the program has used so far, from the kernel's clock of the process."""
         with self._lock:
             if self._exit_code is None:
-                self._cpu_seconds = max(self._cpu_seconds, _process_clock(self.pid))
+                self._look()
+                self._cpu_seconds = max(self._cpu_seconds, _process_clock(self._pid))
             return self._cpu_seconds
 
     async def wait(self) -> int:
         """Waits for the program's end and returns its exit code; 128 + n when signal n ended it."""
         if self._exit_code is not None:
             return self._exit_code
-        pidfd = os.pidfd_open(self.pid)
+        pidfd = os.pidfd_open(self._process.pid)
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         loop.add_reader(pidfd, ended.set)
@@ -89,14 +99,45 @@ class ProcessGroup:
             os.close(pidfd)
         return self._reap()
 
+    def _look(self) -> None:
+        """Takes the program's handle on itself, once it is there."""
+        if self._handle is None and self._lifeline.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                _, handles, _, _ = socket.recv_fds(self._lifeline, 1, 1)
+                if handles:
+                    self._handle = handles[0]
+                    self._pid = _number_of(self._handle)
+
+    def _signal(self, number: Signals) -> None:
+        self._look()
+        if self._handle is None:
+            os.killpg(self._process.pid, number)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, number)
+        if number in {signal.SIGCONT, signal.SIGKILL}:
+            # What was stopped before the program began goes on, and reaps it.
+            os.killpg(self._process.pid, signal.SIGCONT)
+
     def _reap(self) -> int:
         with self._lock:
             if self._exit_code is None:
                 # The leader is a zombie: its group may still hold others, and its number is not yet free.
-                os.killpg(self.pid, signal.SIGKILL)
-                code = self._process.wait()
+                os.killpg(self._process.pid, signal.SIGKILL)
+                _, status, usage = os.wait4(self._process.pid, 0)
+                self._process.returncode = code = os.waitstatus_to_exitcode(status)
                 self._exit_code = code if code >= 0 else 128 - code
+                self._cpu_seconds = max(self._cpu_seconds, usage.ru_utime + usage.ru_stime)
+                self._lifeline.close()
+                if self._handle is not None:
+                    os.close(self._handle)
             return self._exit_code
+
+
+def _number_of(handle: int) -> int:
+    """The process of a pidfd as this process numbers it (pidfd_open(2), fdinfo)."""
+    lines = Path(f"/proc/self/fdinfo/{handle}").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
 
 
 def _process_clock(pid: int) -> float:

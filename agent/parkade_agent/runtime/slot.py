@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +23,13 @@ from parkade_agent.door import Door
 from parkade_agent.errors import BundleRefused
 from parkade_agent.guard import Holder
 from parkade_agent.lanes import LentLanes
+from parkade_agent.runtime import programs
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.container import Container
 from parkade_agent.runtime.output import ContainerLog, Output
 from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sandbox.program import Program
+from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_agent.runtime.service import serving
 from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_agent.session import Session
@@ -50,6 +52,7 @@ class Vehicle:
     """What a slot uses of its vehicle. `sockets` must be a short path: a socket's address has 108 bytes."""
 
     brake: SlotBrake
+    sandbox: Sandbox
     bundles: Bundles
     door: Door
     session: Session
@@ -83,7 +86,6 @@ class Slot:
         self._on_change = on_change
         self.folder = vehicle.slots / assignment.pod_uid
         self._work = self.folder / "work"
-        self._empty = self._work / "empty"
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._ended: Ending | None = None
         self.has_ended = asyncio.Event()
@@ -134,19 +136,13 @@ class Slot:
     async def _live(self) -> None:
         """Runs both programs; returns never, raises BundleRefused."""
         bundle = await self._vehicle.bundles.get(self.assignment.batch_uid, self.assignment.bundle_digest)
-        self._empty.mkdir(parents=True, exist_ok=True)
-        agent_socket, sidecar_socket = self._vehicle.sockets / "a", self._vehicle.sockets / "s"
+        (self._work / "empty").mkdir(parents=True, exist_ok=True)
+        agent_socket, sidecar_socket = self._vehicle.sockets / "a", self._vehicle.sockets / "sidecar" / "s"
         agent_socket.unlink(missing_ok=True)
-        sidecar = _program(
-            "sidecar",
-            bundle=bundle,
-            slot_dir=self._work,
-            socket=sidecar_socket,
-            lanes=self._vehicle.lanes.at_start,
-            memory_bytes=self._vehicle.limits.memory_bytes,
-            last_words=self._sidecar_life.words,
-        )
-        runner = _program("runner", agent_socket=agent_socket, sidecar_socket=sidecar_socket)
+        sidecar_socket.parent.mkdir(exist_ok=True)
+        words, lanes, limits = self._sidecar_life.words, self._vehicle.lanes.at_start, self._vehicle.limits
+        sidecar = programs.sidecar(bundle, self._work, sidecar_socket, words, lanes, limits)
+        runner = programs.runner(self._work, agent_socket, sidecar_socket, limits)
         async with (
             serving(self.shards, agent_socket, self._sidecar_life.explain),
             asyncio.TaskGroup() as tasks,
@@ -157,12 +153,12 @@ class Slot:
             await self._sidecar_serves.wait()
             tasks.create_task(self._keep(self._runner, runner))
 
-    async def _keep(self, container: Container, arguments: list[str]) -> None:
+    async def _keep(self, container: Container, program: Program) -> None:
         """Runs one program and restarts it with growing patience whenever it ends."""
         waits = delays(*RESTART_SECONDS)
         while True:
             started = time.monotonic()
-            exit_code = await self._once(container, arguments)
+            exit_code = await self._once(container, program)
             death = self._sidecar_life.end(exit_code) if container is self._sidecar else None
             # What the guard holds is about to be killed or thawed: not a crash of the program's own.
             while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():  # noqa: ASYNC110 - set by a thread
@@ -180,18 +176,15 @@ class Slot:
             self._on_change(self)
             await asyncio.sleep(delay)
 
-    async def _once(self, container: Container, arguments: list[str]) -> int:
+    async def _once(self, container: Container, program: Program) -> int:
         if container is self._sidecar:
             self._sidecar_life.begin()
         with contextlib.closing(self.logs[container.name].begin()) as output:
-            return await self._watched(container, self._started(container, arguments, output))
+            return await self._watched(container, self._started(program, output))
 
-    def _started(self, container: Container, arguments: list[str], output: Output) -> ProcessGroup:
+    def _started(self, program: Program, output: Output) -> ProcessGroup:
         with output.inlet() as inlet:
-            limits = self._vehicle.limits
-            cpu_seconds = limits.load_cpu_seconds if container is self._sidecar else 0
-            # onnxruntime looks in the working folder for whatever a model says is outside of its own file.
-            return ProcessGroup(arguments, self._empty, inlet, limits.memory_bytes, cpu_seconds)
+            return ProcessGroup(program, self._vehicle.sandbox, inlet, self._vehicle.brake.join_files())
 
     async def _watched(self, container: Container, group: ProcessGroup) -> int:
         self._groups[container.name] = group
@@ -260,13 +253,6 @@ class Slot:
 
     def _disk_failed(self, error: OSError) -> None:
         self.end(Ending(DISK_FAILED, f"a shard cannot be kept: {error.strerror or error}"))
-
-
-def _program(name: str, **flags: object) -> list[str]:
-    arguments = [sys.executable, "-m", f"parkade_agent.{name}"]
-    for flag, value in flags.items():
-        arguments += [f"--{flag.replace('_', '-')}", str(value)]
-    return arguments
 
 
 def _failure(task: asyncio.Task[None]) -> Ending:

@@ -15,7 +15,6 @@ from parkade_hack.release import Fleet, Release
 
 NAMESPACE = "default"
 BATCH = "stdlib-docs"
-SIDECAR = "parkade_agent.sidecar"
 WORK_SECONDS = 60.0
 
 
@@ -56,7 +55,7 @@ class Play:
 
     def sidecar_of(self, vehicle: str) -> int | None:
         """The pid of the sidecar that runs in *vehicle* now."""
-        return proc.running_module(self.fleet.pid(vehicle), SIDECAR)
+        return proc.slot_program(self.fleet.pid(vehicle), "sidecar")
 
 
 def vehicle_row(snapshot: Snapshot, name: str) -> VehicleRow | None:

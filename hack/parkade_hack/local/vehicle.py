@@ -11,6 +11,8 @@ from parkade_api import vss
 from parkade_api.wellknown import NODE_PREFIX, SAN_CLAIM, SAN_VEHICLE
 from parkade_hack.pki import Authority, KeyPair, Subject
 from parkade_hack.processes import Program, plain_environment, python_module
+from parkade_hack.tools.bubblewrap import VARIABLE as BWRAP
+from parkade_hack.tools.bubblewrap import ensure_bubblewrap
 
 Signals = Mapping[str, float | bool | str]
 
@@ -83,6 +85,7 @@ class Vehicle:
                 "PARKADE_KEY_FILE": str(self._certificate.key),
             }
         settings = {
+            BWRAP: str(ensure_bubblewrap()),
             "PARKADE_SIGNALS_FILE": str(self.signals_file),
             "PARKADE_STATE_DIR": str(self.folder / "state"),
             "PARKADE_CPU_SHARE": str(self.spec.cpu_share),

@@ -19,6 +19,8 @@ from parkade_hack.processes import (
     plain_environment,
     python_module,
 )
+from parkade_hack.tools.bubblewrap import VARIABLE as BWRAP
+from parkade_hack.tools.bubblewrap import ensure_bubblewrap
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
@@ -118,6 +120,7 @@ class ProcessNode:
     def _environment(self) -> dict[str, str]:
         files = self._control_plane.files
         return plain_environment() | {
+            BWRAP: str(ensure_bubblewrap()),
             "PARKADE_KUBE_SERVER": self._control_plane.server,
             "PARKADE_KUBE_CA_FILE": str(self._control_plane.ca_file),
             "PARKADE_KUBE_CERT_FILE": str(files.node.cert),

@@ -1,0 +1,110 @@
+"""The sandbox of this machine: which walls stand, tried by really running a program behind them, and its command."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from parkade_agent.runtime.sandbox import bubblewrap
+from parkade_agent.runtime.sandbox.layers import CURES, Layer
+from parkade_agent.runtime.sandbox.program import Program, interpreter_files, script_of
+
+_TRIED: Final = (Layer.NAMESPACES, Layer.SECCOMP, Layer.LANDLOCK)
+_LAUNCH: Final = ("-m", "parkade_agent.runtime.launch")
+_SYSTEM: Final = ("/proc", *bubblewrap.SOURCES)
+_MOST_THREADS: Final = 512
+_TRIAL_SECONDS: Final = 60.0
+_KEPT_CHARACTERS: Final = 300
+_NO_BWRAP: Final = "there is no program bwrap"
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The walls that stand, *bwrap* for that of name spaces, and why each of the others does not."""
+
+    layers: frozenset[Layer]
+    bwrap: str = ""
+    missing: Mapping[Layer, str] = field(default_factory=dict)
+
+    def command(self, program: Program, lifeline: int = -1, joined: Sequence[int] = ()) -> list[str]:
+        """The command that runs *program* behind the walls.
+
+        It says over the socket *lifeline* which process it is, and puts itself into the control groups whose open
+        files are *joined*.
+        """
+        readable = [*interpreter_files(), program.script, program.folder, *program.readable]
+        writable = list(program.writable)
+        before: list[str] = []
+        if Layer.NAMESPACES in self.layers:
+            before = bubblewrap.command(self.bwrap, program.folder, readable, writable)
+            writable.append(bubblewrap.SCRATCH)
+        start = {
+            "lifeline": lifeline,
+            "joined": list(joined),
+            "memory_bytes": program.memory_bytes,
+            "cpu_seconds": program.cpu_seconds,
+            # Outside of a name space of users the kernel would count all that the agent's user runs.
+            "threads": _MOST_THREADS if Layer.NAMESPACES in self.layers else 0,
+            "seccomp": Layer.SECCOMP in self.layers,
+            "landlock": Layer.LANDLOCK in self.layers,
+            "readable": [*map(str, readable), *_SYSTEM],
+            "writable": [*map(str, writable), bubblewrap.SINK],
+        }
+        interpreter = [sys.executable, *_LAUNCH, json.dumps(start)]
+        return [*before, *interpreter, str(program.script), *program.arguments]
+
+
+def find_sandbox(bwrap: Path | None = None) -> Sandbox:
+    """The sandbox of this machine; *bwrap* is bubblewrap, by default that of PATH.
+
+    All walls are tried together; only when something is wrong each is tried alone.
+    """
+    place = str(bwrap or shutil.which("bwrap") or "")
+    if place and not _trial(Sandbox(frozenset(_TRIED), place)):
+        return Sandbox(frozenset(_TRIED), place)
+    missing = {layer: why for layer in _TRIED if (why := _why_missing(layer, place))}
+    return Sandbox(frozenset(_TRIED) - set(missing), place, missing)
+
+
+def report(missing: Mapping[Layer, str], allowed: Collection[str]) -> None:
+    """Says in the log which walls are missing, what would put each up, and whether work goes on without it."""
+    for layer, why in missing.items():
+        _log.warning(
+            "a wall of the sandbox is missing",
+            layer=layer,
+            why=why,
+            cure=CURES[layer],
+            allowed=layer in allowed,
+        )
+
+
+def _why_missing(layer: Layer, bwrap: str) -> str:
+    if layer is Layer.NAMESPACES and not bwrap:
+        return _NO_BWRAP
+    return _trial(Sandbox(frozenset({layer}), bwrap))
+
+
+def _trial(sandbox: Sandbox) -> str:
+    """Why the walls do not hold; empty when they do."""
+    script = script_of("parkade_agent.runtime.sandbox.trial")
+    program = Program(script, tuple(sorted(sandbox.layers)), script.parent)
+    try:
+        ended = subprocess.run(
+            sandbox.command(program),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env={},
+            timeout=_TRIAL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    words = ended.stderr.decode(errors="replace").strip()[-_KEPT_CHARACTERS:]
+    return "" if ended.returncode == 0 else words or f"exit code {ended.returncode}"
