@@ -20,6 +20,8 @@ MOST_CLAIMS: Final = 16
 SKEW_SECONDS: Final = 300
 """How far a clock may be behind: vehicles' certificates are valid from that long before they are signed."""
 SIMULATED_PREFIX: Final = "sim-"
+MOST_SIMULATED: Final = 1000
+"""Vehicles that one pod may simulate."""
 _LONGEST_ID: Final = 50
 _DIGEST_DIGITS: Final = 8
 
@@ -201,10 +203,15 @@ def renewal_at(not_before: float, not_after: float, jitter: float) -> float:
     return born + (not_after - born) * jitter * 2 / 3
 
 
-def simulated_vehicle(pod: str) -> str:
-    """The id of the vehicle that the pod of that name simulates; a Deployment's pod gives the end of its name."""
+def simulated_vehicle(pod: str, number: int = 0) -> str:
+    """The id of the vehicle that the pod of that name simulates; a Deployment's pod gives the end of its name.
+
+    Of several vehicles each but the first has a *number*, after two hyphens, as no controller's pods have them.
+    """
     if found := _POD_OF_DEPLOYMENT.fullmatch(pod):
         pod = found["ending"]
+    if number:
+        pod = f"{pod}--{number}"
     vehicle = SIMULATED_PREFIX + pod.replace(".", "-")
     if len(vehicle) <= _LONGEST_ID:
         return vehicle

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parkade_core.enrolment import (
+    MOST_SIMULATED,
     SKEW_SECONDS,
     Ticket,
     enrolment_moment,
@@ -181,12 +182,23 @@ def test_a_certificate_without_skew_is_renewed_too() -> None:
     assert renewal_at(0, 90, 1.0) == 60
 
 
-@given(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?", fullmatch=True))
-def test_every_pod_simulates_a_vehicle_of_a_valid_id(pod: str) -> None:
-    """However long a pod's name is, its vehicle's id fits, and says that it is simulated."""
-    vehicle = simulated_vehicle(pod)
+@given(
+    st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?", fullmatch=True),
+    st.integers(min_value=0, max_value=MOST_SIMULATED - 1),
+)
+def test_every_pod_simulates_vehicles_of_valid_ids(pod: str, number: int) -> None:
+    """However long a pod's name is, its vehicles' ids fit, and say that they are simulated."""
+    vehicle = simulated_vehicle(pod, number)
     assert problem_of_vehicle(vehicle) is None
     assert vehicle.startswith("sim-")
+
+
+def test_a_pod_simulates_many_vehicles() -> None:
+    """Each has an id of its own, and the first one that of a pod with one vehicle."""
+    pod = "parkade-simulation-67c56bf58b-5rv95"
+    assert len({simulated_vehicle(pod, number) for number in range(MOST_SIMULATED)}) == MOST_SIMULATED
+    assert simulated_vehicle(pod, 0) == "sim-67c56bf58b-5rv95"
+    assert simulated_vehicle(pod, 7) == "sim-67c56bf58b-5rv95--7"
 
 
 def test_pods_of_long_names_simulate_different_vehicles() -> None:

@@ -18,6 +18,7 @@ class Offer:
     """One way to enrol: where (`address`, host:port), trusting whom (`ca`, PEM), with which secret.
 
     `door` is where the vehicle dials afterwards, empty when it is known already. `digest` names the secret.
+    `simulated` is which of the vehicles that a pod simulates this is.
     """
 
     address: str
@@ -25,6 +26,7 @@ class Offer:
     door: str
     token: str = ""
     service_account_token: str = ""
+    simulated: int = 0
 
     @property
     def digest(self) -> str:
@@ -76,7 +78,9 @@ def _text_of(data: bytes) -> str:
 class ServiceAccount:
     """The token of the pod that simulates a vehicle, and the ConfigMap's file that the gateway's CA will appear in."""
 
-    def __init__(self, token_file: Path, address: str, ca_file: Path) -> None:
+    def __init__(self, token_file: Path, address: str, ca_file: Path, simulated: int = 0) -> None:
+        """*simulated* is which of the pod's vehicles enrols."""
+        self._simulated = simulated
         self._token_file = token_file
         self._address = address
         self._ca_file = ca_file
@@ -89,4 +93,6 @@ class ServiceAccount:
             ca, token = self._ca_file.read_bytes(), self._token_file.read_text().strip()
         except OSError:
             return None
-        return Offer(self._address, ca, "", service_account_token=token) if ca.strip() and token else None
+        if not ca.strip() or not token:
+            return None
+        return Offer(self._address, ca, "", service_account_token=token, simulated=self._simulated)

@@ -88,6 +88,7 @@ class IdentityKeeper:
             request.token = offer.token
         else:
             request.service_account_token = offer.service_account_token
+            request.simulated = offer.simulated
         reply = await _ask(offer.address, offer.ca, request)
         # A certificate is of no use without its door, so the door goes first; until the token is noted as used, the
         # vehicle shows it again.

@@ -12,7 +12,7 @@ from typing_extensions import override
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_api.wellknown import GROUP
-from parkade_core.enrolment import enrolment_moment, problem_of_return, simulated_vehicle
+from parkade_core.enrolment import MOST_SIMULATED, enrolment_moment, problem_of_return, simulated_vehicle
 from parkade_operator.door import metrics
 from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import BadRequest, VehicleKey, key_digest, requested_key
@@ -96,7 +96,9 @@ class EnrolmentService(rpc.EnrolmentServicer):
                 vehicle, claims = ticket.vehicle, ticket.claims
             case "service_account_token":
                 pod = await self._reviewer.pod_of(request.service_account_token)
-                vehicle, claims = simulated_vehicle(pod), self._rules.simulated_claims
+                if request.simulated >= MOST_SIMULATED:
+                    raise TicketRefused(f"a pod simulates at most {MOST_SIMULATED} vehicles")
+                vehicle, claims = simulated_vehicle(pod, request.simulated), self._rules.simulated_claims
                 if vehicle in revoked:
                     raise TicketRefused(f"the simulated vehicle {vehicle} was revoked: delete its pod")
             case "expired_certificate":

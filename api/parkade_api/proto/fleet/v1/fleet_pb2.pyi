@@ -29,6 +29,7 @@ class EnrolRequest(_message.Message):
     SERVICE_ACCOUNT_TOKEN_FIELD_NUMBER: _builtins.int
     EXPIRED_CERTIFICATE_FIELD_NUMBER: _builtins.int
     CSR_FIELD_NUMBER: _builtins.int
+    SIMULATED_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """one-time, from `kubectl parkade enroll`"""
     service_account_token: _builtins.str
@@ -37,6 +38,8 @@ class EnrolRequest(_message.Message):
     """PEM, the vehicle's own after a long absence; csr must be signed by its key"""
     csr: _builtins.bytes
     """PKCS #10, DER; its subject is ignored: the credential says who this is"""
+    simulated: _builtins.int
+    """which of the vehicles that the pod simulates; 0: the first, or its only one"""
     def __init__(
         self,
         *,
@@ -44,10 +47,11 @@ class EnrolRequest(_message.Message):
         service_account_token: _builtins.str = ...,
         expired_certificate: _builtins.bytes = ...,
         csr: _builtins.bytes = ...,
+        simulated: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "expired_certificate", b"expired_certificate", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "csr", b"csr", "expired_certificate", b"expired_certificate", "service_account_token", b"service_account_token", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "csr", b"csr", "expired_certificate", b"expired_certificate", "service_account_token", b"service_account_token", "simulated", b"simulated", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["token", "service_account_token", "expired_certificate"]  # noqa: Y015
     _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
