@@ -22,6 +22,7 @@ from parkade_hack.simulation.sources import load
 from parkade_hack.simulation.tally import Tally, total
 
 YEAR: Final = datetime(2016, 1, 1, tzinfo=UTC)
+YEARS_VEHICLE: Final = 2
 MONTH: Final = datetime(2016, 7, 1, tzinfo=UTC)
 DAY: Final = datetime(2016, 7, 20, tzinfo=UTC)
 
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def _play(options: argparse.Namespace) -> dict[str, Tally]:
-    year = [Part("year", options.seed, 0, YEAR, options.year_days)]
+    year = [Part("year", options.seed, YEARS_VEHICLE, YEAR, options.year_days)]
     month = [Part("month", options.seed, n, MONTH, options.month_days) for n in range(options.vehicles)]
     parts = year + month
     with _progress() as progress:

@@ -11,7 +11,7 @@ from parkade_core.vehicle.rules import PoolRules
 from parkade_hack.simulation.body import COMPUTE_WATTS, MINUTE, Body, Frame, Minute
 from parkade_hack.simulation.course import Course, Flags, Subject
 from parkade_hack.simulation.drawing import DAY
-from parkade_hack.simulation.play import LANES, over
+from parkade_hack.simulation.play import LANES, beyond, reserve
 
 
 def foresee(subject: Subject, rules: PoolRules) -> list[int]:
@@ -47,11 +47,11 @@ def _stale(is_silent: Flags, rules: PoolRules) -> Flags:
 
 def _most_lanes(frame: Frame, body: Body, minute: Minute, rules: PoolRules, lanes_today: int) -> int:
     """The most lanes that leave the body within its limits at the end of the minute, and the day's energy unspent."""
-    if body.charge < rules.min_state_of_charge_percent or over(body, rules) > 0:
+    if body.charge < reserve(rules) or beyond(body, rules) > 0:
         return 0
     for lanes in range(LANES, 0, -1):
         wh = (lanes_today + lanes) * COMPUTE_WATTS / LANES * MINUTE / 3600
         is_spent = rules.max_energy_wh_per_day is not None and wh > rules.max_energy_wh_per_day
-        if not is_spent and over(frame.after(body, minute, lanes / LANES), rules) <= 0:
+        if not is_spent and beyond(frame.after(body, minute, lanes / LANES), rules) <= 0:
             return lanes
     return 0

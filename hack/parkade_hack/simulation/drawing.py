@@ -74,16 +74,20 @@ def _stays(
     for day in range(days):
         is_weekend = (begins + timedelta(days=day)).weekday() >= 5  # noqa: PLR2004 - Saturday
         weights = habits.weekend if is_weekend else habits.weekday
+        if random.random() >= plugs_in or not weights.any():
+            continue
         quarter = int(random.choice(len(weights), p=weights / weights.sum()))
         arrival = day * DAY + quarter * QUARTER + int(random.integers(QUARTER))
-        half_hour = quarter // 2
-        hours = random.normal(habits.hours[half_hour], HOURS_VARY * habits.hours[half_hour])
-        kwh = max(LEAST_KWH, random.normal(habits.kwh[half_hour], KWH_VARY * habits.kwh[half_hour]))
-        ends = min(arrival + max(QUARTER, int(HOUR * hours)), days * DAY)
-        comes = random.random() < plugs_in and not (is_weekend and place == "workplace")
-        if comes and arrival >= stays[-1].ends + HOUR:
-            stays.append(Stay(arrival, ends, float(kwh)))
+        hours = _about(random, habits.hours[quarter // 2], HOURS_VARY)
+        kwh = max(LEAST_KWH, _about(random, habits.kwh[quarter // 2], KWH_VARY))
+        if arrival >= stays[-1].ends + HOUR:
+            ends = min(arrival + max(QUARTER, int(HOUR * hours)), days * DAY)
+            stays.append(Stay(arrival, ends, kwh))
     return stays
+
+
+def _about(random: np.random.Generator, mean: float, varies: float) -> float:
+    return float(random.normal(mean, varies * mean))
 
 
 class _Painter:

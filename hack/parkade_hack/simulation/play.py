@@ -10,6 +10,7 @@ from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.readings import Reading, Readings
 from parkade_core.vehicle.rules import PoolRules
+from parkade_core.vehicle.thermal import MIN_BATTERY_CELSIUS, MIN_COMPUTE_CELSIUS
 from parkade_hack.simulation.body import COMPUTE_WATTS, MINUTE, Body
 from parkade_hack.simulation.course import Subject
 from parkade_hack.simulation.drawing import DAY
@@ -132,12 +133,22 @@ class Player:
         tally.lane_minutes += lanes
         tally.compute_kwh += kwh
         tally.euros += kwh * self._price[minute]
-        tally.over_limits += over(before, rules) > 0
-        tally.under_reserve += before.charge < rules.min_state_of_charge_percent
+        tally.beyond_limits += beyond(before, rules) > 0
+        tally.under_reserve += before.charge < reserve(rules)
         tally.without_consent += not self._consents[minute]
-        tally.highest_over_celsius = max(tally.highest_over_celsius, over(self._body, rules))
+        tally.highest_beyond_celsius = max(tally.highest_beyond_celsius, beyond(self._body, rules))
 
 
-def over(body: Body, rules: PoolRules) -> float:
-    """By how many Celsius the body is over its limits; negative when under."""
-    return max(body.computer - rules.max_compute_celsius, body.battery - rules.max_battery_celsius)
+def beyond(body: Body, rules: PoolRules) -> float:
+    """By how many Celsius the body is beyond its tightest limit, of heat or of cold; negative within all of them."""
+    return max(
+        body.computer - rules.max_compute_celsius,
+        body.battery - rules.max_battery_celsius,
+        MIN_COMPUTE_CELSIUS - body.computer,
+        MIN_BATTERY_CELSIUS - body.battery,
+    )
+
+
+def reserve(rules: PoolRules) -> float:
+    """The percent of charge under which nothing may compute."""
+    return max(rules.min_state_of_charge_percent, rules.reserve_state_of_charge_percent)

@@ -9,8 +9,8 @@ from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules
 RULES: Final = PoolRules(
     pool="simulated",
     generation=1,
-    min_state_of_charge_percent=60,
-    resume_state_of_charge_percent=65,
+    min_state_of_charge_percent=50,
+    resume_state_of_charge_percent=55,
     charging=Charging.REQUIRED,
     max_compute_celsius=75,
     max_battery_celsius=45,

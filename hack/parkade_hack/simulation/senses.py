@@ -15,7 +15,7 @@ Values = Mapping[str, Value]
 
 STEP_CELSIUS: Final = 0.5
 STEP_PERCENT: Final = 0.5
-"""Sensors speak in steps: of temperatures the next one up, of charge the next one down, so never too well."""
+"""Sensors speak in steps, and never too well: the hottest cell is rounded up, the coldest one and the charge down."""
 
 
 class Senses:
@@ -42,7 +42,9 @@ class Senses:
             vss.PLUGGED_IN: is_plugged,
             vss.IS_CHARGING: is_plugged and body.charge < CHARGED_TO,
             vss.STATE_OF_CHARGE: math.floor(body.charge / STEP_PERCENT) * STEP_PERCENT,
-            vss.BATTERY_CELSIUS: math.ceil(body.battery / STEP_CELSIUS) * STEP_CELSIUS,
+            vss.BATTERY_CELSIUS: round(body.battery / STEP_CELSIUS) * STEP_CELSIUS,
+            vss.COLDEST_CELL_CELSIUS: math.floor(body.battery / STEP_CELSIUS) * STEP_CELSIUS,
+            vss.HOTTEST_CELL_CELSIUS: math.ceil(body.battery / STEP_CELSIUS) * STEP_CELSIUS,
             vss.COMPUTE_CELSIUS: math.ceil(body.computer / STEP_CELSIUS) * STEP_CELSIUS,
             **self._plan(self._departure[minute]),
         }

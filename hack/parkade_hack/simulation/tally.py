@@ -16,7 +16,7 @@ class Tally:
 
     A step is `used` when something computed in it, `usable` when the clairvoyant computed, `met` when both did.
     `lane_minutes` and `usable_lane_minutes` count each busy lane. The three after them are what must never be:
-    computing while a limit of heat is passed, under the reserve, and without consent.
+    computing while a limit of heat or cold is passed, under the reserve, and without consent.
     """
 
     steps: int = 0
@@ -26,12 +26,12 @@ class Tally:
     met: int = 0
     lane_minutes: float = 0.0
     usable_lane_minutes: float = 0.0
-    over_limits: int = 0
+    beyond_limits: int = 0
     under_reserve: int = 0
     without_consent: int = 0
     decisions: int = 0
     most_changes_a_minute: int = 0
-    highest_over_celsius: float = 0.0
+    highest_beyond_celsius: float = 0.0
     compute_kwh: float = 0.0
     euros: float = 0.0
 
