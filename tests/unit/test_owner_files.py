@@ -182,7 +182,7 @@ def test_a_damaged_note_counts_for_nothing(owner: Owner) -> None:
     [
         ("limits.json", "{", "limits.json: line 1: it is no JSON"),
         ("limits.json", "[]", "limits.json: must be an object"),
-        ("limits.json", '{"maxLane": 1}', "maxLane: unknown field; did you mean maxLanes?"),
+        ("limits.json", '{"maxLane": 1}', "maxLane: unknown field, perhaps maxLanes"),
         ("limits.json", '{"colour": 1}', "colour: unknown field; the fields are minStateOfChargePercent"),
         ("limits.json", '{"maxLanes": 0}', "maxLanes: must be greater than or equal to 1, not 0"),
         ("limits.json", '{"maxLanes": "2"}', 'maxLanes: must be a valid integer, not "2"'),

@@ -201,7 +201,7 @@ def test_consent_covers_what_it_says(
 def test_the_answer_can_be_pasted_into_a_shell() -> None:
     """A pool's words come from the network: they cannot end the command."""
     assert answer_to(ConsentTerms("3; rm -rf ~", frozenset({"$(x)"}))) == (
-        "parkade-agent consent grant --terms '3; rm -rf ~' --scope '$(x)'"
+        "`parkade-agent consent grant --terms '3; rm -rf ~' --scope '$(x)'`"
     )
 
 

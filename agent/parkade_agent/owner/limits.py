@@ -146,4 +146,4 @@ def _sentence(problem: ErrorDetails, fields: type[BaseModel]) -> str:
 def _guess(name: str, fields: type[BaseModel]) -> str:
     known = [field.alias or "" for field in fields.model_fields.values()]
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; the fields are {', '.join(known)}"
+    return f", perhaps {close[0]}" if close else f"; the fields are {', '.join(known)}"

@@ -110,17 +110,17 @@ def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | Non
     A revocation counts whether the pool asks or not.
     """
     if consent.revoked:
-        again = "parkade-agent consent grant" if terms is None else answer_to(terms)
-        return Shortfall(f"the owner revoked consent (number {consent.number})", again)
+        again = "`parkade-agent consent grant`" if terms is None else answer_to(terms)
+        return Shortfall(f"the owner revoked consent (number {consent.number})", f"agree anew by {again}")
     if terms is None:
         return None
     if wall is None:
         because = "the time of day is not known, so nobody can say whether consent is still good"
         return Shortfall(because, "wait until the vehicle's clock can be believed")
     if (late := _out_of_date(consent, terms, wall)) is not None:
-        return Shortfall(late, "parkade-agent consent renew")
+        return Shortfall(late, "agree again by `parkade-agent consent renew`")
     other = _other_terms(consent, terms)
-    return None if other is None else Shortfall(other, answer_to(terms))
+    return None if other is None else Shortfall(other, f"agree by {answer_to(terms)}")
 
 
 def changes_at(consent: Consent, terms: ConsentTerms) -> tuple[float, ...]:
@@ -132,7 +132,7 @@ def changes_at(consent: Consent, terms: ConsentTerms) -> tuple[float, ...]:
 def answer_to(terms: ConsentTerms) -> str:
     """The command line by which the owner agrees to what a pool asks; its words come from the network, so quoted."""
     scopes = "".join(f" --scope {shlex.quote(scope)}" for scope in sorted(terms.scopes))
-    return f"parkade-agent consent grant --terms {shlex.quote(terms.terms_version)}{scopes}"
+    return f"`parkade-agent consent grant --terms {shlex.quote(terms.terms_version)}{scopes}`"
 
 
 def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> str | None:

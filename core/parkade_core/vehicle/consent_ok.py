@@ -36,7 +36,7 @@ def _shortfall(own: OwnFacts, terms: ConsentTerms | None) -> Shortfall | None:
         return None
     scopes = f" with {', '.join(sorted(terms.scopes))}" if terms.scopes else ""
     asked = f"the pool asks for terms {terms.terms_version}{scopes}"
-    return Shortfall(f"{asked}: {own.no_consent_because}", answer_to(terms))
+    return Shortfall(f"{asked}: {own.no_consent_because}", f"agree by {answer_to(terms)}")
 
 
 def _agreed(own: OwnFacts, terms: ConsentTerms | None) -> str:

@@ -64,7 +64,7 @@ def _held(rules: PoolRules) -> Objection | None:
 def _paused(_facts: Facts, own: OwnFacts) -> Objection | None:
     if not own.paused_because:
         return None
-    return Objection(Reason.OWNER_PAUSED, own.paused_because, "parkade-agent resume", stops=True)
+    return Objection(Reason.OWNER_PAUSED, own.paused_because, "type `parkade-agent resume`", stops=True)
 
 
 def _misread(_facts: Facts, own: OwnFacts) -> Objection | None:

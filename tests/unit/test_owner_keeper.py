@@ -1,0 +1,211 @@
+"""What the agent does for its owner beside the guard: shows the decision, wipes after a revocation, signs for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from parkade_agent.errors import JournalBroken
+from parkade_agent.owner import keeper as keeping
+from parkade_agent.owner.follower import OwnerFollower
+from parkade_agent.owner.keeper import OwnerKeeper, Vehicle
+from parkade_agent.owner.receipts import Receipt, Receipts, verified
+from parkade_agent.owner.view import View, read_view, view_of
+from parkade_agent.owner.wiping import Wiped, wipe
+from parkade_api import vss
+from parkade_core.vehicle.facts import Facts, OwnFacts
+from parkade_core.vehicle.guard import GuardState, decide, initial
+from parkade_core.vehicle.limits import OwnerLimits
+from parkade_core.vehicle.readings import Reading
+from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules
+from parkade_hack.pki import Authority, KeyPair, Subject
+from support.owners import Owner
+from support.vehicles import PARKED
+
+_T = TypeVar("_T")
+ASKED = "the pool asks for terms 3 with public-data: the owner was not asked yet"
+GRANT = "`parkade-agent consent grant --terms 3 --scope public-data`"
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OWN = OwnFacts(wall=NOON, lanes=2, link="wifi", energy_wh_today=12.34)
+RULES = PoolRules(
+    pool="home",
+    generation=1,
+    min_state_of_charge_percent=60,
+    resume_state_of_charge_percent=65,
+    charging=Charging.REQUIRED,
+    max_compute_celsius=75,
+    max_battery_celsius=45,
+    parked_for=0,
+    cooldown=60,
+    telemetry_stale_after=30,
+    driver_return_grace=1,
+)
+
+
+def decided(own: OwnFacts, rules: PoolRules = RULES, **changes: float | bool | str) -> GuardState:
+    """What the guard decides for a parked vehicle with these signals changed; names are those of vss."""
+    signals = PARKED | {getattr(vss, name): value for name, value in changes.items()}
+    readings = {path: Reading(value, 0.0) for path, value in signals.items()}
+    return decide(Facts(readings, rules, own), initial(0.0), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("own", "terms", "changes", "lines"),
+    [
+        (OWN, None, {}, ["Ready: work may start and run."]),
+        (
+            OWN,
+            ConsentTerms("3", frozenset({"public-data"})),
+            {"PLUGGED_IN": False, "IS_CHARGING": False},
+            [
+                "Stopped: no work is left in the vehicle.",
+                f"1. ConsentCurrent (NoConsent): {ASKED}. Agree by {GRANT}.",
+                "2. ChargingOK (NotCharging): the charging cable is not connected. Plug in.",
+            ],
+        ),
+        (
+            replace(OWN, paused_because="the owner paused: holiday"),
+            None,
+            {},
+            [
+                "Stopped: work is frozen and ends in a moment.",
+                "1. PolicyAllows (OwnerPaused): the owner paused: holiday. Type `parkade-agent resume`.",
+            ],
+        ),
+        (
+            replace(OWN, problem="limits.json: maxLane: unknown field"),
+            None,
+            {},
+            [
+                "Stopped: work is frozen and ends in a moment.",
+                "1. PolicyAllows (Unknown): limits.json: maxLane: unknown field. Correct the owner's files.",
+            ],
+        ),
+        (
+            replace(OWN, limits=OwnerLimits(max_energy_wh_per_day=10)),
+            None,
+            {},
+            [
+                "Stopped: work is frozen and ends in a moment.",
+                "1. PolicyAllows (EnergyUsedUp): 12 Wh were used today, the owner allows 10 Wh. Wait until midnight.",
+            ],
+        ),
+    ],
+)
+def test_the_owner_reads_causes_in_order(
+    own: OwnFacts, terms: ConsentTerms | None, changes: dict[str, bool], lines: list[str]
+) -> None:
+    """First what stops work, then what forbids more; each with its number and its cure."""
+    view = view_of("v1", decided(own, replace(RULES, consent=terms), **changes), own, 0.0)
+    assert list(view.lines) == [*lines, "Lanes: 2 of 2.", "Energy used for work today: 12.3 Wh."]
+    assert [cause["message"] in line for cause, line in zip(view.causes, view.lines[1:], strict=False)] == [
+        True
+    ] * len(view.causes)
+
+
+@dataclass
+class Garage:
+    """A vehicle whose agent is only what the keeper asks of it."""
+
+    owner: Owner
+    pair: KeyPair
+    state: GuardState = field(default_factory=lambda: decided(OWN))
+    wipes: int = 0
+    failures: int = 0
+
+    @property
+    def receipts(self) -> Receipts:
+        """Signed with the key of the vehicle's certificate."""
+        return Receipts(self.owner.folder, self.pair.cert, self.pair.key)
+
+    def shown(self, state: str) -> View | None:
+        """What the owner can read, once the guard has decided that."""
+        view = read_view(self.owner.state / "guard.json")
+        return view if view is not None and view.state == state else None
+
+    def receipt(self, number: int) -> Receipt | None:
+        """The verified receipt of that revocation, once it is there."""
+        path = self.receipts.of(number)
+        return verified(path.read_bytes()) if path.exists() else None
+
+    async def wipe(self) -> Wiped:
+        """Removes the slots' folders, unless the disk is bad."""
+        self.wipes += 1
+        if self.wipes <= self.failures:
+            raise JournalBroken("the disk is bad")
+        return wipe([self.owner.state / "slots"])
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Has a keeper look after the owner meanwhile."""
+        follower = OwnerFollower(self.owner.files())
+        follower.start(lambda: None)
+        vehicle = Vehicle("v1", lambda: self.state, lambda: OWN, self.wipe)
+        keeper = OwnerKeeper(vehicle, follower, self.receipts, self.owner.state / "guard.json")
+        task = asyncio.create_task(keeper.keep())
+        try:
+            yield
+        finally:
+            follower.stop()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def garage(tmp_path: Path) -> Garage:
+    """A vehicle with a file of somebody's work in it, whose owner agreed."""
+    pair = Authority(tmp_path / "pki", "ca").issue("v1", Subject("v1", uris=("urn:parkade:vehicle:v1",)))
+    garage = Garage(Owner(tmp_path / "state"), pair)
+    (garage.owner.state / "slots" / "pod-1").mkdir(parents=True)
+    (garage.owner.state / "slots" / "pod-1" / "shard").write_bytes(b"12345")
+    garage.owner.says()
+    return garage
+
+
+async def until(found: Callable[[], _T | None]) -> _T:
+    """What *found* finds on the disk, once it is there."""
+    async with asyncio.timeout(10):
+        while (what := found()) is None:  # noqa: ASYNC110 - a disk tells nobody
+            await asyncio.sleep(0.02)
+        return what
+
+
+async def test_what_the_guard_decided_is_shown(garage: Garage) -> None:
+    """At once, and again when it decides otherwise."""
+    async with garage.kept():
+        shown = await until(lambda: garage.shown("Run"))
+        assert (shown.vehicle, shown.may_start) == ("v1", True)
+        garage.state = decided(OWN, IS_MOVING=True)
+        shown = await until(lambda: garage.shown("Freeze"))
+        assert "IsMoving" in shown.lines[1]
+    assert garage.wipes == 0
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_a_revocation_wipes_once_and_is_signed(
+    garage: Garage, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """A wipe that fails is tried again; one that is signed for is never done again, also not by the next agent."""
+    monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.0)
+    garage.failures = failures
+    async with garage.kept():
+        garage.owner.says(number=2, revoked=True)
+        receipt = await until(lambda: garage.receipt(2))
+    assert (receipt.vehicle, receipt.number, receipt.wiped) == ("v1", 2, Wiped(1, 5))
+    assert list((garage.owner.state / "slots").iterdir()) == []
+    async with garage.kept():
+        garage.state = decided(OWN, IS_MOVING=True)
+        await until(lambda: garage.shown("Freeze"))
+    assert garage.wipes == failures + 1
+
+
+async def test_a_revocation_that_was_missed_is_obeyed(garage: Garage) -> None:
+    """A document that came while no agent ran wipes when the next one starts."""
+    garage.owner.says(number=2, revoked=True)
+    async with garage.kept():
+        assert (await until(lambda: garage.receipt(2))).wiped == Wiped(1, 5)
