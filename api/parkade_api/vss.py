@@ -107,3 +107,7 @@ SIGNALS: Final[Mapping[str, Signal]] = {
 PATHS: Final = frozenset(SIGNALS)
 PLACE: Final = frozenset({LATITUDE, LONGITUDE})
 """Where the vehicle is: leaves it only coarsened."""
+PLANS: Final = frozenset({CHARGE_LIMIT, CHARGE_SECONDS_LEFT, TIMER_MODE, TIMER_TIME})
+"""What the owner plans: not told as signals. A reason may name the departure that is near."""
+LONGEST_TEXT: Final = 64
+"""Characters of a text that are heard; no word of the specification comes near."""

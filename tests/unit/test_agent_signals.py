@@ -182,10 +182,15 @@ def test_policy_and_telemetry_carry_what_core_needs() -> None:
     """The pool's rules and every kind of value survive the wire."""
     rules = wire.rules_of(POLICY)
     assert (rules.min_state_of_charge_percent, rules.driver_return_grace) == (60, 0.3)
-    readings = {"a": Reading(True, 0.5), "b": Reading(2.5, 0), "c": Reading("LOCK", 9e9)}
+    readings = {
+        vss.IS_MOVING: Reading(True, 0.5),
+        vss.LOW_VOLTAGE_STATE: Reading("LOCK", 9e9),
+        vss.STATE_OF_CHARGE: Reading(2.5, 0, "its clock went back by 60 s"),
+    }
     told = wire.telemetry(readings, initial(0))
-    assert [signal.WhichOneof("value") for signal in told.signals] == ["flag", "number", "text"]
-    assert [signal.age_milliseconds for signal in told.signals] == [500, 0, 2**32 - 1]
+    assert [signal.WhichOneof("value") for signal in told.signals] == ["flag", "text", "number"]
+    assert [signal.age_milliseconds for signal in told.signals] == [500, 2**32 - 1, 0]
+    assert [signal.fault for signal in told.signals] == ["", "", "its clock went back by 60 s"]
     assert told.guard_state == "Run"
 
 

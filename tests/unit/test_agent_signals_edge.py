@@ -6,8 +6,11 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from parkade_agent import wire
 from parkade_agent.settings import Settings
 from parkade_agent.signals.chosen import signals_of
 from parkade_agent.signals.heard import QUIET_SECONDS, Heard
@@ -17,7 +20,8 @@ from parkade_agent.signals.scripted import ScriptedSignals
 from parkade_agent.signals.source import Joined
 from parkade_api import vss
 from parkade_api.settings import load
-from parkade_core.vehicle.readings import Reading, Readings
+from parkade_core.vehicle.guard import initial
+from parkade_core.vehicle.readings import Reading, Readings, Value, flag, number, text, why_missing
 
 CHARGING = "Vehicle.Powertrain.TractionBattery.Charging"
 LEFT, RIGHT = (f"{CHARGING}.ChargingPort.{at}.IsChargingCableConnected" for at in ("FrontLeft", "RearRight"))
@@ -94,16 +98,44 @@ def test_a_bus_that_repeats_itself_is_no_news() -> None:
     assert not heard.forget(vss.SPEED)
 
 
-def zone(folder: Path, number: int, text: str) -> None:
+STORED = st.tuples(
+    st.sampled_from([LEFT, RIGHT, vss.SPEED, vss.LATITUDE, vss.LOW_VOLTAGE_STATE]),
+    st.one_of(st.none(), st.booleans(), st.floats(), st.integers(-(2**63), 2**64 - 1), st.text()),
+    st.one_of(st.floats(0, 2e9), st.sampled_from([0.0, 1.0])),
+    st.booleans(),
+    st.floats(0, 50),
+)
+
+
+@given(st.lists(STORED, max_size=30))
+def test_whatever_a_broker_says_is_sane_or_missing_and_can_be_told(
+    said: list[tuple[str, Value | None, float, bool, float]],
+) -> None:
+    """Any values with any stamps in any order: each reading is usable or says why not, and telemetry carries all."""
+    heard, now = Heard(), 0.0
+    for path, value, stamp, is_stored, seconds in said:
+        now += seconds
+        if value is None:
+            heard.forget(path)
+        else:
+            heard.take(path, value, stamp, now, is_stored=is_stored)
+    readings = folded(heard.readings(now), chosen([path for path, *_ in said]))
+    for path in readings:
+        asked = [ask(readings, path, 30) for ask in (flag, number, text)]
+        assert (asked == [None, None, None]) == bool(why_missing(readings, path, 30))
+    assert len(wire.telemetry(readings, initial(0)).signals) <= len(readings)
+
+
+def zone(folder: Path, name: str, said: str) -> None:
     """A thermal zone as the kernel shows one."""
-    (folder / f"thermal_zone{number}").mkdir(parents=True, exist_ok=True)
-    (folder / f"thermal_zone{number}" / "temp").write_text(text)
+    (folder / f"thermal_zone{name}").mkdir()
+    (folder / f"thermal_zone{name}" / "temp").write_text(said)
 
 
 def test_the_host_tells_its_hottest_zone(tmp_path: Path) -> None:
     """Of all zones that can be read the hottest counts, in whole degrees."""
-    for number, text in enumerate(["41000\n", "67499\n", "asleep\n"]):
-        zone(tmp_path, number, text)
+    for name, said in {"0": "41000\n", "1": "67499\n", "2": "asleep\n"}.items():
+        zone(tmp_path, name, said)
     heard = threading.Event()
     source = HostSignals(tmp_path)
     source.start(heard.set)

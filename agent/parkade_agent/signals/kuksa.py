@@ -196,7 +196,7 @@ def _seconds(point: val_pb2.Datapoint) -> float:
 def _value(point: val_pb2.Datapoint) -> Value | None:
     kind = point.value.WhichOneof("typed_value")
     value: Value | None = getattr(point.value, kind) if kind else None
-    return value
+    return value[: vss.LONGEST_TEXT] if isinstance(value, str) else value
 
 
 def _words(error: Exception) -> str:

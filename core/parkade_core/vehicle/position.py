@@ -1,8 +1,8 @@
-"""Where the vehicle is, for its own decisions, and how little of that may leave it."""
+"""Where the vehicle is, for its own decisions, and how little may leave it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import asin, cos, floor, radians, sin, sqrt
+from math import asin, cos, floor, inf, radians, sin, sqrt
 from typing import Final
 
 from parkade_api import vss
@@ -61,9 +61,13 @@ def coarse(position: Position) -> Position:
 
 
 def outward(readings: Readings) -> dict[str, Reading]:
-    """The *readings* as they may leave the vehicle: its position coarsened, or left out when it is not a whole one."""
-    told = {path: reading for path, reading in readings.items() if path not in vss.PLACE}
-    if any(why_missing(readings, path, float("inf")) for path in vss.PLACE):
+    """The *readings* as they may leave the vehicle: those that the cluster knows, without the owner's plans.
+
+    The position is coarsened, or left out when it is not a whole one. A value of unknown age is left out, too.
+    """
+    open_paths = vss.PATHS - vss.PLANS - vss.PLACE
+    told = {path: reading for path, reading in readings.items() if path in open_paths and reading.age < inf}
+    if any(why_missing(readings, path, inf) for path in vss.PLACE):
         return told
     latitude, longitude = readings[vss.LATITUDE], readings[vss.LONGITUDE]
     cell = coarse(Position(float(latitude.value), float(longitude.value)))
@@ -73,7 +77,8 @@ def outward(readings: Readings) -> dict[str, Reading]:
 
 
 def _middle(degrees: float, width: float, most: float) -> float:
-    """The middle of the stretch of *width* that *degrees* is in, the first one beginning at -*most*."""
+    """The middle of the stretch of about *width* that *degrees* is in; stretches from -*most* to *most* are equal."""
     stretches = max(1, floor(2 * most / width))
-    stretch = min(stretches - 1, floor((degrees + most) / width))
-    return round(stretch * width + width / 2 - most, 4)
+    step = 2 * most / stretches
+    stretch = min(stretches - 1, floor((degrees + most) / step))
+    return round((stretch + 0.5) * step - most, 4)
