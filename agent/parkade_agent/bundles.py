@@ -26,24 +26,36 @@ MANIFEST_BYTES = 1 << 20
 class Bundles:
     """The folder of bundles; a bundle that stands there under its digest was checked whole.
 
-    With *publishers*, none is handed out that they have not signed.
+    With *publishers*, none is handed out that they have not signed; with `must_be_signed` and none of them, none at
+    all.
     """
 
     def __init__(self, root: Path, door: Door, publishers: Publishers | None = None) -> None:
         self._root = root.resolve()  # the slot's programs stand in another folder
         self._door = door
         self._publishers = publishers
+        self.must_be_signed = False
 
     async def get(self, batch_uid: str, digest: str) -> Path:
         """The folder of the bundle `sha256:<hex>`, fetched when missing. Raises BundleRefused."""
+        if self.must_be_signed and self._publishers is None:
+            raise BundleRefused("the pool asks for signed bundles, and this vehicle knows no publisher")
         folder = self._folder(digest)
         signature = await self._signature(batch_uid, folder)
         if not await asyncio.to_thread(_has_manifest, folder):
             await self.drop(digest)
             await self._fetch(batch_uid, folder)
         if self._publishers is not None and signature is not None:
-            await self._publishers.verify(folder, signature)
+            await self._verify(self._publishers, folder, signature)
         return folder
+
+    async def _verify(self, publishers: Publishers, folder: Path, signature: Path) -> None:
+        try:
+            await publishers.verify(folder, signature)
+        except BundleRefused:
+            # Its files may be damaged here: they are fetched anew for whoever asks again.
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            raise
 
     async def drop(self, digest: str) -> None:
         """Removes a bundle whose files are no more what they were, so that it is fetched again."""

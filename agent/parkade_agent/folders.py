@@ -1,4 +1,4 @@
-"""The vehicle's folders that no agent inherits from the one before it."""
+"""The vehicle's folders."""
 
 import hashlib
 import os
@@ -15,6 +15,12 @@ def emptied(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     # Whatever is still there is another user's, as may be in a shared folder: then this raises.
     folder.mkdir(parents=True, mode=0o700)
+    return folder.resolve()
+
+
+def own_folder(folder: Path) -> Path:
+    """*folder*, made for this user alone if it is not there. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder.resolve()
 
 

@@ -1,13 +1,16 @@
 """The life of one vehicle's agent, real or simulated: it finds out who it is, dials the door, and works until told."""
 
 import asyncio
+from typing import Final
 
 from parkade_agent.agent import Agent
 from parkade_agent.door import Door, open_channel
 from parkade_agent.identity.credentials import Credential
 from parkade_agent.identity.keeper import IdentityKeeper
+from parkade_agent.journal.journal import Journal
 from parkade_agent.metrics import FIGURES
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.cgroups import slot_cgroup
 from parkade_agent.runtime.governor import Governor
 from parkade_agent.runtime.sandbox.walls import Sandbox, find_sandbox, report
 from parkade_agent.settings import Settings
@@ -15,6 +18,8 @@ from parkade_agent.signals.chosen import signals_of
 from parkade_api.exposition import Health, serve
 from parkade_api.figures import StateCollector
 from parkade_api.stopping import told_to_stop
+
+_PROGRAMS: Final = 2  # of a slot, each of which may take the memory that is lent
 
 
 async def live(settings: Settings, credential: Credential | None) -> None:
@@ -28,16 +33,19 @@ async def live(settings: Settings, credential: Credential | None) -> None:
     await _either(finding, stop)
     if finding.done():
         health.set_ready(True)
-        await _work(settings, keeper, Door(open_channel(finding.result())), stop)
+        with slot_cgroup(_PROGRAMS * settings.memory_bytes) as cgroup:
+            await _work(settings, keeper, Door(open_channel(finding.result())), SlotBrake(cgroup), stop)
     for task in (finding, beating):
         task.cancel()
     exposition.close()
 
 
-async def _work(settings: Settings, keeper: IdentityKeeper, door: Door, stop: asyncio.Event) -> None:
-    brake = SlotBrake()
+async def _work(
+    settings: Settings, keeper: IdentityKeeper, door: Door, brake: SlotBrake, stop: asyncio.Event
+) -> None:
     governor = Governor(brake, settings.cpu_share) if settings.cpu_share < settings.lanes else None
-    agent = Agent(settings, signals_of(settings), door, brake, _sandbox(settings))
+    journal = Journal(settings.state_dir / "journal.sqlite")
+    agent = Agent(settings, signals_of(settings), door, brake, _sandbox(settings), journal)
     StateCollector(FIGURES, agent.readings).register()
     keeping = asyncio.create_task(keeper.keep(door, agent.reconnect), name="identity")
     keeping.add_done_callback(lambda _: stop.set())
@@ -47,6 +55,7 @@ async def _work(settings: Settings, keeper: IdentityKeeper, door: Door, stop: as
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
     await door.close()
+    journal.close()
     if governor is not None:
         governor.stop()
     if not keeping.cancelled():

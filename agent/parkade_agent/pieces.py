@@ -1,6 +1,7 @@
-"""Packs finished shards of one slot into pieces and stores each until the gateway has said its verdicts.
+"""Packs finished shards of one batch into pieces and stores each until the gateway has said its verdicts.
 
-A piece is made once and repeated unchanged, so repeating is safe with any gateway.
+A piece is made once and repeated unchanged, so repeating is safe with any gateway; no two pieces of a lease have the
+same number, also when the agent was killed between them.
 """
 
 import asyncio
@@ -9,143 +10,132 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from parkade_agent import metrics
 from parkade_agent.door import Door
 from parkade_agent.errors import DoorRefused
+from parkade_agent.journal.attempts import Attempt, Fate
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import ShardFault
-from parkade_core.batch.piece import problem_of_size
 
 PIECE_BYTES = 8 << 20
 LINGER_SECONDS = 2.0
-_CORRUPT = "the bytes on disk are not what the sidecar stated"
+_CORRUPT = "the bytes on the vehicle's disk are not what the sidecar stated"
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """One finished shard, whose result lies in a file of the slot's folder."""
+    """One finished attempt. Its result lies in the file *result*, or is *body* when the disk did not take it."""
 
-    lease: str
-    shard: fleet_pb2.LeasedShard
-    result: Path
+    attempt: Attempt
     outcome: vehicle_pb2.ShardOutcome
+    result: Path
+    body: bytes | None = None
+
+    def read(self) -> bytes | None:
+        """The result's bytes, or None when they are not those that the sidecar announced."""
+        return self.body if self.body is not None else read_result(self.result, self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Who is asked for the number of a new piece, and who hears what became of what was in it.
+
+    *failed* hears of a result that cannot be stored, with the fault (empty: none of the shard's) and a sentence.
+    """
+
+    number: Callable[[Sequence[Finished]], Awaitable[int]]
+    settled: Callable[[Finished, Fate], None]
+    failed: Callable[[Finished, str, str], None]
 
 
 class Pieces:
-    """Gathers finished shards, a piece per lease, and stores them one piece after another.
+    """Gathers finished shards of one batch, a piece per lease, and stores them one piece after another."""
 
-    *on_settled* hears of every shard that is settled: committed here or elsewhere. *on_failed* hears of every
-    shard whose result cannot be stored, with the fault and a sentence.
-    """
-
-    def __init__(
-        self,
-        batch_uid: str,
-        door: Door,
-        on_settled: Callable[[Finished], None],
-        on_failed: Callable[[Finished, ShardFault, str], None],
-    ) -> None:
-        self._batch_uid = batch_uid
+    def __init__(self, door: Door, verdicts: Verdicts) -> None:
         self._door = door
-        self._on_settled = on_settled
-        self._on_failed = on_failed
+        self._verdicts = verdicts
         self._gathered: list[Finished] = []
         self._due = asyncio.Event()
-        self._closed = False
-        self._numbers: dict[str, int] = {}
-        self._linger: asyncio.TimerHandle | None = None
 
     def add(self, finished: Finished) -> None:
-        """Takes a finished shard; it is stored within about two seconds, unless it is too large for a piece."""
-        if (problem := problem_of_size(finished.outcome.size)) is not None:
-            self._fail(finished, ShardFault.PIECE_REFUSED, problem)
-            return
+        """Takes a finished shard; while `run` runs it is stored within about two seconds."""
         self._gathered.append(finished)
         if sum(each.outcome.size for each in self._gathered) >= PIECE_BYTES:
             self.flush()
-        elif self._linger is None:
-            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.flush)
 
     def flush(self) -> None:
         """Stores what is gathered without waiting for more."""
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
         self._due.set()
 
-    def close(self) -> None:
-        """Lets `run` return once everything gathered is settled."""
-        self._closed = True
-        self.flush()
-
     async def run(self) -> None:
-        """Stores pieces until closed and empty."""
-        while self._gathered or not self._closed:
-            await self._due.wait()
+        """Stores pieces until nothing is left."""
+        while self._gathered:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), LINGER_SECONDS)
             self._due.clear()
             while self._gathered:
                 await self._store(self._take())
 
     def _take(self) -> list[Finished]:
         """The oldest lease's finished shards, as many as fit into one piece."""
-        lease, size, taken = self._gathered[0].lease, 0, list[Finished]()
+        lease, size, taken = self._gathered[0].attempt.lease, 0, list[Finished]()
         for finished in self._gathered:
-            if finished.lease == lease and (not taken or size + finished.outcome.size <= PIECE_BYTES):
+            is_fitting = not taken or size + finished.outcome.size <= PIECE_BYTES
+            if finished.attempt.lease == lease and is_fitting:
                 taken.append(finished)
                 size += finished.outcome.size
         self._gathered = [finished for finished in self._gathered if finished not in taken]
         return taken
 
     async def _store(self, group: list[Finished]) -> None:
-        bodies = await asyncio.to_thread(lambda: [_read(finished) for finished in group])
+        bodies = await asyncio.to_thread(lambda: [finished.read() for finished in group])
         whole = [(finished, body) for finished, body in zip(group, bodies, strict=True) if body is not None]
         for finished, body in zip(group, bodies, strict=True):
             if body is None:
-                self._fail(finished, ShardFault.RESULT_CORRUPT, _CORRUPT)
+                self._verdicts.failed(finished, ShardFault.RESULT_CORRUPT, _CORRUPT)
         if whole:
             await self._send([finished for finished, _ in whole], [body for _, body in whole])
 
     async def _send(self, group: Sequence[Finished], bodies: Sequence[bytes]) -> None:
-        header, data = pack(self._batch_uid, self._next_number(group[0].lease), group, bodies)
+        lease = group[0].attempt.lease
         try:
+            header, data = pack(await self._verdicts.number(group), group, bodies)
             reply = await self._door.store(header, data)
         except DoorRefused as error:
-            _log.warning("a piece was refused", lease=header.lease, piece=header.piece, error=str(error))
+            _log.warning("a piece was refused", lease=lease, error=str(error))
             for finished in group:
-                self._fail(finished, ShardFault.PIECE_REFUSED, str(error))
+                self._verdicts.failed(finished, ShardFault.PIECE_REFUSED, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            # A defect of the agent: the shards go back, so that nobody waits for them, and the next piece is tried.
+            _log.exception("a piece was not stored", lease=lease)
+            for finished in group:
+                self._verdicts.failed(finished, "", repr(error))
         else:
-            lost = [verdict.shard for verdict in reply.verdicts if verdict.outcome == fleet_pb2.Verdict.LOST]
-            _log.info("piece settled", lease=header.lease, piece=header.piece, shards=len(group), lost=lost)
-            for finished in group:
-                _remove(finished.result)
-                metrics.count_shard(finished.outcome)
-                self._on_settled(finished)
+            self._settle(group, reply)
 
-    def _fail(self, finished: Finished, fault: ShardFault, message: str) -> None:
-        _remove(finished.result)
-        self._on_failed(finished, fault, message)
-
-    def _next_number(self, lease: str) -> int:
-        number = self._numbers.get(lease, 0)
-        self._numbers[lease] = number + 1
-        return number
+    def _settle(self, group: Sequence[Finished], reply: fleet_pb2.StoreReply) -> None:
+        lost = {verdict.shard for verdict in reply.verdicts if verdict.outcome == fleet_pb2.Verdict.LOST}
+        _log.info("piece settled", lease=group[0].attempt.lease, shards=len(group), lost=sorted(lost))
+        for finished in group:
+            is_lost = finished.attempt.shard.shard in lost
+            self._verdicts.settled(finished, Fate.LOST if is_lost else Fate.COMMITTED)
 
 
 def pack(
-    batch_uid: str, number: int, group: Sequence[Finished], bodies: Sequence[bytes]
+    number: int, group: Sequence[Finished], bodies: Sequence[bytes]
 ) -> tuple[fleet_pb2.PieceHeader, bytes]:
     """One piece of *group*, whose results are *bodies*: header and bytes."""
     data = b"".join(bodies)
+    first = group[0].attempt
     header = fleet_pb2.PieceHeader(
-        batch_uid=batch_uid, lease=group[0].lease, piece=number, sha256=hashlib.sha256(data).hexdigest()
+        batch_uid=first.batch_uid, lease=first.lease, piece=number, sha256=hashlib.sha256(data).hexdigest()
     )
     offset = 0
     for finished, body in zip(group, bodies, strict=True):
@@ -157,8 +147,8 @@ def pack(
 def _row(finished: Finished, offset: int) -> fleet_pb2.ShardResult:
     outcome = finished.outcome
     return fleet_pb2.ShardResult(
-        shard=finished.shard.shard,
-        attempt=finished.shard.attempt,
+        shard=finished.attempt.shard.shard,
+        attempt=finished.attempt.uid,
         offset=offset,
         size=outcome.size,
         output_size=outcome.output_size,
@@ -168,15 +158,15 @@ def _row(finished: Finished, offset: int) -> fleet_pb2.ShardResult:
     )
 
 
-def _read(finished: Finished) -> bytes | None:
-    """The result's bytes, or None when they are not those that the sidecar announced."""
+def read_result(path: Path, outcome: vehicle_pb2.ShardOutcome) -> bytes | None:
+    """The bytes of a result, or None when they are not those that the sidecar announced."""
     try:
-        with open(finished.result, "rb", opener=_open_regular) as file:
-            body = file.read(finished.outcome.size + 1)
+        with open(path, "rb", opener=_open_regular) as file:
+            body = file.read(outcome.size + 1)
     except OSError:
         return None
     digest = hashlib.sha256(body).hexdigest()
-    return body if (len(body), digest) == (finished.outcome.size, finished.outcome.sha256) else None
+    return body if (len(body), digest) == (outcome.size, outcome.sha256) else None
 
 
 def _open_regular(path: str, flags: int) -> int:
@@ -186,8 +176,3 @@ def _open_regular(path: str, flags: int) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return descriptor
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # a folder in its place goes with the slot's folder
-        path.unlink()

@@ -39,6 +39,12 @@ class Session:
         self._outbox: asyncio.Queue[fleet_pb2.VehicleMessage | None] | None = None
         self._kept: deque[fleet_pb2.VehicleMessage] = deque()
         self.is_open = False
+        self._heard_at = asyncio.get_running_loop().time()
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the gateway was not heard; 0 while a session is open."""
+        return 0.0 if self.is_open else asyncio.get_running_loop().time() - self._heard_at
 
     def say(self, message: fleet_pb2.VehicleMessage) -> None:
         """Sends a message now, or never: Hello repeats what matters after a cut."""
@@ -107,7 +113,8 @@ class Session:
 
     def _close(self, call: SessionCall) -> None:
         self._outbox = None
-        self.is_open = False
+        if self.is_open:
+            self.is_open, self._heard_at = False, asyncio.get_running_loop().time()
         call.cancel()
 
     async def _messages(

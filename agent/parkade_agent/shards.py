@@ -1,25 +1,26 @@
-"""The shards of one slot: leased ahead, fetched into the slot's folder, handed to the runner, given back or stored."""
+"""The shards of one slot: leased ahead, fetched into its folder, handed to the runner, finished or given back."""
 
 import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from parkade_agent import wire
+from parkade_agent.attempts import AttemptBook
 from parkade_agent.door import Door
-from parkade_agent.errors import DoorRefused
+from parkade_agent.errors import DoorRefused, JournalBroken
 from parkade_agent.folders import is_file_name
-from parkade_agent.pieces import Finished, Pieces
+from parkade_agent.journal.attempts import Attempt
 from parkade_agent.session import Session
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
-from parkade_api.wellknown import ShardFault
+from parkade_api.wellknown import Reason, ShardFault
 from parkade_core.vehicle.appetite import plan_lease
+from parkade_core.vehicle.assignment import is_name
 
 NEXT_SECONDS = 5.0
 MOST_TRIES = 3
@@ -27,16 +28,27 @@ _PACE_WEIGHT = 0.3
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """From where a vehicle's slots have shards, and who keeps what they make of them."""
+
+    door: Door
+    session: Session
+    book: AttemptBook
+
+
 @dataclass(slots=True)
 class _Held:
-    """A leased shard until its verdict is heard."""
+    """A shard in hand, until it is finished or given back."""
 
-    lease: str
-    shard: fleet_pb2.LeasedShard
+    attempt: Attempt
     is_fetched: bool = False
-    is_finished: bool = False
     started_at: float = 0.0
     tries: int = 0
+
+    @property
+    def shard(self) -> fleet_pb2.LeasedShard:
+        return self.attempt.shard
 
     @property
     def input_name(self) -> str:
@@ -44,54 +56,41 @@ class _Held:
 
 
 class Shards:
-    """Moves the shards of one slot between door and runner. Everything runs in the event loop."""
+    """Moves the shards of one slot between door and runner. Everything runs in the event loop.
+
+    *in_hand* are those that the slot had before the agent was killed: they are gone on with. *on_idle* hears whether
+    there is nothing to do, *on_disk_failed* that the vehicle cannot keep a shard, with the reason as a sentence.
+    """
 
     def __init__(
         self,
         assignment: fleet_pb2.Assignment,
         folder: Path,
-        door: Door,
-        session: Session,
+        supply: Supply,
+        in_hand: Iterable[Attempt],
         on_idle: Callable[[bool], None],
-        on_disk_failed: Callable[[OSError], None],
+        on_disk_failed: Callable[[str], None],
     ) -> None:
         self._assignment = assignment
         self._folder = folder
-        self._door = door
-        self._session = session
+        self._door = supply.door
+        self._session = supply.session
+        self._book = supply.book
         self._on_idle = on_idle
         self._on_disk_failed = on_disk_failed
-        self._held: dict[tuple[str, int], _Held] = {}
+        self._held = {(each.lease, each.shard.shard): _Held(each) for each in in_hand}
         self._arrived = asyncio.Event()
-        self._pieces = Pieces(assignment.batch_uid, door, self._settled, self._failed)
         self._seconds_per_shard: float | None = None
         self._has_runner = False
         self._is_asking = False
         self._retry: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._fetches: set[asyncio.Task[None]] = set()
+        self._book.listeners.append(self._ask)
 
-    async def run(self) -> None:
-        """Stores finished shards until `close` and until the last one is settled.
-
-        When storing fails by itself, everything is handed back and the error raised.
-        """
-        try:
-            await self._pieces.run()
-        except Exception as error:
-            _log.error("storing failed", error=repr(error))
-            self._is_closed = True
-            self._release(list(self._held.values()), "")
-            raise
-
-    def held(self) -> list[fleet_pb2.HeldLease]:
-        """What this slot holds leases of, for a gateway that has just started."""
-        leases: dict[str, fleet_pb2.HeldLease] = {}
-        for held in self._held.values():
-            batch_uid = self._assignment.batch_uid
-            lease = leases.setdefault(held.lease, fleet_pb2.HeldLease(batch_uid=batch_uid, lease=held.lease))
-            lease.shards.append(held.shard)
-        return list(leases.values())
+    def held(self) -> list[Attempt]:
+        """What this slot has in hand."""
+        return [held.attempt for held in self._held.values()]
 
     def welcomed(self) -> None:
         """A session has opened: what was asked in the last one is void."""
@@ -101,16 +100,17 @@ class Shards:
     def granted(self, grant: fleet_pb2.LeaseGrant) -> None:
         """The gateway's answer to a lease request."""
         self._is_asking = False
-        if self._is_closed:
-            self._hand_back(grant.lease, [shard.shard for shard in grant.shards], "")
-            return
-        new = [_Held(grant.lease, shard) for shard in grant.shards]
-        self._held.update({(held.lease, held.shard.shard): held for held in new})
-        if new:
+        granted = [self._attempt(grant.lease, shard) for shard in grant.shards]
+        # Their names become part of files' names.
+        new = [_Held(attempt) for attempt in granted if is_name(attempt.uid)]
+        if self._is_closed or len(new) < len(granted):
+            self._book.hand_back(granted, "")
+        elif new:
+            self._held.update({(held.attempt.lease, held.shard.shard): held for held in new})
             self._on_idle(False)
-            self._fetch_all(new)
+            self._start(self._take(new))
         else:
-            self._on_idle(not self._unfinished())
+            self._on_idle(not self._held)
             seconds = max(0.1, grant.retry_after_seconds)
             self._retry = asyncio.get_running_loop().call_later(seconds, self._ask_again)
 
@@ -119,7 +119,9 @@ class Shards:
 
         A runner has one shard at a time: one that asks without having finished the last gets it again.
         """
-        self._has_runner = True
+        if not self._has_runner:
+            self._has_runner = True
+            self._start(self._fetch_each(list(self._held.values())))
         self._ask()
         self._arrived.clear()
         if (held := self._next_fetched()) is None:
@@ -130,7 +132,7 @@ class Shards:
         held.started_at = time.monotonic()
         held.tries += 1
         return vehicle_pb2.NextReply(
-            lease=held.lease,
+            lease=held.attempt.lease,
             shard=held.shard.shard,
             attempt=held.shard.attempt,
             input_name=held.input_name,
@@ -143,39 +145,33 @@ class Shards:
         held = self._held.get((lease, shard))
         return held.started_at if held is not None else 0.0
 
-    def finish(self, request: vehicle_pb2.FinishRequest) -> None:
-        """The runner's word on one shard: its result, or why there is none."""
+    async def finish(self, request: vehicle_pb2.FinishRequest) -> None:
+        """The runner's word on one shard: its result, which is safe when this returns, or why there is none."""
         held = self._held.get((request.lease, request.shard))
-        if held is None or held.is_finished or held.shard.attempt != request.attempt:
+        if held is None or held.shard.attempt != request.attempt:
             return
         (self._folder / held.input_name).unlink(missing_ok=True)
         if not request.HasField("outcome") or not is_file_name(request.result_name):
             _log.warning("shard failed", shard=request.shard, reason=request.reason, message=request.message)
             self._give_up(held, request.reason or ShardFault.NO_RESULT, request.message)
         else:
-            self._keep(held, request)
+            await self._keep(held, request)
         self._ask()
 
     def close(self, reason: str) -> None:
-        """Ends leasing, hands back what is not finished; finished shards are still stored by `run`."""
+        """Ends leasing, hands back what is in hand; what is finished is still sent."""
         self._is_closed = True
+        self._book.listeners.remove(self._ask)
         if self._retry is not None:
             self._retry.cancel()
         for task in self._fetches:
             task.cancel()
-        self._release(self._unfinished(), reason)
-        self._pieces.close()
-
-    def _release(self, given_back: list[_Held], reason: str) -> None:
-        by_lease: dict[str, list[int]] = {}
-        for held in given_back:
-            by_lease.setdefault(held.lease, []).append(held.shard.shard)
-            del self._held[held.lease, held.shard.shard]
-        for lease, shards in by_lease.items():
-            self._hand_back(lease, shards, reason)
+        self._book.hand_back(self.held(), reason)
+        self._held.clear()
+        self._book.flush(self._assignment.batch_uid)
 
     def _next_fetched(self) -> _Held | None:
-        for held in self._unfinished():
+        for held in list(self._held.values()):
             if held.is_fetched and held.tries < MOST_TRIES:
                 return held
             if held.is_fetched:
@@ -184,18 +180,14 @@ class Shards:
                 )
         return None
 
-    def _keep(self, held: _Held, request: vehicle_pb2.FinishRequest) -> None:
-        held.is_finished = True
+    async def _keep(self, held: _Held, request: vehicle_pb2.FinishRequest) -> None:
         seconds = time.monotonic() - held.started_at
         before = seconds if self._seconds_per_shard is None else self._seconds_per_shard
         self._seconds_per_shard = before + _PACE_WEIGHT * (seconds - before)
-        result = self._folder / request.result_name
-        self._pieces.add(Finished(held.lease, held.shard, result, request.outcome))
-        if not self._unfinished():
-            self._pieces.flush()
-
-    def _unfinished(self) -> list[_Held]:
-        return [held for held in self._held.values() if not held.is_finished]
+        del self._held[held.attempt.lease, held.shard.shard]
+        await self._book.finish(held.attempt, self._folder / request.result_name, request.outcome)
+        if not self._held:
+            self._book.flush(self._assignment.batch_uid)
 
     def _ask_again(self) -> None:
         if self._retry is not None:
@@ -204,7 +196,10 @@ class Shards:
         self._ask()
 
     def _ask(self) -> None:
-        want = plan_lease(len(self._unfinished()), self._seconds_per_shard)
+        planned = plan_lease(len(self._held), self._seconds_per_shard)
+        want = min(planned, self._book.room - len(self._held))
+        if want < planned:
+            self._book.flush(self._assignment.batch_uid)
         # Before a runner has asked, the slot has no folder yet to fetch shards into.
         may_ask = self._session.is_open and self._has_runner
         if want <= 0 or not may_ask or self._is_asking or self._retry or self._is_closed:
@@ -215,49 +210,72 @@ class Shards:
         )
         self._session.say(fleet_pb2.VehicleMessage(lease_request=request))
 
-    def _fetch_all(self, new: list[_Held]) -> None:
-        task = asyncio.create_task(self._fetch_each(new), name="fetch shards")
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name="fetch shards")
         self._fetches.add(task)
         task.add_done_callback(self._fetches.discard)
 
-    async def _fetch_each(self, new: list[_Held]) -> None:
-        for held in new:
+    async def _take(self, new: Sequence[_Held]) -> None:
+        try:
+            await self._book.take([held.attempt for held in new])
+        except JournalBroken as error:
+            self._cannot_keep(new, str(error))
+        else:
+            await self._fetch_each(new)
+
+    async def _fetch_each(self, new: Sequence[_Held]) -> None:
+        for number, held in enumerate(new):
             try:
                 await self._fetch(held)
             except DoorRefused as error:
                 _log.warning("shard not fetched", shard=held.shard.shard, error=str(error))
                 self._give_up(held, ShardFault.SHARD_DAMAGED, str(error))
             except OSError as error:
-                # The vehicle is to blame, not the shard: the next vehicle may have it.
-                self._give_up(held, "", str(error))
-                self._on_disk_failed(error)
+                self._cannot_keep(new[number:], f"a shard cannot be kept: {error.strerror or error}")
                 return
             else:
                 held.is_fetched = True
                 self._arrived.set()
 
+    def _cannot_keep(self, new: Sequence[_Held], message: str) -> None:
+        """The vehicle is to blame, not the shards: the next vehicle may have them."""
+        for held in new:
+            self._give_up(held, Reason.NO_SPACE, message)
+        self._on_disk_failed(message)
+
     async def _fetch(self, held: _Held) -> None:
+        file = self._folder / held.input_name
+        if await asyncio.to_thread(_has_digest, file, held.shard):
+            return
         ref = fleet_pb2.ShardRef(
-            batch_uid=self._assignment.batch_uid, lease=held.lease, shard=held.shard.shard
+            batch_uid=held.attempt.batch_uid, lease=held.attempt.lease, shard=held.shard.shard
         )
         data = await self._door.fetch(fleet_pb2.FetchRequest(shard=ref), held.shard.size)
         if hashlib.sha256(data).hexdigest() != held.shard.sha256:
             raise DoorRefused("DATA_LOSS", "the shard's bytes have another digest than its lease says")
-        await asyncio.to_thread((self._folder / held.input_name).write_bytes, data)
-
-    def _settled(self, finished: Finished) -> None:
-        self._held.pop((finished.lease, finished.shard.shard), None)
-
-    def _failed(self, finished: Finished, fault: ShardFault, message: str) -> None:
-        held = self._held.get((finished.lease, finished.shard.shard))
-        if held is not None:
-            self._give_up(held, fault, message)
+        await asyncio.to_thread(_lay, file, data)
 
     def _give_up(self, held: _Held, reason: str, message: str = "") -> None:
-        self._held.pop((held.lease, held.shard.shard), None)
-        self._hand_back(held.lease, [held.shard.shard], reason, message)
+        self._held.pop((held.attempt.lease, held.shard.shard), None)
+        self._book.hand_back([held.attempt], reason, message)
 
-    def _hand_back(self, lease: str, shards: list[int], reason: str, message: str = "") -> None:
-        if shards:
-            batch_uid = self._assignment.batch_uid
-            self._session.keep_saying(wire.handback(batch_uid, lease, shards, reason, message))
+    def _attempt(self, lease: str, shard: fleet_pb2.LeasedShard) -> Attempt:
+        return Attempt(self._assignment.pod_uid, self._assignment.batch_uid, lease, shard)
+
+
+def _lay(file: Path, data: bytes) -> None:
+    # The slot's programs write this folder: what they may have put there in the file's place is not followed.
+    file.unlink(missing_ok=True)
+    with file.open("xb") as new:
+        new.write(data)
+
+
+def _has_digest(file: Path, shard: fleet_pb2.LeasedShard) -> bool:
+    """Whether the shard's bytes lie there since before the agent was killed."""
+    try:
+        return (
+            file.stat().st_size == shard.size
+            and hashlib.sha256(file.read_bytes()).hexdigest() == shard.sha256
+        )
+    except OSError:
+        return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from parkade_agent.journal.attempts import Attempt
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_core.vehicle.guard import GuardState
 from parkade_core.vehicle.position import outward
@@ -86,6 +87,15 @@ def _window(window: fleet_pb2.Window) -> Window:
 def _terms(asked: fleet_pb2.ConsentTerms) -> ConsentTerms:
     scopes = frozenset(asked.scopes)
     return ConsentTerms(asked.terms_version, scopes, asked.renew_after_seconds, asked.policy_ref)
+
+
+def held_leases(attempts: Iterable[Attempt]) -> list[fleet_pb2.HeldLease]:
+    """What the vehicle holds leases of, for a gateway that has just started."""
+    leases: dict[str, fleet_pb2.HeldLease] = {}
+    for attempt in attempts:
+        lease = fleet_pb2.HeldLease(batch_uid=attempt.batch_uid, lease=attempt.lease)
+        leases.setdefault(attempt.lease, lease).shards.append(attempt.shard)
+    return list(leases.values())
 
 
 def _signal(path: str, reading: Reading) -> fleet_pb2.Signal:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from parkade_hack.pki import Authority, KeyPair, Subject
 
 Context = grpc.aio.ServicerContext[Any, Any]
 INPUT_DIGEST = "sha256:" + "1" * 64
+VEHICLE = "v1"
 PARKED: dict[str, float | bool | str] = {
     vss.SPEED: 0,
     vss.IS_MOVING: False,
@@ -66,6 +68,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
     outbox: asyncio.Queue[pb.GatewayMessage] | None = None
     next_shard: int = 0
     leases: int = 0
+    counter: int = 0
     fetched: list[int] = field(default_factory=list)
     handed_back: list[int] = field(default_factory=list)
     logs: list[bytes] = field(default_factory=list)
@@ -77,14 +80,27 @@ class Door(fleet_pb2_grpc.FleetServicer):
 
     def assign(self, uid: str = "pod-1", bundle_digest: str | None = None) -> None:
         """Sends the vehicle a slot."""
-        assignment = pb.Assignment(
+        self.say(pb.GatewayMessage(assignment=self.order(uid, bundle_digest)))
+
+    def order(self, uid: str = "pod-1", bundle_digest: str | None = None) -> pb.Assignment:
+        """A good assignment: the next of the newest session, for a minute from now on."""
+        self.counter = max(self.counter, self.hello.last_counter) + 1
+        return pb.Assignment(
             pod_uid=uid,
             pod_name=f"slot-{uid}",
             batch_uid="batch-1",
             bundle_digest=bundle_digest or self.bundle_digest,
             input_digest=INPUT_DIGEST,
+            vehicle=VEHICLE,
+            nonce=self.hello.nonce,
+            counter=self.counter,
+            not_after_milliseconds=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 + 60_000,
         )
-        self.say(pb.GatewayMessage(assignment=assignment))
+
+    @property
+    def hello(self) -> pb.Hello:
+        """What opened the newest session."""
+        return next(message.hello for message in reversed(self.heard) if message.HasField("hello"))
 
     def say(self, message: pb.GatewayMessage) -> None:
         """Sends the vehicle a message."""
@@ -216,7 +232,7 @@ def certificates(folder: Path) -> Certificates:
     """Mints a CA, a serving certificate for the loopback and a vehicle's certificate."""
     authority = Authority(folder, "door-ca")
     localhost = Subject("door", dns=("localhost",), addresses=("127.0.0.1",), is_server=True)
-    vehicle = Subject("v1", uris=("urn:parkade:vehicle:v1",))
+    vehicle = Subject(VEHICLE, uris=(f"urn:parkade:vehicle:{VEHICLE}",))
     return Certificates(
         authority.files.cert, authority.issue("door", localhost), authority.issue("vehicle", vehicle)
     )

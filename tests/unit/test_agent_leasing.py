@@ -71,11 +71,11 @@ async def test_a_shard_that_cannot_be_kept_ends_the_slot(
         shutil.rmtree(agent.state / "slots" / "pod-1" / "work")
         door.may_send_shards.set()
         ended = await door.until(lambda d: d.ended())
-        assert ended.reason == "DiskFailed"
+        assert ended.reason == "NoSpace"
         assert "No such file" in ended.message
         await door.until(lambda d: set(d.handed_back) == set(range(d.next_shard)))
         handbacks = [message.handback for message in door.heard if message.HasField("handback")]
-        assert {handback.reason for handback in handbacks} <= {"", "DiskFailed"}
+        assert {handback.reason for handback in handbacks} <= {"NoSpace"}
 
 
 async def test_a_grant_for_a_slot_that_is_gone_is_handed_back(

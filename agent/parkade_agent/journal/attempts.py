@@ -95,13 +95,13 @@ class Attempts:
                 (outcome.SerializeToString(), Fate.FINISHED, time.time(), attempt),
             )
 
-    def number_piece(self, lease: str, attempts: Sequence[str]) -> int:
-        """The number of the piece that these attempts of *lease* are sent in; no two pieces ever have the same."""
+    def number_piece(self, lease: str, attempts: Sequence[str], least: int) -> int:
+        """The number, at least *least*, of the piece that these attempts of *lease* are sent in; used only once."""
         with self._database.transaction() as connection:
             (last,) = connection.execute(
                 "SELECT max(piece) FROM attempts WHERE lease = ?", (lease,)
             ).fetchone()
-            number = 0 if last is None else int(last) + 1
+            number = least if last is None else max(least, int(last) + 1)
             connection.executemany(
                 "UPDATE attempts SET piece = ? WHERE attempt = ?", [(number, attempt) for attempt in attempts]
             )

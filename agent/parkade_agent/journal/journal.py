@@ -4,10 +4,13 @@ Every method is on the disk when it returns, which takes milliseconds: in the ev
 Every method may raise JournalBroken; then nothing was written, and `trouble` says why.
 """
 
+import contextlib
+import os
 import time
 from pathlib import Path
 from typing import Final
 
+from parkade_agent.errors import JournalBroken
 from parkade_agent.journal.attempts import Attempts
 from parkade_agent.journal.database import Database
 
@@ -25,19 +28,23 @@ CREATE TABLE attempts (
 CREATE INDEX fates ON attempts (fate, changed_at);
 """
 _KEPT_ASSIGNMENTS: Final = 1000
+LEAST_FREE_BYTES: Final = 32 << 20
+"""A few pieces of results, and what SQLite needs beside its file."""
 
 
 class Journal:
     """The file *path*. `attempts` is its part about shards."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._database = Database(path, _VERSION, _SCHEMA)
+        self._no_room = ""
         self.attempts = Attempts(self._database)
 
     @property
     def trouble(self) -> str:
         """Why the vehicle cannot remember what it must; empty when it can."""
-        return self._database.trouble
+        return self._database.trouble or self._no_room
 
     def recall(self, name: str) -> str | None:
         """The text that was remembered last under *name*; None when there was none."""
@@ -65,9 +72,19 @@ class Journal:
             )
             connection.execute("DELETE FROM assignments WHERE counter <= ?", (counter - _KEPT_ASSIGNMENTS,))
 
-    def probe(self) -> None:
-        """Writes something, to find out whether what was in the way is gone."""
-        self.remember("probe", str(time.time()))
+    def look(self) -> None:
+        """Finds out whether there is room on the disk, and whether what was in the way is gone; raises nothing."""
+        with contextlib.suppress(JournalBroken):
+            if self._database.trouble:
+                self.remember("last trouble", self._database.trouble)
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError as error:
+            self._no_room = f"the disk of {self._path.parent} cannot be looked at: {error.strerror}"
+            return
+        free = disk.f_bavail * disk.f_frsize
+        words = f"{free >> 20} MiB are free on the disk of {self._path.parent}; {LEAST_FREE_BYTES >> 20} are needed"
+        self._no_room = "" if free >= LEAST_FREE_BYTES else words
 
     def close(self) -> None:
         """Lets the file be."""

@@ -40,7 +40,7 @@ class SlotService(vehicle_pb2_grpc.SlotServicer):
         if request.reason == ShardFault.SIDECAR_LOST:
             begun_at = self._shards.begun_at(request.lease, request.shard)
             request.message = await self._explain(request.message, begun_at)
-        self._shards.finish(request)
+        await self._shards.finish(request)
         return vehicle_pb2.FinishReply()
 
 

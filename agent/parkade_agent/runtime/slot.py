@@ -1,7 +1,7 @@
 """One slot: the bundle, the sidecar, then the runner, kept running as long as the assignment stands.
 
 A slot ends once and for one reason: the gateway ends the assignment, the guard kills, the vehicle refuses the
-bundle, or the agent stops. Finished shards are still stored after the end.
+bundle, or the agent stops. What it finished is still sent after the end.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ import structlog
 from parkade_agent import health
 from parkade_agent.backoff import delays
 from parkade_agent.bundles import Bundles
-from parkade_agent.door import Door
 from parkade_agent.errors import BundleRefused
 from parkade_agent.guard import Holder
+from parkade_agent.journal.attempts import Attempt
 from parkade_agent.lanes import LentLanes
 from parkade_agent.runtime import programs
 from parkade_agent.runtime.brake import SlotBrake
@@ -32,17 +32,15 @@ from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_agent.runtime.service import serving
 from parkade_agent.runtime.sidecar import SidecarLife
-from parkade_agent.session import Session
-from parkade_agent.shards import Shards
+from parkade_agent.shards import Shards, Supply
 from parkade_api.proto.fleet.v1 import fleet_pb2
-from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
+from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR, Reason
 from parkade_core.vehicle.death import Cause, Limits
 
 EXIT_KILLED = 128 + signal.SIGKILL
 RESTART_SECONDS = (0.5, 60.0)
 FORGIVEN_SECONDS = 60.0
 GUARD_SECONDS = 0.05
-DISK_FAILED = "DiskFailed"
 LAST_WORDS = "sidecar.words"
 _log = structlog.get_logger()
 
@@ -54,8 +52,7 @@ class Vehicle:
     brake: SlotBrake
     sandbox: Sandbox
     bundles: Bundles
-    door: Door
-    session: Session
+    supply: Supply
     slots: Path
     sockets: Path
     lanes: LentLanes
@@ -74,12 +71,17 @@ class Ending:
 class Slot:
     """One assignment's life, in the event loop. *on_change* hears of every new status.
 
+    *in_hand* are shards that the slot had before the agent was killed; their files lie in the slot's folder.
     `has_ended` is set when no process of the slot is left; finished shards may still be on their way. Of
     `folder` only the logs are left once `run` returns.
     """
 
     def __init__(
-        self, assignment: fleet_pb2.Assignment, vehicle: Vehicle, on_change: Callable[["Slot"], None]
+        self,
+        assignment: fleet_pb2.Assignment,
+        vehicle: Vehicle,
+        in_hand: Iterable[Attempt],
+        on_change: Callable[["Slot"], None],
     ) -> None:
         self.assignment = assignment
         self._vehicle = vehicle
@@ -95,9 +97,7 @@ class Slot:
         self._sidecar_life = SidecarLife(self._work / LAST_WORDS, vehicle.limits)
         self._sidecar_serves = asyncio.Event()
         self._groups: dict[str, ProcessGroup] = {}
-        self.shards = Shards(
-            assignment, self._work, vehicle.door, vehicle.session, self._idle, self._disk_failed
-        )
+        self.shards = Shards(assignment, self._work, vehicle.supply, in_hand, self._idle, self._disk_failed)
 
     def end(self, ending: Ending) -> None:
         """Ends the slot; the first reason stands."""
@@ -115,14 +115,12 @@ class Slot:
         )
 
     async def run(self) -> None:
-        """Lives until ended, then until every finished shard is settled."""
-        store = asyncio.create_task(self.shards.run(), name="store pieces")
+        """Lives until ended."""
         life = asyncio.create_task(self._live(), name="slot")
-        any_of: set[asyncio.Future[Any]] = {life, store, self._ending}
+        any_of: set[asyncio.Future[Any]] = {life, self._ending}
         await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
-        for task in (life, store):
-            if task.done():
-                self.end(_failure(task))
+        if life.done():
+            self.end(_failure(life))
         ending = await self._ending
         await self._stop(life, ending)
         self.shards.close(ending.reason)
@@ -130,7 +128,6 @@ class Slot:
         self.has_ended.set()
         self._on_change(self)
         _log.info("slot ended", pod=self.assignment.pod_name, reason=ending.reason, message=ending.message)
-        await asyncio.gather(store, return_exceptions=True)
         await asyncio.to_thread(shutil.rmtree, self._work, ignore_errors=True)
 
     async def _live(self) -> None:
@@ -251,12 +248,12 @@ class Slot:
             self._runner.is_ready = is_ready
             self._on_change(self)
 
-    def _disk_failed(self, error: OSError) -> None:
-        self.end(Ending(DISK_FAILED, f"a shard cannot be kept: {error.strerror or error}"))
+    def _disk_failed(self, message: str) -> None:
+        self.end(Ending(Reason.NO_SPACE, message))
 
 
 def _failure(task: asyncio.Task[None]) -> Ending:
-    """Why the slot's life, or its storing, ended by itself."""
+    """Why the slot's life ended by itself."""
     error = asyncio.CancelledError("cancelled") if task.cancelled() else task.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,0 +1,111 @@
+"""The gateway's orders, obeyed one after the other, each noted in the journal before anything is done about it."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol
+
+from parkade_agent.errors import JournalBroken
+from parkade_agent.journal.journal import Journal
+from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_api.wellknown import Reason
+from parkade_core.vehicle.assignment import Memory, Order, check
+
+_NONCE_BYTES: Final = 16
+
+
+class Obeyed(Protocol):
+    """What orders are about: the vehicle's slots."""
+
+    def repeat(self, pod_uid: str) -> bool:
+        """Says again how that slot stands; false when there is none of that name."""
+
+    def start(self, assignment: fleet_pb2.Assignment) -> None:
+        """Begins a slot, or says why not."""
+
+    def refuse(self, pod_uid: str, reason: Reason, message: str) -> None:
+        """Says that there will be no such slot."""
+
+    def end(self, end: fleet_pb2.EndAssignment) -> None:
+        """Ends a slot."""
+
+
+class Assignments:
+    """Hears orders in the event loop and keeps their sequence. *vehicle* tells the vehicle's own name."""
+
+    def __init__(self, journal: Journal, slots: Obeyed, vehicle: Callable[[], str]) -> None:
+        self._journal = journal
+        self._slots = slots
+        self._vehicle = vehicle
+        self._memory = Memory("", b"", 0)
+        self._is_recalled = False
+        self._orders: asyncio.Queue[fleet_pb2.Assignment | fleet_pb2.EndAssignment] = asyncio.Queue()
+
+    def introduce(self, hello: fleet_pb2.Hello) -> None:
+        """Writes into *hello* by what an assignment of the session that it opens is known."""
+        if not self._is_recalled:
+            self._recall()
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        self._memory = Memory(self._vehicle(), nonce, self._memory.last_counter)
+        hello.nonce, hello.last_counter = nonce, self._memory.last_counter
+        hello.clock_milliseconds = now_milliseconds()
+
+    def hear(self, order: fleet_pb2.Assignment | fleet_pb2.EndAssignment) -> None:
+        """Takes an order; it is looked at after those before it."""
+        self._orders.put_nowait(order)
+
+    async def run(self) -> None:
+        """Obeys or refuses order after order; returns never."""
+        while True:
+            order = await self._orders.get()
+            if isinstance(order, fleet_pb2.EndAssignment):
+                self._slots.end(order)
+            elif not self._slots.repeat(order.pod_uid):
+                await self._look_at(order)
+
+    async def _look_at(self, assignment: fleet_pb2.Assignment) -> None:
+        refusal = check(_order(assignment), self._memory, now_milliseconds())
+        if refusal is not None:
+            self._slots.refuse(assignment.pod_uid, Reason.ASSIGNMENT_REFUSED, refusal.message)
+            return
+        try:
+            await self._note(assignment)
+        except JournalBroken as error:
+            self._slots.refuse(assignment.pod_uid, Reason.NO_SPACE, str(error))
+        else:
+            self._slots.start(assignment)
+
+    def _recall(self) -> None:
+        """Reads the last counter; while it cannot be read, nothing is obeyed."""
+        with contextlib.suppress(JournalBroken):
+            self._memory = replace(self._memory, last_counter=self._journal.last_counter())
+            self._is_recalled = True
+
+    async def _note(self, order: fleet_pb2.Assignment) -> None:
+        if not self._is_recalled:
+            raise JournalBroken(self._journal.trouble)
+        await asyncio.to_thread(
+            self._journal.obey, order.counter, order.pod_uid, order.batch_uid, order.bundle_digest
+        )
+        self._memory = replace(self._memory, last_counter=order.counter)
+
+
+def now_milliseconds() -> int:
+    """The vehicle's clock: it counts on while the vehicle sleeps, and never steps with the time of day."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+def _order(assignment: fleet_pb2.Assignment) -> Order:
+    return Order(
+        vehicle=assignment.vehicle,
+        nonce=assignment.nonce,
+        counter=assignment.counter,
+        not_after=assignment.not_after_milliseconds,
+        pod_uid=assignment.pod_uid,
+        batch_uid=assignment.batch_uid,
+        bundle_digest=assignment.bundle_digest,
+        input_digest=assignment.input_digest,
+    )

@@ -1,0 +1,196 @@
+"""The vehicle's attempts at shards, of all its slots, from the grant until their fate is known.
+
+What was granted and what is finished is in the journal before anything depends on it, and the bytes of a result lie
+in a folder that no slot's program can write. So results reach the gateway however late, also after their slot has
+ended, and after the agent was killed. When the disk takes no more, a result stays in memory and is sent all the same.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from parkade_agent import durable, metrics, wire
+from parkade_agent.door import Door
+from parkade_agent.errors import JournalBroken
+from parkade_agent.journal.attempts import Attempt, Fate
+from parkade_agent.journal.journal import Journal
+from parkade_agent.pieces import Finished, Pieces, Verdicts, read_result
+from parkade_agent.session import Session
+from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from parkade_api.wellknown import ShardFault
+from parkade_core.batch.piece import problem_of_size
+
+MOST_FINISHED = 64
+"""Until the pool has told how many."""
+_CORRUPT = "the bytes in the slot's folder are not what the sidecar stated"
+_T = TypeVar("_T")
+_log = structlog.get_logger()
+
+
+class AttemptBook:
+    """Everything runs in the event loop, the journal in one thread of its own, so that it hears things in order.
+
+    *folder* is for the bytes of results; what no journal row stands for is removed from it. `most` is how many
+    finished shards the vehicle keeps while it cannot send them; `listeners` hear that there is room for more.
+    """
+
+    def __init__(self, folder: Path, journal: Journal, door: Door, session: Session) -> None:
+        self.folder = folder
+        self._journal = journal
+        self._door = door
+        self._session = session
+        self._pen = ThreadPoolExecutor(1, "journal")
+        self._finished: dict[str, Finished] = {}
+        self._pieces: dict[str, Pieces] = {}
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._numbers: dict[str, int] = {}
+        self.most = MOST_FINISHED
+        self.listeners: list[Callable[[], None]] = []
+
+    @property
+    def room(self) -> int:
+        """How many more finished shards the vehicle may keep."""
+        return max(0, self.most - len(self._finished))
+
+    def recover(self) -> list[Attempt]:
+        """Sends what an earlier agent had finished; returns what it had in hand. Called once, before anything else.
+
+        A journal that cannot be read leaves the files as they are.
+        """
+        try:
+            kept = self._journal.attempts.open()
+        except JournalBroken:
+            return []
+        for each in kept:
+            if each.outcome is not None:
+                self._add(Finished(each.attempt, each.outcome, self.folder / each.attempt.uid))
+        for path in self.folder.iterdir():
+            if path.name not in self._finished:
+                path.unlink()
+        return [each.attempt for each in kept if each.outcome is None]
+
+    async def take(self, attempts: Sequence[Attempt]) -> None:
+        """These were granted to a slot. Raises JournalBroken: then they must not be worked on."""
+        await self._write(lambda: self._journal.attempts.take(attempts))
+
+    async def finish(self, attempt: Attempt, file: Path, outcome: vehicle_pb2.ShardOutcome) -> None:
+        """The slot's programs have written the attempt's result into *file*; when this returns, it is safe."""
+        if (problem := problem_of_size(outcome.size)) is not None:
+            self.hand_back([attempt], ShardFault.PIECE_REFUSED, problem)
+            return
+        finished = await self._write(lambda: self._keep(attempt, file, outcome))
+        if finished is None:
+            self.hand_back([attempt], ShardFault.RESULT_CORRUPT, _CORRUPT)
+        else:
+            self._add(finished)
+
+    def hand_back(self, attempts: Iterable[Attempt], reason: str, message: str = "") -> None:
+        """The vehicle will not finish these: others may have them at once."""
+        leases: dict[tuple[str, str], list[Attempt]] = {}
+        for attempt in attempts:
+            leases.setdefault((attempt.batch_uid, attempt.lease), []).append(attempt)
+        for (batch_uid, lease), group in leases.items():
+            shards = [attempt.shard.shard for attempt in group]
+            self._session.keep_saying(wire.handback(batch_uid, lease, shards, reason, message))
+            self._settle_later([attempt.uid for attempt in group], Fate.RETURNED)
+
+    def flush(self, batch_uid: str) -> None:
+        """Sends what is finished of a batch without waiting for more."""
+        if batch_uid in self._pieces:
+            self._pieces[batch_uid].flush()
+
+    def unsent(self) -> Iterator[Attempt]:
+        """The finished attempts whose verdict was not heard yet."""
+        return (finished.attempt for finished in self._finished.values())
+
+    async def forget(self, reason: str) -> None:
+        """Gives up every result that was not sent: the files may go. Raises JournalBroken."""
+        await self._stop_sending()
+        given_up = [finished.attempt for finished in self._finished.values()]
+        self._finished.clear()
+        self.hand_back(given_up, reason)
+        await self._write(self._journal.attempts.forget_open)
+
+    async def stop(self) -> None:
+        """Sends nothing more; what is finished is sent by the next agent."""
+        await self._stop_sending()
+        await asyncio.to_thread(self._pen.shutdown)
+
+    def _add(self, finished: Finished) -> None:
+        batch_uid = finished.attempt.batch_uid
+        self._finished[finished.attempt.uid] = finished
+        verdicts = Verdicts(self._number, self._settled, self._failed)
+        pieces = self._pieces.setdefault(batch_uid, Pieces(self._door, verdicts))
+        pieces.add(finished)
+        if batch_uid not in self._sending:
+            self._sending[batch_uid] = asyncio.create_task(self._send(batch_uid, pieces), name="send pieces")
+
+    async def _send(self, batch_uid: str, pieces: Pieces) -> None:
+        try:
+            await pieces.run()
+        finally:
+            del self._pieces[batch_uid], self._sending[batch_uid]
+
+    async def _number(self, group: Sequence[Finished]) -> int:
+        lease, uids = group[0].attempt.lease, [finished.attempt.uid for finished in group]
+        number = self._numbers.get(lease, 0)
+        with contextlib.suppress(JournalBroken):
+            number = await self._write(lambda: self._journal.attempts.number_piece(lease, uids, number))
+        self._numbers[lease] = number + 1
+        return number
+
+    def _settled(self, finished: Finished, fate: Fate) -> None:
+        metrics.count_shard(finished.outcome)
+        self._let_go(finished, fate)
+
+    def _failed(self, finished: Finished, reason: str, message: str) -> None:
+        self.hand_back([finished.attempt], reason, message)
+        self._let_go(finished, Fate.REFUSED)
+
+    def _let_go(self, finished: Finished, fate: Fate) -> None:
+        self._finished.pop(finished.attempt.uid, None)
+        if all(other.attempt.lease != finished.attempt.lease for other in self._finished.values()):
+            self._numbers.pop(finished.attempt.lease, None)
+        self._settle_later([finished.attempt.uid], fate)
+        for listener in self.listeners:
+            listener()
+
+    async def _stop_sending(self) -> None:
+        sending = list(self._sending.values())
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+
+    def _keep(self, attempt: Attempt, file: Path, outcome: vehicle_pb2.ShardOutcome) -> Finished | None:
+        body = read_result(file, outcome)
+        if body is None:
+            return None
+        finished = Finished(attempt, outcome, self.folder / attempt.uid)
+        try:
+            durable.write(finished.result, body)
+            self._journal.attempts.finish(attempt.uid, outcome)
+        except (OSError, JournalBroken) as error:
+            _log.warning("a result is in memory only", shard=attempt.shard.shard, error=str(error))
+            finished = replace(finished, body=body)
+        with contextlib.suppress(OSError):  # a folder in its place goes with the slot's folder
+            file.unlink()
+        return finished
+
+    def _settle_later(self, attempts: Sequence[str], fate: Fate) -> None:
+        asyncio.get_running_loop().run_in_executor(self._pen, self._settle, attempts, fate)
+
+    def _settle(self, attempts: Sequence[str], fate: Fate) -> None:
+        # What cannot be noted now is sent again by the next agent, and hears the same verdict.
+        with contextlib.suppress(OSError, JournalBroken):
+            self._journal.attempts.settle((attempt, fate) for attempt in attempts)
+            for attempt in attempts:
+                (self.folder / attempt).unlink(missing_ok=True)
+
+    async def _write(self, action: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._pen, action)
