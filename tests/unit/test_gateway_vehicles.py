@@ -145,3 +145,25 @@ async def test_a_vehicle_in_quarantine_is_not_forgotten_by_staying_away(fleet: F
     fleet.api.answer({})
     await fleet.vehicles._depart("v1")
     assert [path for path, _ in fleet.api.requests("DELETE")] == ["/api/v1/nodes/vehicle-v1"]
+
+
+@pytest.mark.parametrize(("stale_after", "most_a_minute"), [("2s", 2), ("30s", 0)])
+async def test_a_flapping_link_taints_little(fleet: Fleet, stale_after: str, most_a_minute: int) -> None:
+    """Five seconds up, five down, for five minutes: a Node's taints change twice a minute at most, or never."""
+    rules = {"telemetryStaleAfter": stale_after, "parkedFor": "0s"}
+    spec = {"selector": {}, "eligibility": rules}
+    fleet.pools._take({"metadata": {"name": "home", "generation": 1}, "spec": spec}, True)
+    fleet.vehicles.hear(Identity("v1"), telling())
+    changes, before = [], fleet.taints()
+    for second in range(300):
+        fleet.now += 1
+        if second % 10 < 5:
+            fleet.vehicles.hear(Identity("v1"), telling())
+        else:
+            fleet.vehicles.judge("v1")
+        if fleet.taints() != before:
+            changes.append(fleet.now)
+            before = fleet.taints()
+    worst = max((sum(at <= other < at + 60 for other in changes) for at in changes), default=0)
+    assert worst <= most_a_minute
+    assert bool(changes) == bool(most_a_minute)

@@ -1,6 +1,7 @@
 """The door's RPCs (`parkade.fleet.v1`): who calls is in the certificate, what is answered is decided elsewhere."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from parkade_api import __version__
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
 from parkade_api.wellknown import MOST_LEASED_SHARDS, Reason
+from parkade_core.vehicle.skew import problem_of_clock
 from parkade_operator.door import limits, metrics
 from parkade_operator.door.certificates import BadRequest, requested_key
 from parkade_operator.door.entrance import refuse
@@ -174,9 +176,13 @@ class FleetService(rpc.FleetServicer):
             yield chunk
 
     def _welcome(self, session: VehicleSession, hello: pb.Hello) -> None:
-        vehicle = session.identity.vehicle
+        vehicle, now = session.identity.vehicle, time.time()
         self._vehicles.connect(session.identity)
+        if hello.unix_milliseconds and (problem := problem_of_clock(hello.unix_milliseconds / 1000, now)):
+            _log.warning("clocks differ", vehicle=vehicle, problem=problem)
+            self._notices.warn(vehicle, "ClockDiffers", problem)
         welcome = pb.Welcome(gateway_version=__version__, beat_seconds=self._beat_seconds)
+        welcome.unix_milliseconds = round(now * 1000)
         session.send(pb.GatewayMessage(welcome=welcome))
         self.send_policy(vehicle)
         self._adopt(vehicle, hello)
