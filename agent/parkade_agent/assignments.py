@@ -52,6 +52,7 @@ class Assignments:
         self._memory = Memory(self._vehicle(), nonce, self._memory.last_counter)
         hello.nonce, hello.last_counter = nonce, self._memory.last_counter
         hello.clock_milliseconds = now_milliseconds()
+        hello.unix_milliseconds = round(time.time() * 1000)
 
     def hear(self, order: fleet_pb2.Assignment | fleet_pb2.EndAssignment) -> None:
         """Takes an order; it is looked at after those before it."""

@@ -17,7 +17,7 @@ from parkade_core.vehicle.skew import problem_of_clock
 from parkade_operator.door import limits, metrics
 from parkade_operator.door.certificates import BadRequest, requested_key
 from parkade_operator.door.entrance import refuse
-from parkade_operator.door.orders import Orders
+from parkade_operator.door.orders import Orders, problem_of_hello
 from parkade_operator.door.reception import Reception
 from parkade_operator.door.sessions import Ending, Sessions
 from parkade_operator.door.sessions import Session as VehicleSession
@@ -92,6 +92,8 @@ class FleetService(rpc.FleetServicer):
             await refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, "no hello came")
         if first is None or not first.HasField("hello"):
             await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
+        if (problem := problem_of_hello(first.hello)) is not None:
+            await refuse(context, grpc.StatusCode.FAILED_PRECONDITION, problem)
         if self._sessions.get(identity.vehicle) is not None:
             self._notices.warn(identity.vehicle, "SessionReplaced", _REPLACED)
         session = self._sessions.enter(identity, Orders.begun(first.hello))
