@@ -38,8 +38,7 @@ def write_recordings(folder: Path, seed: int, vehicles: int, day: datetime) -> N
     sources = load()
     for number in range(vehicles):
         subject = draw(sources, seed, number, day, days=1)
-        bodies = list(subject.at_rest())
-        lines = recording(Senses(subject), bodies)
+        lines = recording(Senses(subject), subject.at_rest())
         (folder / f"{number}.jsonl").write_text("".join(lines), encoding="utf-8")
         subject.save(folder / f"{number}.npz")
 

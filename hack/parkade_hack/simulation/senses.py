@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -56,26 +56,18 @@ class Senses:
         return self._plans[departure]
 
 
-def recording(senses: Senses, bodies: list[Body]) -> Iterator[str]:
-    """Lines for the agent's recording: all signals at first, then only what changed; what is silent is said once."""
-    told: dict[str, Value] = {}
-    was_silent = False
+def recording(senses: Senses, bodies: Iterable[Body]) -> Iterator[str]:
+    """Lines for the agent's recording: in each minute what changed, and what is told no longer."""
+    told: Values = {}
     for minute, body in enumerate(bodies):
-        values = senses.values(minute, body)
-        if values is None:
-            if not was_silent:
-                yield _line(minute, silent=sorted(told))
-            was_silent, told = True, {}
-            continue
+        values = senses.values(minute, body) or {}
         changed = {path: value for path, value in values.items() if told.get(path) != value}
-        was_silent = False
-        told.update(changed)
-        if changed:
-            yield _line(minute, signals=changed)
-
-
-def _line(minute: int, **rest: object) -> str:
-    return json.dumps({"at": minute * 60, **rest}) + "\n"
+        line = {"signals": changed, "silent": sorted(told.keys() - values.keys())}
+        told = values
+        if any(line.values()):
+            yield (
+                json.dumps({"at": minute * 60, **{name: part for name, part in line.items() if part}}) + "\n"
+            )
 
 
 def _held(*, driving: bool) -> Values:
