@@ -17,7 +17,8 @@ from parkade_agent.journal.journal import Journal
 from parkade_agent.lanes import LentLanes
 from parkade_agent.logs import LogAnswers
 from parkade_agent.metrics import read_vehicle
-from parkade_agent.owner.keys import BadKey, vehicle_of
+from parkade_agent.own import Own
+from parkade_agent.owner.keys import name_of
 from parkade_agent.owner.wiping import Wiped, wipe
 from parkade_agent.publishers import known_publishers
 from parkade_agent.reclaim import Reclaims
@@ -52,13 +53,15 @@ class Agent:
         brake: SlotBrake,
         sandbox: Sandbox,
         journal: Journal,
+        own: Own,
     ) -> None:
         state = settings.state_dir
         self._source = source
         self._journal = journal
-        self._certificate = settings.certificate
+        self._own = own
+        self._others = settings.of_others
         self._loop = asyncio.get_running_loop()
-        self._guard = Guard(source, brake, self._guard_decided)
+        self._guard = Guard(source, brake, self._guard_decided, own)
         self._session = Session(door, Voice(self._hello, self._telemetry, self._hear), settings.beat_seconds)
         self._book = AttemptBook(own_folder(state / "results"), journal, door, self._session)
         self._vehicle = Vehicle(
@@ -73,7 +76,7 @@ class Agent:
         )
         self._reclaims = Reclaims(brake, self._session.tell)
         self._slots = Slots(self._vehicle, lambda: self._guard.state, self._book.recover())
-        self._assignments = Assignments(journal, self._slots, self._name)
+        self._assignments = Assignments(journal, self._slots, lambda: name_of(settings.certificate))
         self._answers = LogAnswers(door)
         self._autonomy: float | None = None
 
@@ -105,9 +108,17 @@ class Agent:
         self._slots.end_all(Ending(Reason.NO_CONSENT, "the owner took back the consent"))
         await self._slots.have_ended()
         await self._slots.forget(Reason.NO_CONSENT)
-        wiped = await asyncio.to_thread(wipe, (self._vehicle.slots, self._book.folder))
+        wiped = await asyncio.to_thread(wipe, self._others)
         await self._book.forget(Reason.NO_CONSENT)
         return wiped
+
+    def guard_state(self) -> GuardState:
+        """The guard's newest decision."""
+        return self._guard.state
+
+    def decide_again(self) -> None:
+        """Something changed that the guard must know. Callable from any thread."""
+        self._guard.wake()
 
     def reconnect(self) -> None:
         """Opens a session anew, because the vehicle has another certificate."""
@@ -131,14 +142,6 @@ class Agent:
                 self._slots.end_all(Ending(Reason.SILENT, words))
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _name(self) -> str:
-        """The vehicle's own name; empty when its certificate names none, and then no assignment is its own."""
-        try:
-            return vehicle_of(self._certificate.read_bytes())
-        except (BadKey, OSError) as error:
-            _log.warning("the vehicle does not know its name", error=str(error))
-            return ""
-
     def _hello(self) -> fleet_pb2.Hello:
         hello = fleet_pb2.Hello(
             agent_version=__version__,
@@ -149,7 +152,8 @@ class Agent:
         return hello
 
     def _telemetry(self) -> fleet_pb2.Telemetry:
-        return wire.telemetry(self._source.readings(), self._guard.state, self._reclaims.take())
+        energy = self._own().energy_wh_today
+        return wire.telemetry(self._source.readings(), self._guard.state, self._reclaims.take(), energy)
 
     def _hear(self, message: fleet_pb2.GatewayMessage) -> None:
         match message.WhichOneof("message"):
@@ -174,7 +178,7 @@ class Agent:
         except ValueError as error:
             _log.warning("the pool's rules are refused, the old ones stay", error=str(error))
             return
-        self._guard.follow(rules)
+        self._guard.follow(rules, policy.quarantined)
         self._autonomy, self._book.most = rules.autonomy, rules.max_buffered_shards
         self._vehicle.bundles.must_be_signed = rules.require_signed_bundles
 

@@ -1,20 +1,33 @@
 """The life of one vehicle's agent, real or simulated: it finds out who it is, dials the door, and works until told."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from typing import Final
 
 from parkade_agent.agent import Agent
+from parkade_agent.clock import WallClock
 from parkade_agent.door import Door, open_channel
+from parkade_agent.energy import EnergyMeter
+from parkade_agent.folders import own_folder
 from parkade_agent.identity.credentials import Credential
 from parkade_agent.identity.keeper import IdentityKeeper
 from parkade_agent.journal.journal import Journal
 from parkade_agent.metrics import FIGURES
+from parkade_agent.own import Lent, Own
+from parkade_agent.owner import presence
+from parkade_agent.owner.files import OwnerFiles, OwnerFolder
+from parkade_agent.owner.follower import OwnerFollower
+from parkade_agent.owner.keeper import OwnerKeeper, Shown
+from parkade_agent.owner.keys import name_of
+from parkade_agent.owner.receipts import Receipts
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import slot_cgroup
 from parkade_agent.runtime.governor import Governor
 from parkade_agent.runtime.sandbox.walls import Sandbox, find_sandbox, report
 from parkade_agent.settings import Settings
 from parkade_agent.signals.chosen import signals_of
+from parkade_agent.signals.source import SignalSource
 from parkade_api.exposition import Health, serve
 from parkade_api.figures import StateCollector
 from parkade_api.stopping import told_to_stop
@@ -23,7 +36,15 @@ _PROGRAMS: Final = 2  # of a slot, each of which may take the memory that is len
 
 
 async def live(settings: Settings, credential: Credential | None) -> None:
-    """Runs until SIGTERM. Raises NoIdentity when there is neither a certificate nor a way to one."""
+    """Runs until SIGTERM, the only agent of its state folder.
+
+    Raises NoIdentity when there is neither a certificate nor a way to one, AlreadyRunning.
+    """
+    with presence.claimed(settings.state_dir):
+        await _live(settings, credential)
+
+
+async def _live(settings: Settings, credential: Credential | None) -> None:
     stop = told_to_stop()
     health = Health("agent")
     exposition = serve(health, settings.listen_address, settings.metrics_port)
@@ -43,29 +64,81 @@ async def live(settings: Settings, credential: Credential | None) -> None:
 async def _work(
     settings: Settings, keeper: IdentityKeeper, door: Door, brake: SlotBrake, stop: asyncio.Event
 ) -> None:
-    governor = Governor(brake, settings.cpu_share) if settings.cpu_share < settings.lanes else None
-    journal = Journal(settings.state_dir / "journal.sqlite")
-    agent = Agent(settings, signals_of(settings), door, brake, _sandbox(settings), journal)
+    journal, source, sandbox = Journal(settings.journal), signals_of(settings), _sandbox(settings)
+    files = OwnerFiles(_owner_folder(settings), name_of(settings.certificate), journal)
+    follower = OwnerFollower(files)
+    own = _own(settings, source, journal, brake, sandbox, follower)
+    agent = Agent(settings, source, door, brake, sandbox, journal, own)
     StateCollector(FIGURES, agent.readings).register()
-    keeping = asyncio.create_task(keeper.keep(door, agent.reconnect), name="identity")
-    keeping.add_done_callback(lambda _: stop.set())
-    if governor is not None:
-        governor.start()
-    await agent.run(stop)
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+    receipts = Receipts(files.folder, settings.certificate, settings.key)
+    shown = Shown(files.vehicle, agent.guard_state, own, agent.wipe)
+    owner = OwnerKeeper(shown, follower, receipts, settings.guard_view)
+    works = (keeper.keep(door, agent.reconnect), own.keep(agent.decide_again), owner.keep())
+    with _governed(settings, brake):
+        async with _beside(works, stop):
+            follower.start(agent.decide_again)
+            await agent.run(stop)
+            follower.stop()
     await door.close()
     journal.close()
-    if governor is not None:
-        governor.stop()
-    if not keeping.cancelled():
-        keeping.result()
+
+
+def _own(
+    settings: Settings,
+    source: SignalSource,
+    journal: Journal,
+    brake: SlotBrake,
+    sandbox: Sandbox,
+    follower: OwnerFollower,
+) -> Own:
+    """What only the vehicle knows of itself."""
+    lacking = tuple(sorted(set(sandbox.missing) - settings.allow_missing_sandbox_layers))
+    lent = Lent(settings.lanes, settings.watts_per_core, lacking)
+    meter, clock = EnergyMeter(journal, settings.watts_per_core), WallClock(settings.time_zone)
+    return Own(lent, source, lambda: follower.word, journal, meter, clock, brake.cpu_seconds)
+
+
+def _owner_folder(settings: Settings) -> OwnerFolder:
+    """The owner's folder, made where it lies by default; one that was named must be there."""
+    if settings.owner_dir is None:
+        with contextlib.suppress(OSError):  # the word says that it is not there, and nothing runs
+            own_folder(settings.owner)
+    return OwnerFolder(settings.owner)
 
 
 def _sandbox(settings: Settings) -> Sandbox:
     sandbox = find_sandbox(settings.bwrap)
     report(sandbox.missing, settings.allow_missing_sandbox_layers)
     return sandbox
+
+
+@contextlib.contextmanager
+def _governed(settings: Settings, brake: SlotBrake) -> Iterator[None]:
+    """Holds the slot's programs to the share of CPU that is lent, if that is less than they would take."""
+    if settings.cpu_share >= settings.lanes:
+        yield
+        return
+    governor = Governor(brake, settings.cpu_share)
+    governor.start()
+    try:
+        yield
+    finally:
+        governor.stop()
+
+
+@contextlib.asynccontextmanager
+async def _beside(works: Iterable[Coroutine[None, None, None]], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Has *works*, which never return, go on meanwhile; one that fails stops everything and is heard of at the end."""
+    tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.set())
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 async def _either(task: "asyncio.Task[object]", stop: asyncio.Event) -> None:

@@ -111,6 +111,12 @@ class Settings(Places, ExpositionSettings):
         ge=256 << 20,
         description="Memory lent to each of a slot's two programs.",
     )
+    watts_per_core: float = Field(
+        default=10.0, gt=0, description="Power of a core at work, where the platform does not measure it."
+    )
+    time_zone: str = Field(
+        default="", description="IANA name of the vehicle's time zone. Default: that of its computer."
+    )
     load_cpu_seconds: int = Field(
         default=STANDARD_LOAD_CPU_SECONDS,
         ge=1,

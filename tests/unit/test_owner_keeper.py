@@ -13,7 +13,7 @@ import pytest
 from parkade_agent.errors import JournalBroken
 from parkade_agent.owner import keeper as keeping
 from parkade_agent.owner.follower import OwnerFollower
-from parkade_agent.owner.keeper import OwnerKeeper, Vehicle
+from parkade_agent.owner.keeper import OwnerKeeper, Shown
 from parkade_agent.owner.receipts import Receipt, Receipts, verified
 from parkade_agent.owner.view import View, read_view, view_of
 from parkade_agent.owner.wiping import Wiped, wipe
@@ -145,7 +145,7 @@ class Garage:
         """Has a keeper look after the owner meanwhile."""
         follower = OwnerFollower(self.owner.files())
         follower.start(lambda: None)
-        vehicle = Vehicle("v1", lambda: self.state, lambda: OWN, self.wipe)
+        vehicle = Shown("v1", lambda: self.state, lambda: OWN, self.wipe)
         keeper = OwnerKeeper(vehicle, follower, self.receipts, self.owner.state / "guard.json")
         task = asyncio.create_task(keeper.keep())
         try:

@@ -24,8 +24,8 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Vehicle:
-    """What the keeper asks of the agent: the guard's newest decision, what it was made from, and to wipe."""
+class Shown:
+    """What the owner is shown of a vehicle, and whom the keeper tells to wipe it."""
 
     name: str
     guard: Callable[[], GuardState]
@@ -36,7 +36,7 @@ class Vehicle:
 class OwnerKeeper:
     """Runs in the agent's event loop; the guard stops work by itself before any of this."""
 
-    def __init__(self, vehicle: Vehicle, follower: OwnerFollower, receipts: Receipts, view: Path) -> None:
+    def __init__(self, vehicle: Shown, follower: OwnerFollower, receipts: Receipts, view: Path) -> None:
         self._vehicle = vehicle
         self._follower = follower
         self._receipts = receipts

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
+import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,6 +16,7 @@ from parkade_agent.errors import AgentError
 from parkade_api.wellknown import SAN_VEHICLE
 
 _T = TypeVar("_T")
+_log = structlog.get_logger()
 _SHA256: Final = ec.ECDSA(hashes.SHA256())
 
 
@@ -76,6 +79,15 @@ def vehicle_of(certificate: bytes) -> str:
     if len(vehicles) != 1:
         raise BadKey("the certificate names no vehicle")
     return vehicles[0]
+
+
+def name_of(certificate: Path) -> str:
+    """The id of the vehicle whose certificate that file is; empty when there is none, and then no word is for it."""
+    try:
+        return vehicle_of(certificate.read_bytes())
+    except (BadKey, OSError) as error:
+        _log.warning("the vehicle does not know its name", error=str(error))
+        return ""
 
 
 def _owner_key(key: bytes) -> Ed25519PrivateKey:
