@@ -21,38 +21,11 @@ from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_core.batch.lines import shard_line
 from parkade_hack.pki import Authority, KeyPair, Subject
+from support.parked import PARKED, POLICY
 
 Context = grpc.aio.ServicerContext[Any, Any]
 INPUT_DIGEST = "sha256:" + "1" * 64
 VEHICLE = "v1"
-PARKED: dict[str, float | bool | str] = {
-    vss.SPEED: 0,
-    vss.IS_MOVING: False,
-    vss.PARKING_BRAKE: True,
-    vss.PARK_LOCK: True,
-    vss.LOW_VOLTAGE_STATE: "LOCK",
-    vss.STATE_OF_CHARGE: 80,
-    vss.IS_CHARGING: True,
-    vss.PLUGGED_IN: True,
-    vss.BATTERY_CELSIUS: 25,
-    vss.COMPUTE_CELSIUS: 40,
-}
-POLICY = pb.Policy(
-    pool="home-garage",
-    generation=1,
-    min_state_of_charge_percent=60,
-    resume_state_of_charge_percent=65,
-    charging="Required",
-    max_compute_celsius=75,
-    max_battery_celsius=45,
-    parked_for_seconds=0,
-    cooldown_seconds=60,
-    telemetry_stale_after_seconds=30,
-    driver_return_grace_seconds=0.3,
-    stop_policy="None",
-    autonomy_seconds=3600,
-    max_buffered_shards=64,
-)
 
 
 @dataclass
@@ -64,6 +37,8 @@ class Door(fleet_pb2_grpc.FleetServicer):
     heard: list[pb.VehicleMessage] = field(default_factory=list)
     results: dict[int, bytes] = field(default_factory=dict)
     refusals: dict[int, str] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
+    stored: list[pb.PieceHeader] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     outbox: asyncio.Queue[pb.GatewayMessage] | None = None
     next_shard: int = 0
@@ -198,14 +173,18 @@ class Door(fleet_pb2_grpc.FleetServicer):
             if row.shard in self.refusals:
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, self.refusals[row.shard])
         async with self.news:
+            self.stored.append(header)
             for row in header.results:
                 body = data[row.offset : row.offset + row.size]
                 assert hashlib.sha256(body).hexdigest() == row.sha256
                 self.results.setdefault(row.shard, body)
             self.news.notify_all()
-        committed = pb.Verdict.COMMITTED
+        outcomes = {True: pb.Verdict.LOST, False: pb.Verdict.COMMITTED}
         return pb.StoreReply(
-            verdicts=[pb.Verdict(shard=row.shard, outcome=committed) for row in header.results]
+            verdicts=[
+                pb.Verdict(shard=row.shard, outcome=outcomes[row.shard in self.lost])
+                for row in header.results
+            ]
         )
 
     @override

@@ -33,10 +33,10 @@ LEAST_FREE_BYTES: Final = 32 << 20
 
 
 class Journal:
-    """The file *path*. `attempts` is its part about shards."""
+    """The file `path`. `attempts` is its part about shards."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._database = Database(path, _VERSION, _SCHEMA)
         self._no_room = ""
         self.attempts = Attempts(self._database)
@@ -78,12 +78,12 @@ class Journal:
             if self._database.trouble:
                 self.remember("last trouble", self._database.trouble)
         try:
-            disk = os.statvfs(self._path.parent)
+            disk = os.statvfs(self.path.parent)
         except OSError as error:
-            self._no_room = f"the disk of {self._path.parent} cannot be looked at: {error.strerror}"
+            self._no_room = f"the disk of {self.path.parent} cannot be looked at: {error.strerror}"
             return
         free = disk.f_bavail * disk.f_frsize
-        words = f"{free >> 20} MiB are free on the disk of {self._path.parent}; {LEAST_FREE_BYTES >> 20} are needed"
+        words = f"{free >> 20} MiB are free on the disk of {self.path.parent}; {LEAST_FREE_BYTES >> 20} are needed"
         self._no_room = "" if free >= LEAST_FREE_BYTES else words
 
     def close(self) -> None:
