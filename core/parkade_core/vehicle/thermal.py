@@ -14,8 +14,8 @@ COLD_DEAD_BAND: Final = 2.0  # the same for cold, where nights are long and days
 MIN_COMPUTE_CELSIUS: Final = -20.0
 MIN_BATTERY_CELSIUS: Final = 0.0  # below, cells take harm from charging, which the plug goes on with
 _WARM = (Effect.PREFER_NO_SCHEDULE, Effect.NO_EXECUTE)
-_BATTERY = "traction battery"
-_PATHS = {"computer": vss.COMPUTE_CELSIUS, _BATTERY: vss.BATTERY_CELSIUS}
+_COMPUTER, _BATTERY = "computer", "traction battery"
+_PATHS = (vss.COMPUTE_CELSIUS, vss.BATTERY_CELSIUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +52,31 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
     """Whether the temperatures are within their limits. Beyond one: a dead band inside it, for the pool's cooldown."""
     stale_after = facts.rules.telemetry_stale_after
     was_out = previous is not None and previous.latched
-    recheck_at = stale_at(facts.readings, _PATHS.values(), stale_after, now)
-    missing = ((what, why_missing(facts.readings, path, stale_after)) for what, path in _PATHS.items())
-    if why := next((f"{what}: {words}" for what, words in missing if words), ""):
+    recheck_at = stale_at(facts.readings, _PATHS, stale_after, now)
+    missing = (why_missing(facts.readings, path, stale_after) for path in _PATHS)
+    why = next((words for words in missing if words), "")
+    bounds = _bounds(facts)
+    if why and all(bound.margin >= 0 for bound in bounds):
         judged = _unknown(why, previous, recheck_at)
+    elif was_out or any(bound.margin < 0 for bound in bounds):
+        judged = _out(bounds, facts.rules.cooldown, previous, now, recheck_at)
     else:
-        bounds = _bounds(facts)
-        tightest = min(bounds, key=lambda bound: (bound.margin >= 0, bound.margin - bound.dead_band))
-        if tightest.margin < 0 or was_out:
-            judged = _out(tightest, bounds, facts.rules.cooldown, previous, now, recheck_at)
-        else:
-            judged = _inside(bounds, previous, recheck_at)
+        judged = _inside(bounds, previous, recheck_at)
     return settle(judged, previous, now, hold)
 
 
 def _bounds(facts: Facts) -> tuple[_Bound, ...]:
-    """All limits. Cells differ: where the vehicle tells its hottest and coldest one, they count."""
+    """The limits of what is known. Cells differ: where the vehicle tells its hottest and coldest one, they count."""
     rules, coldest_allowed = facts.rules, MIN_BATTERY_CELSIUS
     if facts.own is not None and facts.own.limits.min_battery_celsius is not None:
         coldest_allowed = max(coldest_allowed, facts.own.limits.min_battery_celsius)
     compute = _celsius(facts, vss.COMPUTE_CELSIUS)
     cells = _celsius(facts, vss.BATTERY_CELSIUS, vss.HOTTEST_CELL_CELSIUS, vss.COLDEST_CELL_CELSIUS)
-    hottest, coldest = max(cells), min(cells)
     return (
-        _Bound("computer", compute[0], rules.max_compute_celsius, Reason.TOO_HOT),
-        _Bound(_BATTERY, hottest, rules.max_battery_celsius, Reason.TOO_HOT),
-        _Bound("computer", compute[0], MIN_COMPUTE_CELSIUS, Reason.TOO_COLD),
-        _Bound(_BATTERY, coldest, coldest_allowed, Reason.TOO_COLD),
+        *(_Bound(_COMPUTER, celsius, rules.max_compute_celsius, Reason.TOO_HOT) for celsius in compute),
+        *(_Bound(_COMPUTER, celsius, MIN_COMPUTE_CELSIUS, Reason.TOO_COLD) for celsius in compute),
+        *(_Bound(_BATTERY, celsius, rules.max_battery_celsius, Reason.TOO_HOT) for celsius in cells),
+        *(_Bound(_BATTERY, celsius, coldest_allowed, Reason.TOO_COLD) for celsius in cells),
     )
 
 
@@ -104,7 +102,6 @@ def _unknown(why: str, previous: Verdict | None, recheck_at: float | None) -> Ve
 
 
 def _out(
-    tightest: _Bound,
     bounds: tuple[_Bound, ...],
     cooldown: float,
     previous: Verdict | None,
@@ -112,6 +109,7 @@ def _out(
     recheck_at: float | None,
 ) -> Verdict:
     """Beyond a limit, or not yet far or long enough inside again."""
+    tightest = min(bounds, key=lambda bound: (bound.margin >= 0, bound.margin - bound.dead_band))
     since = _clear_since(tightest, previous, now)
     ready_at = None if since is None else since + cooldown
     if ready_at is not None and now >= ready_at:
