@@ -1,11 +1,13 @@
 """A KUKSA databroker for tests: it keeps datapoints, and tells readers of every published one, changed or not."""
 
+import multiprocessing
 import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from typing import Any
 
 import grpc
@@ -101,6 +103,29 @@ def serving(
         yield bound
     finally:
         server.stop(grace=None).wait()
+
+
+def repeat(path: str, parent: Connection) -> None:
+    """Serves a broker whose *path* is repeated, until the *parent* says a word; first tells it the port."""
+    broker = Databroker(path)
+    with serving(broker) as port:
+        parent.send(port)
+        while not parent.poll(0.2):
+            broker.publish({path: 0.0})
+
+
+@contextmanager
+def broker_process(path: str) -> Iterator[tuple[int, int]]:
+    """Process id and port of a broker in a process of its own, whose *path* is repeated."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=repeat, args=(path, theirs))
+    process.start()
+    theirs.close()
+    try:
+        yield process.pid or 0, ours.recv()
+    finally:
+        ours.send("end")
+        process.join(30)
 
 
 def _datapoint(value: Value, stamp: float) -> val_pb2.Datapoint:

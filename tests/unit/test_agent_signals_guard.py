@@ -1,11 +1,14 @@
 """From the vehicle's broker to the brake: what the driver does, and what becomes of a vehicle that falls silent."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from parkade_agent.guard import Guard, Holder
 from parkade_agent.signals.kuksa import Broker, KuksaSignals
@@ -13,7 +16,7 @@ from parkade_api import vss
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.guard import Action
 from parkade_core.vehicle.rules import Charging, PoolRules
-from support.kuksa_broker import Databroker, serving
+from support.kuksa_broker import Databroker, broker_process, serving
 from support.vehicles import PARKED
 
 STALE_AFTER = 1.5
@@ -108,3 +111,24 @@ def test_a_vehicle_that_falls_silent_counts_as_driving(what: str) -> None:
         assert vehicle.brake.held_at - silent_at > STALE_AFTER - 0.5
         assert Reason.DRIVING in vehicle.guard.state.reasons
         assert f"was not heard for {STALE_AFTER:g} s" in vehicle.guard.state.message
+
+
+def test_a_broker_that_hangs_is_given_up_and_heard_again_when_it_wakes() -> None:
+    """Its computer stands still and no packet says so: the connection ends after 15 s at most, and is made anew."""
+    with broker_process(vss.SPEED) as (pid, port), capture_logs() as logs:
+        source, is_fresh = KuksaSignals(Broker(f"127.0.0.1:{port}")), threading.Event()
+        source.start(is_fresh.set)
+        try:
+            assert is_fresh.wait(30)
+            os.kill(pid, signal.SIGSTOP)
+            hung_at = time.monotonic()
+            while not any("ping timeout" in entry.get("why", "") for entry in logs):
+                assert time.monotonic() - hung_at < 30
+                time.sleep(0.05)
+            os.kill(pid, signal.SIGCONT)
+            while source.readings()[vss.SPEED].age > 1:
+                assert time.monotonic() - hung_at < 60
+                time.sleep(0.05)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            source.stop()
