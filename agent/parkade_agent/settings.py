@@ -15,6 +15,10 @@ def _names(value: object) -> object:
     return [name for name in value.split(",") if name] if isinstance(value, str) else value
 
 
+Layers = Annotated[frozenset[Layer], NoDecode, BeforeValidator(_names)]
+"""Walls of the sandbox by name, with commas between them."""
+
+
 class Places(BaseSettings):
     """Where a vehicle keeps what is its own: what the agent and its owner's command line both must know."""
 
@@ -100,7 +104,7 @@ class Settings(Places, ExpositionSettings):
         description="Folder of publishers' public keys, *.pem; only what they signed runs. Default: anybody's.",
     )
     bwrap: Path | None = Field(default=None, description="The program bubblewrap; default: bwrap of PATH.")
-    allow_missing_sandbox_layers: Annotated[frozenset[Layer], NoDecode, BeforeValidator(_names)] = Field(
+    allow_missing_sandbox_layers: Layers = Field(
         default=frozenset(),
         description="Walls of the sandbox that this vehicle may lack, by name, with commas between them.",
     )

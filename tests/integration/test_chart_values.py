@@ -33,6 +33,10 @@ REFUSED = [
     ("{fileRoot: {enabled: true}}", "/fileRoot/existingClaim': minLength"),
     ("{simulation: {cpuShare: 0}}", "/simulation/cpuShare': exclusiveMinimum"),
     ("{simulation: {cpuShare: '1'}}", "/simulation/cpuShare': got string, want number"),
+    (
+        "{simulation: {allowMissingSandboxLayers: [network]}}",
+        "one of 'namespaces', 'seccomp', 'landlock', 'cgroup-memory'",
+    ),
     ("{networkPolicy: {metricsFrom: []}}", "/networkPolicy/metricsFrom': minItems"),
     ("{networkPolicy: {apiServerPorts: [70000]}}", "apiServerPorts/0': maximum"),
     ("{metrics: {serviceMonitor: {interval: often}}}", "'often' does not match"),

@@ -1,1 +1,1 @@
-"""Simulated vehicles: the ordinary agent of a vehicle that is always parked and charging, one in each pod."""
+"""Simulated vehicles: ordinary agents that play recordings, or stand plugged in, many in one process."""

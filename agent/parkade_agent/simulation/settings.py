@@ -1,15 +1,17 @@
-"""The settings of a simulated vehicle, from flags and from environment variables PARKADE_*."""
+"""The settings of simulated vehicles, from flags and from environment variables PARKADE_*."""
 
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from parkade_agent.settings import Layers
 from parkade_api.exposition import ExpositionSettings
+from parkade_core.enrolment import MOST_SIMULATED
 
 
 class Settings(ExpositionSettings):
-    """What the pod of a simulated vehicle is told."""
+    """What the pod of simulated vehicles is told."""
 
     model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
@@ -22,5 +24,16 @@ class Settings(ExpositionSettings):
         description="The pod's ServiceAccount token for the audience parkade-enrolment."
     )
     state_dir: Path = Field(description="Folder of this pod alone: identity, bundles and slots.")
-    cpu_share: float = Field(default=1.0, gt=0, description="Cores lent to a slot, on average.")
+    vehicles: int = Field(
+        default=1, ge=1, le=MOST_SIMULATED, description="Vehicles, each with an identity of its own."
+    )
+    recordings: Path | None = Field(
+        default=None,
+        description="Folder of recordings, <number>.jsonl from 0 on. Default: all stand plugged in and cool.",
+    )
+    cpu_share: float = Field(default=1.0, gt=0, description="Cores that each lends to a slot, on average.")
     lanes: int = Field(default=1, ge=1, le=64, description="Records that the sidecar runs at once.")
+    allow_missing_sandbox_layers: Layers = Field(
+        default=frozenset(),
+        description="Walls of the sandbox that this pod may lack, by name, with commas between them.",
+    )
