@@ -64,7 +64,7 @@ async def _live(settings: Settings, credential: Credential | None) -> None:
 async def _work(
     settings: Settings, keeper: IdentityKeeper, door: Door, brake: SlotBrake, stop: asyncio.Event
 ) -> None:
-    journal, source, sandbox = Journal(settings.journal), signals_of(settings), _sandbox(settings)
+    journal, source, sandbox = Journal(settings.journal), signals_of(settings), _sandbox(settings, brake)
     files = OwnerFiles(_owner_folder(settings), name_of(settings.certificate), journal)
     follower = OwnerFollower(files)
     own = _own(settings, source, journal, brake, sandbox, follower)
@@ -106,8 +106,8 @@ def _owner_folder(settings: Settings) -> OwnerFolder:
     return OwnerFolder(settings.owner)
 
 
-def _sandbox(settings: Settings) -> Sandbox:
-    sandbox = find_sandbox(settings.bwrap)
+def _sandbox(settings: Settings, brake: SlotBrake) -> Sandbox:
+    sandbox = find_sandbox(settings.bwrap, brake.cgroup)
     report(sandbox.missing, settings.allow_missing_sandbox_layers)
     return sandbox
 

@@ -39,6 +39,12 @@ class Cgroup:
         self._unified = folders.get(UNIFIED)
         self._cpu_nanoseconds = 0
 
+    @property
+    def limits_memory(self) -> bool:
+        """Whether the kernel holds the group to its memory."""
+        files = ("memory.limit_in_bytes", "memory.max")
+        return any((folder / name).exists() for folder in self._folders.values() for name in files)
+
     def join_files(self) -> list[Path]:
         """The files that a process writes its number into."""
         return [folder / "cgroup.procs" for folder in self._folders.values()]

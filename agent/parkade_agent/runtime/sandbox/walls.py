@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from parkade_agent.runtime.cgroups import Cgroup
 from parkade_agent.runtime.sandbox import bubblewrap
 from parkade_agent.runtime.sandbox.layers import CURES, Layer
 from parkade_agent.runtime.sandbox.program import Program, interpreter_files, script_of
@@ -21,6 +22,7 @@ _SYSTEM: Final = ("/proc", *bubblewrap.SOURCES)
 _MOST_THREADS: Final = 512
 _TRIAL_SECONDS: Final = 60.0
 _KEPT_CHARACTERS: Final = 300
+_NO_MEMORY_LIMIT: Final = "no control group limits what the programs take together"
 _NO_BWRAP: Final = "there is no program bwrap"
 _log = structlog.get_logger()
 
@@ -61,19 +63,16 @@ class Sandbox:
         return [*before, *interpreter, str(program.script), *program.arguments]
 
 
-def find_sandbox(bwrap: Path | None = None) -> Sandbox:
-    """The sandbox of this machine; *bwrap* is bubblewrap, by default that of PATH.
-
-    All walls are tried together; only when something is wrong each is tried alone.
-    """
+def find_sandbox(bwrap: Path | None, cgroup: Cgroup | None) -> Sandbox:
+    """The sandbox of this machine; *bwrap* is bubblewrap, by default that of PATH, *cgroup* what programs join."""
     place = str(bwrap or shutil.which("bwrap") or "")
-    if place and not _trial(Sandbox(frozenset(_TRIED), place)):
-        return Sandbox(frozenset(_TRIED), place)
-    missing = {layer: why for layer in _TRIED if (why := _why_missing(layer, place))}
-    return Sandbox(frozenset(_TRIED) - set(missing), place, missing)
+    missing = _missing(place)
+    if cgroup is None or not cgroup.limits_memory:
+        missing[Layer.CGROUP_MEMORY] = _NO_MEMORY_LIMIT
+    return Sandbox(frozenset(Layer) - set(missing), place, missing)
 
 
-def report(missing: Mapping[Layer, str], allowed: Collection[str]) -> None:
+def report(missing: Mapping[Layer, str], allowed: Collection[Layer]) -> None:
     """Says in the log which walls are missing, what would put each up, and whether work goes on without it."""
     for layer, why in missing.items():
         _log.warning(
@@ -83,6 +82,13 @@ def report(missing: Mapping[Layer, str], allowed: Collection[str]) -> None:
             cure=CURES[layer],
             allowed=layer in allowed,
         )
+
+
+def _missing(bwrap: str) -> dict[Layer, str]:
+    """Why walls do not stand. All are tried together; only when something is wrong each is tried alone."""
+    if bwrap and not _trial(Sandbox(frozenset(_TRIED), bwrap)):
+        return {}
+    return {layer: why for layer in _TRIED if (why := _why_missing(layer, bwrap))}
 
 
 def _why_missing(layer: Layer, bwrap: str) -> str:
