@@ -158,6 +158,7 @@ class Agent:
     def _hear(self, message: fleet_pb2.GatewayMessage) -> None:
         match message.WhichOneof("message"):
             case "welcome":
+                self._own.confirm_time(message.welcome.unix_milliseconds / 1000)
                 self._slots.welcomed()
             case "policy":
                 self._follow(message.policy)

@@ -35,5 +35,10 @@ class WallClock:
         return moment.astimezone(self._zone)
 
     def confirm(self, unix: float) -> None:
-        """Somebody who must know it says that it is *unix* now: the clock is believed if it agrees, else not."""
-        self._ahead = unix - self._steady()
+        """Somebody else's clock shows *unix* now. Where it agrees with ours, ours is believed again.
+
+        Where it does not, nothing follows: who can reach the vehicle must not be able to stop it by a wrong clock.
+        """
+        ours = self._real()
+        if abs(ours - unix) <= MOST_STEP_SECONDS:
+            self._ahead = ours - self._steady()

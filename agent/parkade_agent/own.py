@@ -85,6 +85,10 @@ class Own:
             trouble=self._journal.trouble,
         )
 
+    def confirm_time(self, unix: float) -> None:
+        """The gateway's time of day, in Unix seconds: a clock that was stepped and is right again can be believed."""
+        self._clock.confirm(unix)
+
     async def keep(self, on_change: Callable[[], None]) -> None:
         """Looks at link, load and energy, and tells *on_change* when the guard must know of it; returns never."""
         try:
