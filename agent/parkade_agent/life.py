@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Final
 
 from parkade_agent.agent import Agent
@@ -28,7 +28,7 @@ from parkade_agent.runtime.sandbox.walls import Sandbox, find_sandbox, report
 from parkade_agent.settings import Settings
 from parkade_agent.signals.chosen import signals_of
 from parkade_agent.signals.source import SignalSource
-from parkade_api.exposition import Health, serve
+from parkade_api.exposition import ExpositionSettings, Health, serve
 from parkade_api.figures import StateCollector
 from parkade_api.stopping import told_to_stop
 
@@ -36,40 +36,69 @@ _PROGRAMS: Final = 2  # of a slot, each of which may take the memory that is len
 
 
 async def live(settings: Settings, credential: Credential | None) -> None:
-    """Runs until SIGTERM, the only agent of its state folder.
+    """Runs one vehicle until SIGTERM, the only agent of its state folder.
 
     Raises NoIdentity when there is neither a certificate nor a way to one, AlreadyRunning.
     """
-    with presence.claimed(settings.state_dir):
-        await _live(settings, credential)
-
-
-async def _live(settings: Settings, credential: Credential | None) -> None:
     stop = told_to_stop()
-    health = Health("agent")
+    with presence.claimed(settings.state_dir):
+        async with exposed("agent", settings) as health:
+
+            def begun(agent: Agent) -> None:
+                health.set_ready(True)
+                StateCollector(FIGURES, agent.readings).register()
+
+            with slot_cgroup(_PROGRAMS * settings.memory_bytes) as cgroup:
+                brake = SlotBrake(cgroup)
+                await be_vehicle(settings, credential, brake, sandbox_of(settings, brake), begun, stop)
+
+
+@contextlib.asynccontextmanager
+async def exposed(process: str, settings: ExpositionSettings) -> AsyncIterator[Health]:
+    """Shows the process on its port as long as the context lasts; it is alive, and ready when somebody says so."""
+    health = Health(process)
     exposition = serve(health, settings.listen_address, settings.metrics_port)
     beating = asyncio.create_task(health.keep_beating())
+    try:
+        yield health
+    finally:
+        beating.cancel()
+        exposition.close()
+
+
+async def be_vehicle(
+    settings: Settings,
+    credential: Credential | None,
+    brake: SlotBrake,
+    sandbox: Sandbox,
+    begun: Callable[[Agent], None],
+    stop: asyncio.Event,
+) -> None:
+    """One vehicle until *stop*; *begun* is shown its agent, when it has one. Raises NoIdentity."""
     keeper = IdentityKeeper(settings, credential)
     finding = asyncio.create_task(keeper.first())
     await _either(finding, stop)
     if finding.done():
-        health.set_ready(True)
-        with slot_cgroup(_PROGRAMS * settings.memory_bytes) as cgroup:
-            await _work(settings, keeper, Door(open_channel(finding.result())), SlotBrake(cgroup), stop)
-    for task in (finding, beating):
-        task.cancel()
-    exposition.close()
+        door = Door(open_channel(finding.result()))
+        await _work(settings, keeper, door, brake, sandbox, begun, stop)
+    finding.cancel()
 
 
 async def _work(
-    settings: Settings, keeper: IdentityKeeper, door: Door, brake: SlotBrake, stop: asyncio.Event
+    settings: Settings,
+    keeper: IdentityKeeper,
+    door: Door,
+    brake: SlotBrake,
+    sandbox: Sandbox,
+    begun: Callable[[Agent], None],
+    stop: asyncio.Event,
 ) -> None:
-    journal, source, sandbox = Journal(settings.journal), signals_of(settings), _sandbox(settings, brake)
+    journal, source = Journal(settings.journal), signals_of(settings)
     files = OwnerFiles(_owner_folder(settings), name_of(settings.certificate), journal)
     follower = OwnerFollower(files)
     own = _own(settings, source, journal, brake, sandbox, follower)
     agent = Agent(settings, source, door, brake, sandbox, journal, own)
-    StateCollector(FIGURES, agent.readings).register()
+    begun(agent)
     receipts = Receipts(files.folder, settings.certificate, settings.key)
     shown = Shown(files.vehicle, agent.guard_state, own, agent.wipe)
     owner = OwnerKeeper(shown, follower, receipts, settings.guard_view)
@@ -106,7 +135,8 @@ def _owner_folder(settings: Settings) -> OwnerFolder:
     return OwnerFolder(settings.owner)
 
 
-def _sandbox(settings: Settings, brake: SlotBrake) -> Sandbox:
+def sandbox_of(settings: Settings, brake: SlotBrake) -> Sandbox:
+    """The walls that stand around what *brake* holds; the log says which are missing."""
     sandbox = find_sandbox(settings.bwrap, brake.cgroup)
     report(sandbox.missing, settings.allow_missing_sandbox_layers)
     return sandbox
