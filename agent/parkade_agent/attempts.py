@@ -109,6 +109,14 @@ class AttemptBook:
         """The finished attempts whose verdict was not heard yet."""
         return (finished.attempt for finished in self._finished.values())
 
+    async def drained(self) -> None:
+        """Returns when the verdict of all that is finished was heard and noted."""
+        for batch_uid in list(self._pieces):
+            self.flush(batch_uid)
+        while self._sending:
+            await asyncio.wait(self._sending.values())
+        await self._write(lambda: None)
+
     async def forget(self, reason: str) -> None:
         """Gives up every result that was not sent: the files may go. Raises JournalBroken."""
         await self._stop_sending()
