@@ -112,7 +112,7 @@ async def test_only_a_known_publishers_bundle_runs(garage: Garage, publisher: Pu
 async def test_a_bundle_that_was_changed_on_the_vehicle_is_refused(
     garage: Garage, publisher: Publisher
 ) -> None:
-    """Every byte is verified, also of a bundle that was fetched long ago."""
+    """Every byte is verified, also of a bundle that was fetched long ago; then it is fetched anew."""
     garage.know(publisher)
     signature = sign_bundle(garage.door.folder, publisher.private)
     await garage.get()
@@ -122,6 +122,16 @@ async def test_a_bundle_that_was_changed_on_the_vehicle_is_refused(
     assert await garage.refusal() == (
         "tokenizer.json is not what was signed; bundle.sig was not made with the key other.pem"
     )
+    assert not kept.exists()
+    assert (await garage.get() / "tokenizer.json").read_text() != "{ }"
+
+
+async def test_a_pool_can_ask_for_signatures_that_nobody_here_can_check(garage: Garage) -> None:
+    """A vehicle that knows no publisher then runs nothing at all, and says why."""
+    garage.bundles = Bundles(garage.door.folder.parent / "kept", garage.door)
+    await garage.get()
+    garage.bundles.must_be_signed = True
+    assert await garage.refusal() == "the pool asks for signed bundles, and this vehicle knows no publisher"
 
 
 async def test_a_key_that_cannot_be_read_is_named(garage: Garage, publisher: Publisher) -> None:
