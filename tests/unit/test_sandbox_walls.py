@@ -1,0 +1,117 @@
+"""Which walls stand: found by trying, each missing one told by its name, the others put up all the same."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import structlog
+
+from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sandbox import program
+from parkade_agent.runtime.sandbox.layers import CURES, Layer
+from parkade_agent.runtime.sandbox.program import Program, interpreter_files, script_of
+from parkade_agent.runtime.sandbox.walls import find_sandbox, report
+from support.programs import sandbox, start
+
+ASK = """
+import json, os, socket
+from pathlib import Path
+def denied(what, *arguments):
+    try:
+        what(*arguments)
+    except OSError as error:
+        return type(error).__name__
+print(json.dumps([
+    denied(socket.socket, socket.AF_INET),
+    denied(os.open, "/etc/passwd", os.O_RDONLY),
+    denied(os.mkdir, "/var/tmp/parkade"),
+    Path("written").write_text("here"),
+    Path("/proc/self/status").read_text().count("CapEff:\\t0000000000000000"),
+    Path("/proc/self/status").read_text().count("NoNewPrivs:\\t1"),
+]))
+"""
+
+
+def test_every_wall_has_a_cure() -> None:
+    """Whoever reads that one is missing reads what would put it up."""
+    assert set(CURES) == set(Layer)
+
+
+@pytest.mark.parametrize("words", ["No permissions to create a new namespace", ""])
+def test_a_missing_wall_says_why(tmp_path: Path, words: str) -> None:
+    """Bubblewrap may be there and unable: what it says is the reason, and the other walls stand."""
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    bwrap.chmod(stat.S_IRWXU)
+    found = find_sandbox(bwrap, cgroup=None)
+    assert found.missing[Layer.NAMESPACES] == (words or "exit code 1")
+    assert found.layers == {Layer.SECCOMP, Layer.LANDLOCK}
+    with structlog.testing.capture_logs() as logs:
+        report(found.missing, {Layer.NAMESPACES})
+    assert {(log["layer"], log["allowed"]) for log in logs} == {
+        ("namespaces", True),
+        ("cgroup-memory", False),
+    }
+
+
+def test_no_bubblewrap_is_no_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither named nor on PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_sandbox(None, cgroup=None).missing[Layer.NAMESPACES] == "there is no program bwrap"
+
+
+@pytest.mark.parametrize("without", [set(), {Layer.NAMESPACES}])
+async def test_the_other_walls_hold_alone(tmp_path: Path, without: set[Layer]) -> None:
+    """A program without name spaces still opens no socket and no file, and has no capability."""
+    walls = type(sandbox())(sandbox().layers - without, sandbox().bwrap)
+    script, work = tmp_path / "ask.py", tmp_path / "work"
+    work.mkdir()
+    script.write_text(ASK)
+    with (tmp_path / "out").open("w+b") as output:
+        group = ProcessGroup(Program(script, (), work, writable=(work,)), walls, output.fileno())
+        async with asyncio.timeout(30):
+            exit_code = await group.wait()
+        output.seek(0)
+        printed = output.read().decode()
+    assert exit_code == 0, printed
+    socket_denied, outside, elsewhere, *rest = json.loads(printed)
+    assert (socket_denied, *rest) == ("PermissionError", len("here"), 1, 1)
+    assert {outside, elsewhere} <= {"PermissionError", "FileNotFoundError"}
+    assert (work / "written").read_text() == "here"
+
+
+async def test_a_program_has_one_folder_to_write(tmp_path: Path) -> None:
+    """What it writes there the agent finds; it sees the rest of that place not at all."""
+    (tmp_path / "secret").write_text("of the agent")
+    work = tmp_path / "work"
+    work.mkdir()
+    group = start("import os; os.mkdir('made'); print(os.stat('../secret'))", work)
+    async with asyncio.timeout(30):
+        assert await group.wait() == 1
+    assert (work / "made").is_dir()
+
+
+def test_scripts_are_found_without_importing_them() -> None:
+    """A package runs by its `__main__`; what is no module is refused by its name."""
+    assert script_of("parkade_agent.runner").name == "__main__.py"
+    assert script_of("parkade_models.signing").name == "signing.py"
+    with pytest.raises(ModuleNotFoundError, match=r"parkade_agent\.nothing"):
+        script_of("parkade_agent.nothing")
+
+
+def test_links_to_the_interpreter_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step of the way to it lies inside, but none that its environment holds already."""
+    real, link, environment = tmp_path / "python3.11", tmp_path / "python3", tmp_path / "venv"
+    (environment / "bin").mkdir(parents=True)
+    real.touch()
+    link.symlink_to(real)
+    (environment / "bin" / "python").symlink_to(link)
+    monkeypatch.setattr(program.sys, "executable", str(environment / "bin" / "python"))
+    monkeypatch.setattr(program.sys, "prefix", str(environment))
+    interpreter_files.cache_clear()
+    files = interpreter_files()
+    interpreter_files.cache_clear()
+    assert {real, link, environment} <= set(files)
+    assert environment / "bin" / "python" not in files
