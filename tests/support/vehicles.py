@@ -179,13 +179,11 @@ class Door(fleet_pb2_grpc.FleetServicer):
                 assert hashlib.sha256(body).hexdigest() == row.sha256
                 self.results.setdefault(row.shard, body)
             self.news.notify_all()
-        outcomes = {True: pb.Verdict.LOST, False: pb.Verdict.COMMITTED}
-        return pb.StoreReply(
-            verdicts=[
-                pb.Verdict(shard=row.shard, outcome=outcomes[row.shard in self.lost])
-                for row in header.results
-            ]
-        )
+        verdicts = [pb.Verdict(shard=row.shard, outcome=self._outcome(row.shard)) for row in header.results]
+        return pb.StoreReply(verdicts=verdicts)
+
+    def _outcome(self, shard: int) -> pb.Verdict.Outcome:
+        return pb.Verdict.LOST if shard in self.lost else pb.Verdict.COMMITTED
 
     @override
     async def Logs(  # type: ignore[override]
@@ -249,9 +247,15 @@ class AgentProcess:
 
 @contextlib.asynccontextmanager
 async def running_agent(
-    folder: Path, port: int, certs: Certificates, *, cpu_share: float = 2.0, lanes: int = 1
+    folder: Path,
+    port: int,
+    certs: Certificates,
+    *,
+    cpu_share: float = 2.0,
+    lanes: int = 1,
+    command: tuple[str, ...] = ("parkade_agent",),
 ) -> AsyncIterator[AgentProcess]:
-    """Starts `python -m parkade_agent` with a parked vehicle's signals, and ends it afterwards."""
+    """Starts `python -m` *command* with a parked vehicle's signals, and ends it afterwards."""
     signals = folder / "signals.jsonl"
     signals.write_text(json.dumps({"signals": PARKED}) + "\n", encoding="utf-8")
     environment = os.environ | {
@@ -266,7 +270,7 @@ async def running_agent(
     }
     with (folder / "agent.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "parkade_agent", env=environment, stderr=log
+            sys.executable, "-m", *command, env=environment, stderr=log
         )
     try:
         yield AgentProcess(process, signals, folder / "state")
@@ -278,8 +282,7 @@ async def stop(process: asyncio.subprocess.Process) -> int:
     """Ends an agent and returns its exit code."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(15):
-        return await process.wait()
+    return await asyncio.wait_for(process.wait(), 15)
 
 
 def shards_of(texts: list[str], per_shard: int) -> list[bytes]:

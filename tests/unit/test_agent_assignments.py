@@ -1,0 +1,133 @@
+"""A real agent obeys every good assignment and none of the forged ones between them, also after it was killed."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+import support.crashing
+from parkade_agent.journal.journal import Journal
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from support.crashing import FOLDER, Point, Points
+from support.forged import FORGERIES
+from support.vehicles import (
+    Certificates,
+    Context,
+    Door,
+    certificates,
+    children_of,
+    open_door,
+    running_agent,
+)
+
+REFUSED = "AssignmentRefused"
+CRASHING = ("support.crashing", "parkade_agent")
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of one door and one vehicle."""
+    return certificates(tmp_path_factory.mktemp("pki"))
+
+
+@dataclass
+class BareDoor(Door):
+    """A door that never sends a bundle: a slot is begun, and nothing is run in it."""
+
+    bundle: Path = Path("/nonexistent")
+    shards: list[bytes] = field(default_factory=list)
+
+    @property
+    @override
+    def bundle_digest(self) -> str:
+        return "sha256:" + "0a" * 32
+
+    @override
+    async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:  # type: ignore[override]
+        await asyncio.Event().wait()
+        yield pb.Chunk()
+
+    async def obeyed(self, order: pb.Assignment) -> None:
+        """Sends an assignment, sees that it is obeyed, and ends its slot."""
+        uid = order.pod_uid
+        self.say(pb.GatewayMessage(assignment=order))
+        first = (await self.until(lambda d: d.statuses(uid)))[0]
+        assert not first.ended, (first.reason, first.message)
+        self.say(pb.GatewayMessage(end_assignment=pb.EndAssignment(pod_uid=uid, reason="Deleted")))
+        await self.until(lambda d: d.ended(uid))
+
+
+async def test_forged_assignments_between_good_ones(tmp_path: Path, certs: Certificates) -> None:
+    """All bad ones are refused, with a reason; all good ones are obeyed, and nothing is run for any other."""
+    door = BareDoor()
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
+        await door.until(lambda d: d.policy_followed())
+        obeyed: list[pb.Assignment] = []
+        for number in range(12):
+            obeyed.append(door.order(f"early-{number}"))
+            await door.obeyed(obeyed[-1])
+        for number, forgery in enumerate(FORGERIES):
+            forged = forgery.make(door.order(f"bad-{number}"), obeyed)
+            door.counter -= 1  # nobody has obeyed it
+            before = len(door.statuses(forged.pod_uid))
+            door.say(pb.GatewayMessage(assignment=forged))
+            obeyed.append(door.order(f"good-{number}"))
+            await door.obeyed(obeyed[-1])
+            (said,) = door.statuses(forged.pod_uid)[before:]
+            assert (said.ended, said.reason) == (True, REFUSED), forgery.name
+        folders = {path.name for path in (agent.state / "slots").iterdir()}
+        assert folders <= {order.pod_uid for order in obeyed}
+        assert list(children_of(agent.process.pid)) == []
+    assert len(FORGERIES) >= 40
+    assert Journal(tmp_path / "state" / "journal.sqlite").last_counter() == obeyed[-1].counter
+
+
+async def test_repeating_an_assignment_changes_nothing(tmp_path: Path, certs: Certificates) -> None:
+    """The vehicle says again how the slot stands, and a forged one for a slot that runs does not end it."""
+    door = BareDoor()
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs):
+        await door.until(lambda d: d.policy_followed())
+        order = door.order("pod-1")
+        for change in ({}, {}, {"nonce": b"x"}, {"counter": 0}):
+            repeated = pb.Assignment()
+            repeated.CopyFrom(order)
+            for name, value in change.items():
+                setattr(repeated, name, value)
+            door.say(pb.GatewayMessage(assignment=repeated))
+        statuses = await door.until(lambda d: len(d.statuses()) >= 4 and d.statuses())
+        assert not any(status.ended for status in statuses)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+async def test_a_kill_never_rolls_the_counter_back(
+    tmp_path: Path, certs: Certificates, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at the write of the counter: what was written is refused for ever, and the next one is obeyed."""
+    points = Points(tmp_path / "crashes")
+    points.arm([Point("agent", "note assignment", side)])
+    monkeypatch.setenv(FOLDER, str(points.folder))
+    monkeypatch.setenv("PYTHONPATH", str(Path(support.crashing.__file__).parents[1]))
+    door = BareDoor()
+    async with open_door(door, certs) as port:
+        async with running_agent(tmp_path, port, certs, command=CRASHING) as agent:
+            await door.until(lambda d: d.policy_followed())
+            killed = door.order("killed")
+            door.say(pb.GatewayMessage(assignment=killed))
+            assert await agent.process.wait() == -signal.SIGKILL
+        assert door.statuses("killed") == []
+        async with running_agent(tmp_path, port, certs, command=CRASHING):
+            await door.until(lambda d: len([m for m in d.heard if m.HasField("hello")]) == 2)
+            await door.until(lambda d: d.policy_followed())
+            assert door.hello.last_counter == (1 if side == "after" else 0)
+            door.say(pb.GatewayMessage(assignment=killed))
+            refused = await door.until(lambda d: d.ended("killed"))
+            assert (refused.reason, "of another session" in refused.message) == (REFUSED, True)
+            rolled_back = door.order("rolled-back")
+            rolled_back.counter = door.hello.last_counter
+            door.say(pb.GatewayMessage(assignment=rolled_back))
+            assert (await door.until(lambda d: d.ended("rolled-back"))).reason == REFUSED
+            await door.obeyed(door.order("next"))
