@@ -4,14 +4,17 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 
 def configure_logs(process: str) -> None:
     """Every log line of this process names it, its level and the time in UTC; libraries speak from WARNING on."""
-    structlog.contextvars.bind_contextvars(process=process)
+
+    def name(_logger: object, _method: str, line: EventDict) -> EventDict:
+        return {"process": process, **line}
+
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
