@@ -85,6 +85,9 @@ def test_a_stored_value_has_no_age() -> None:
     assert not heard.take(vss.SPEED, 0.0, 10.0, 101.0, is_stored=False)
     assert heard.take(vss.SPEED, 0.0, 11.0, 101.0, is_stored=False)
     assert heard.readings(102.0) == {vss.SPEED: Reading(0.0, 1.0)}
+    assert heard.take(vss.SPEED, 5.0, 11.0, 103.0, is_stored=False), (
+        "another value with the same stamp is heard"
+    )
 
 
 def test_a_bus_that_repeats_itself_is_no_news() -> None:

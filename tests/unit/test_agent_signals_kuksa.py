@@ -135,6 +135,32 @@ def test_a_broker_that_lost_its_values_leaves_none() -> None:
         assert ear.why(vss.SPEED) == "no Speed is heard"
 
 
+def test_a_broker_with_another_catalogue_leaves_nothing_of_the_old_one() -> None:
+    """The vehicle was updated: what the broker does not offer any more is missing, what is new is heard."""
+    with ExitStack() as stack:
+        broker = Databroker(vss.SPEED)
+        with serving(broker) as port:
+            ear = stack.enter_context(listening(port))
+            ear.until(lambda: bool(broker.subscribed))
+            broker.publish({vss.SPEED: 0.0})
+            ear.until(lambda: ear.is_fresh(vss.SPEED))
+        updated = Databroker(vss.IS_MOVING)
+        stack.enter_context(serving(updated, port))
+        ear.until(lambda: bool(updated.subscribed))
+        updated.publish({vss.IS_MOVING: False})
+        ear.until(lambda: set(ear.source.readings()) == {vss.IS_MOVING})
+
+
+def test_a_broker_that_tells_too_much_is_not_heard_there() -> None:
+    """Words about paths that nobody asked for are left alone."""
+    broker = Databroker(vss.SPEED, "Vehicle.Cabin.Light.Intensity")
+    broker.tells_too_much = True
+    with connected(broker) as ear:
+        broker.publish({"Vehicle.Cabin.Light.Intensity": 3, vss.SPEED: 1.0})
+        ear.until(lambda: ear.is_fresh(vss.SPEED))
+        assert set(ear.source.readings()) == {vss.SPEED}
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
