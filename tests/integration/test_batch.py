@@ -130,6 +130,7 @@ def test_a_driver_who_returns_gets_the_vehicle_and_the_batch_goes_on(garage: Gar
     eventually(lambda: not garage.children(first), 5, "the driver has the vehicle")
     assert garage.children(second)
     eventually(lambda: garage.pool_status("ineligibleReasons").get("Driving") == 1, 10, "the reason is told")
+    eventually(lambda: garage.pool_status("reclaim").get("p99"), 10, "how fast it was is told")
     garage.wait_for("docs", "Completed")
     assert garage.prove("docs").returncode == 0
     first.say(PARKED)

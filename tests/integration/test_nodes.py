@@ -1,12 +1,18 @@
 """A vehicle is a Node of the real control plane: born closed, opened by its signals, closed by them at once."""
 
+import json
+import time
+from datetime import datetime
+
 import pytest
 
+from parkade_agent.owner.command import main as owner
 from parkade_api import vss
 from parkade_hack.controlplane import Kubectl
 from parkade_hack.local import AWAY, LocalCluster, Vehicle, VehicleSpec
 from support.batches import Garage, Object, pool
 from support.controlplane import eventually
+from support.enrolment import CommandLine
 
 PROVIDER = "virtual-kubelet.io/provider"
 
@@ -31,6 +37,12 @@ def condition(kubectl: Kubectl, vehicle: Vehicle, kind: str) -> tuple[str, str, 
     pytest.fail(f"no condition {kind}")
 
 
+def pool_condition(garage: Garage, kind: str) -> str:
+    """The message of a condition of the garage's pool; empty while it has none of that kind."""
+    found = {item["type"]: str(item["message"]) for item in garage.pool_status("conditions")}
+    return found.get(kind, "")
+
+
 def test_a_parked_vehicle_is_a_ready_node_with_one_slot(garage: Garage) -> None:
     """The Node carries the verified claims, its pool, true conditions, one slot and a Lease that goes with it."""
     kubectl = garage.kubectl
@@ -39,7 +51,15 @@ def test_a_parked_vehicle_is_a_ready_node_with_one_slot(garage: Garage) -> None:
     assert found["metadata"]["labels"]["parkade.dev/region"] == garage.region
     assert found["metadata"]["labels"]["parkade.dev/pool"] == garage.region
     assert set(taints(kubectl, vehicle)) == {PROVIDER}
-    for kind in ("Ready", "VehicleParked", "ChargingOK", "BatteryOK", "ThermalOK", "ConnectivityOK"):
+    for kind in (
+        "Ready",
+        "VehicleParked",
+        "ChargingOK",
+        "BatteryOK",
+        "ThermalOK",
+        "ConnectivityOK",
+        "Trusted",
+    ):
         assert condition(kubectl, vehicle, kind)[0] == "True", kind
     assert found["status"]["allocatable"]["parkade.dev/slot"] == "1"
     lease = kubectl.read("lease", vehicle.name, "-n", "kube-node-lease")
@@ -118,3 +138,34 @@ def test_a_pod_that_is_no_slot_is_refused_in_words(garage: Garage) -> None:
     assert status()["phase"] == "Pending"
     assert "a vehicle runs only" in status()["message"]
     kubectl("delete", "pod", "stranger", "-n", garage.namespace, "--timeout=20s")
+
+
+def test_the_words_of_administrator_and_owner_close_the_node(garage: Garage) -> None:
+    """A quarantine keeps new work away and says why; a consent that is taken back ends all work within two seconds."""
+    kubectl = garage.kubectl
+    (vehicle,) = garage.open()
+    name, command = vehicle.spec.vehicle_id, CommandLine(kubectl)
+    assert command.run("quarantine", name, "--why", "two wrong results").exit_code == 0
+    eventually(lambda: condition(kubectl, vehicle, "Trusted")[0] == "False", 10, "Trusted is false")
+    assert condition(kubectl, vehicle, "Trusted")[1:] == ("Quarantined", "two wrong results")
+    assert taints(kubectl, vehicle)["parkade.dev/quarantine"] == "NoSchedule"
+    eventually(lambda: garage.pool_status("vehicles")["quarantined"] == 1, 10, "the pool counts it")
+    assert command.run("release", name).exit_code == 0
+    eventually(lambda: garage.pool_status("vehicles")["quarantined"] == 0, 10, "the pool counts none")
+
+    key = str(vehicle.folder / "owner.pem")
+    own = ("--state-dir", str(vehicle.folder / "state"), "--vehicle", name, "--key", key)
+    assert owner(["owner", "init", *own]) == 0
+    assert owner(["consent", "grant", "--terms", "2", "--scope", "public-data", *own]) == 0
+    asked = {"spec": {"consent": {"termsVersion": "2", "scopes": ["public-data"]}}}
+    kubectl("patch", "vehiclepool", garage.region, "--type=merge", "--patch", json.dumps(asked))
+    agreed = "1 of 1 owners have agreed to terms 2"
+    eventually(lambda: pool_condition(garage, "ConsentCurrent") == agreed, 10, "the pool asks")
+    assert condition(kubectl, vehicle, "ConsentCurrent")[0] == "True"
+    assert owner(["consent", "revoke", *own]) == 0
+    revoked_at = time.time()
+    eventually(lambda: condition(kubectl, vehicle, "ConsentCurrent")[0] == "False", 10, "no consent")
+    assert condition(kubectl, vehicle, "ConsentCurrent")[1] == "NoConsent"
+    assert taints(kubectl, vehicle)["parkade.dev/consent"] == "NoExecute"
+    turned = next(c for c in node(kubectl, vehicle)["status"]["conditions"] if c["type"] == "ConsentCurrent")
+    assert datetime.fromisoformat(turned["lastTransitionTime"]).timestamp() <= revoked_at + 2
