@@ -151,7 +151,9 @@ class Shards:
         if held is None or held.shard.attempt != request.attempt:
             return
         (self._folder / held.input_name).unlink(missing_ok=True)
-        if not request.HasField("outcome") or not is_file_name(request.result_name):
+        if request.reason == Reason.NO_SPACE:
+            self._cannot_keep([held], request.message)
+        elif not request.HasField("outcome") or not is_file_name(request.result_name):
             _log.warning("shard failed", shard=request.shard, reason=request.reason, message=request.message)
             self._give_up(held, request.reason or ShardFault.NO_RESULT, request.message)
         else:

@@ -23,6 +23,7 @@ from parkade_agent.session import Session, Voice
 from parkade_agent.shards import Supply
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from parkade_api.wellknown import Reason
 from parkade_core.vehicle.death import Limits
 from support.programs import sandbox
 
@@ -96,6 +97,18 @@ async def test_a_result_that_names_no_file_is_none(tmp_path: Path, name: str) ->
         taken = await slot.shards.next()
         await slot.shards.finish(finish(taken, name))
         assert slot.shards.held() == []
+
+
+async def test_a_full_disk_is_no_fault_of_the_shard(tmp_path: Path) -> None:
+    """The sidecar had no room for its result: the shard goes back as it is, and the slot ends with that reason."""
+    async with living_slot(tmp_path) as (slot, _):
+        slot.shards.granted(pb.LeaseGrant(pod_uid="pod", lease="lease", shards=[leased(1)]))
+        failed = finish(await slot.shards.next(), "")
+        failed.ClearField("outcome")
+        failed.reason, failed.message = Reason.NO_SPACE, "result cannot be written: No space left on device"
+        await slot.shards.finish(failed)
+        await slot.has_ended.wait()
+        assert (slot.status().reason, slot.status().message) == ("NoSpace", failed.message)
 
 
 async def test_a_shard_whose_name_is_a_path_is_handed_back(tmp_path: Path) -> None:

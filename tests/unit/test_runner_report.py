@@ -28,7 +28,7 @@ def test_request_names_files_of_this_attempt() -> None:
     ("code", "reason"),
     [
         (grpc.StatusCode.UNAVAILABLE, "SidecarLost"),
-        (grpc.StatusCode.ABORTED, "SidecarLost"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "NoSpace"),
         (grpc.StatusCode.DATA_LOSS, "ShardDamaged"),
         (grpc.StatusCode.NOT_FOUND, "ShardRefused"),
         (grpc.StatusCode.FAILED_PRECONDITION, "ShardRefused"),

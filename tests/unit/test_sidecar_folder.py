@@ -1,5 +1,6 @@
 """The slot's folder: nothing outside of it can be read or written by a request."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from parkade_agent.sidecar.errors import FileRefusedError, ResultRefusedError
 from parkade_agent.sidecar.folder import SlotFolder
+from support.programs import start
 
 
 @pytest.fixture
@@ -90,3 +92,24 @@ def test_the_sidecars_own_file_is_never_a_link(folder: Path) -> None:
     with pytest.raises(FileRefusedError):
         SlotFolder(folder).open_own(".own")
     assert (folder.parent / "secret").read_bytes() == b"secret"
+
+
+FILLS = """
+from pathlib import Path
+from parkade_agent.sidecar.errors import NoSpaceError
+from parkade_agent.sidecar.folder import SlotFolder
+folder = Path("/tmp/slot")
+folder.mkdir()
+try:
+    SlotFolder(folder).write("result", bytes(64 << 20))
+except NoSpaceError as error:
+    print(error, list(folder.iterdir()))
+"""
+
+
+def test_a_full_disk_is_told_apart(tmp_path: Path) -> None:
+    """It is the vehicle's, not the result's; nothing unfinished stays. The sandbox's scratch space is soon full."""
+    with (tmp_path / "out").open("wb") as output:
+        group = start(FILLS, tmp_path, output.fileno())
+        assert asyncio.run(group.wait()) == 0
+    assert (tmp_path / "out").read_text() == "result cannot be written: No space left on device []\n"

@@ -28,6 +28,20 @@ SMALL = Limits(memory_bytes=1 << 30)
             "x.",
         ),
         (
+            End(128 + signal.SIGKILL, True, "while serving", was_short_of_memory=True),
+            Limits(),
+            Cause.OUT_OF_MEMORY,
+            Blame.MODEL,
+            "the sidecar took more than the 2048 MiB that are lent while serving",
+        ),
+        (
+            End(128 + signal.SIGKILL, False, LOADING, was_short_of_memory=True),
+            SMALL,
+            Cause.OUT_OF_MEMORY,
+            Blame.VEHICLE,
+            f"the sidecar took more than the 1024 MiB that are lent {LOADING}",
+        ),
+        (
             End(128 + signal.SIGXCPU, False, LOADING),
             Limits(load_cpu_seconds=30),
             Cause.LOAD_TOO_LONG,

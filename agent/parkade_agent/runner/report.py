@@ -5,16 +5,15 @@ from typing import Final
 import grpc
 
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
-from parkade_api.wellknown import ShardFault
+from parkade_api.wellknown import Reason, ShardFault
 
 _REASONS: Final = {
     grpc.StatusCode.UNAVAILABLE: ShardFault.SIDECAR_LOST,
     grpc.StatusCode.CANCELLED: ShardFault.SIDECAR_LOST,
-    grpc.StatusCode.ABORTED: ShardFault.SIDECAR_LOST,  # its memory did not suffice
     grpc.StatusCode.NOT_FOUND: ShardFault.SHARD_REFUSED,
-    grpc.StatusCode.FAILED_PRECONDITION: ShardFault.SHARD_REFUSED,  # no room for its result
+    grpc.StatusCode.FAILED_PRECONDITION: ShardFault.SHARD_REFUSED,  # its result cannot have that name
     grpc.StatusCode.INVALID_ARGUMENT: ShardFault.SHARD_REFUSED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ShardFault.SHARD_REFUSED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.NO_SPACE,
     grpc.StatusCode.DATA_LOSS: ShardFault.SHARD_DAMAGED,
 }
 

@@ -13,6 +13,7 @@ import structlog
 from parkade_agent.errors import BundleRefused, ModelRefused
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.cgroups import Cgroup
 from parkade_agent.runtime.last_words import SERVING, read_last_words
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_core.vehicle.death import Blame, Death, End, Limits, SidecarExit, attribute
@@ -27,9 +28,11 @@ _log = structlog.get_logger()
 
 
 class SidecarLife:
-    """The lives and deaths of one slot's sidecar; its last words are in the file *words*."""
+    """The lives and deaths of one slot's sidecar; its last words are in the file *words*. It runs in *cgroup*."""
 
-    def __init__(self, words: Path, limits: Limits) -> None:
+    def __init__(self, words: Path, limits: Limits, cgroup: Cgroup | None = None) -> None:
+        self._cgroup = cgroup
+        self._oom_kills = 0
         self.words = words
         self.limits = limits
         self._has_served = False
@@ -43,6 +46,7 @@ class SidecarLife:
         """It is about to be started."""
         self._has_served = self._has_stalled = False
         self._died.clear()
+        self._oom_kills = self._count_oom_kills()
         self.words.unlink(missing_ok=True)
 
     def serves(self) -> None:
@@ -77,13 +81,17 @@ class SidecarLife:
         # It may have served for less time than it takes to ask it.
         if words == SERVING or exit_code == SidecarExit.RUN_STUCK:
             self.serves()
-        death = attribute(End(exit_code, self._has_served, words, self._has_stalled), self.limits)
+        is_short = self._count_oom_kills() > self._oom_kills
+        death = attribute(End(exit_code, self._has_served, words, self._has_stalled, is_short), self.limits)
         self._death, self._died_at = death, time.monotonic()
         if not self._has_served:
             self._loading_deaths.append(death)
         self._died.set()
         _log.warning("sidecar died", cause=death.cause, blame=death.blame, message=death.sentence)
         return death
+
+    def _count_oom_kills(self) -> int:
+        return self._cgroup.oom_kills() if self._cgroup is not None else 0
 
     def check(self, death: Death) -> None:
         """Raises BundleRefused or ModelRefused when to start it again would be in vain."""

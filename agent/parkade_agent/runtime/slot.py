@@ -94,7 +94,7 @@ class Slot:
         self._sidecar = Container(CONTAINER_SIDECAR)
         self._runner = Container(CONTAINER_RUNNER)
         self.logs = {name: ContainerLog(self.folder, name) for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR)}
-        self._sidecar_life = SidecarLife(self._work / LAST_WORDS, vehicle.limits)
+        self._sidecar_life = SidecarLife(self._work / LAST_WORDS, vehicle.limits, vehicle.brake.cgroup)
         self._sidecar_serves = asyncio.Event()
         self._groups: dict[str, ProcessGroup] = {}
         self.shards = Shards(assignment, self._work, vehicle.supply, in_hand, self._idle, self._disk_failed)

@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -66,6 +66,12 @@ def main() -> None:
     asyncio.run(_serve(settings, model, words))
 
 
+def _out_of_memory(words: LastWords, sentence: str) -> NoReturn:
+    words.say(sentence)
+    _log.error("out of memory", message=sentence)
+    os._exit(SidecarExit.OUT_OF_MEMORY)
+
+
 def _stuck(words: LastWords, sentence: str) -> None:
     words.say(sentence)
     _log.error("run stuck", message=sentence)
@@ -75,7 +81,7 @@ def _stuck(words: LastWords, sentence: str) -> None:
 async def _serve(settings: Settings, model: Model, words: LastWords) -> None:
     most = most_lanes(model.bundle, settings.memory_bytes)
     lanes = Lanes(model.task.session, min(settings.lanes, most))
-    shards = ShardsService(model, lanes, SlotFolder(settings.slot_dir))
+    shards = ShardsService(model, lanes, SlotFolder(settings.slot_dir), partial(_out_of_memory, words))
     server = SidecarServer(settings.socket, InferenceService(model, lanes), shards, LanesService(lanes, most))
     stopping = told_to_stop()
     await server.start()

@@ -3,6 +3,7 @@
     SidecarError
     +-- FileRefusedError    the file that the request names is missing, or is not a plain file of the slot's folder
     +-- ResultRefusedError  the result cannot be written under the name that the request gives it
+    +-- NoSpaceError        the vehicle's disk takes no more
     +-- WrongDigestError    the shard's bytes are not the ones that were promised
     +-- MemoryLentError     the bundle needs more memory than the vehicle lends; this one ends the sidecar
     +-- TooManyCallsError   as many plain calls wait for a lane as may
@@ -22,6 +23,10 @@ class FileRefusedError(SidecarError):
 
 class ResultRefusedError(SidecarError):
     """The result cannot be written under the name that the request gives it."""
+
+
+class NoSpaceError(SidecarError):
+    """The vehicle's disk is full, read-only or broken: whatever is written, and wherever to."""
 
 
 class WrongDigestError(SidecarError):

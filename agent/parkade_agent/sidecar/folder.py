@@ -4,6 +4,7 @@ A name is one path component, opened relative to the folder and never through a 
 reaches another file. Names that begin with a dot are the sidecar's own.
 """
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -11,10 +12,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from parkade_agent.sidecar.errors import FileRefusedError, ResultRefusedError
+from parkade_agent.sidecar.errors import FileRefusedError, NoSpaceError, ResultRefusedError
 
 # Without O_NONBLOCK a named pipe would hold the caller for ever.
 _SAFE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OF_THE_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 
 
 class SlotFolder:
@@ -32,7 +34,8 @@ class SlotFolder:
     def write(self, name: str, content: bytes) -> None:
         """Puts *content* under *name* in one step; a reader sees nothing or all of it.
 
-        Raises FileRefusedError for a name that no file of the folder may have, ResultRefusedError when it cannot.
+        Raises FileRefusedError for a name that no file of the folder may have, NoSpaceError when the disk takes no
+        more, ResultRefusedError when it cannot for another reason.
         """
         _check(name)
         unfinished = f".{name}.unfinished"
@@ -44,7 +47,8 @@ class SlotFolder:
         except OSError as error:
             with suppress(OSError):  # it may be what could not be made
                 self.remove_own(unfinished)
-            raise ResultRefusedError(f"{name} cannot be written: {error.strerror}") from None
+            refused = NoSpaceError if error.errno in _OF_THE_DISK else ResultRefusedError
+            raise refused(f"{name} cannot be written: {error.strerror}") from None
 
     def open_own(self, name: str) -> FileIO:
         """One of the sidecar's own files, to read and to append to; made when it is not there.

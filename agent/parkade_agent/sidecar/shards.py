@@ -2,16 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, closing
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import grpc
 import structlog
 from typing_extensions import override
 
 from parkade_agent.sidecar.checkpoint import Checkpoint, shard_key
-from parkade_agent.sidecar.errors import FileRefusedError, ResultRefusedError, SidecarError, WrongDigestError
+from parkade_agent.sidecar.errors import (
+    FileRefusedError,
+    NoSpaceError,
+    ResultRefusedError,
+    SidecarError,
+    WrongDigestError,
+)
 from parkade_agent.sidecar.folder import SlotFolder
 from parkade_agent.sidecar.lanes import Lanes
 from parkade_agent.sidecar.model import Model
@@ -25,6 +31,7 @@ _NO_MEMORY: Final = "the shard needs more memory than there is"
 _BUSY_SECONDS: Final = 3.0  # so that a runner which comes back finds the shard of the one before let go
 _STATUS: Final = {
     FileRefusedError: grpc.StatusCode.NOT_FOUND,
+    NoSpaceError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ResultRefusedError: grpc.StatusCode.FAILED_PRECONDITION,
     WrongDigestError: grpc.StatusCode.DATA_LOSS,
 }
@@ -33,7 +40,11 @@ _STATUS: Final = {
 class ShardsService(vehicle_pb2_grpc.ShardsServicer):
     """Runs one shard at a time on all lanes; the next waits a moment for the one before."""
 
-    def __init__(self, model: Model, lanes: Lanes, folder: SlotFolder) -> None:
+    def __init__(
+        self, model: Model, lanes: Lanes, folder: SlotFolder, end: Callable[[str], NoReturn]
+    ) -> None:
+        """*end* ends the sidecar, which has no memory left, with these last words."""
+        self._end = end
         self._model = model
         self._lanes = lanes
         self._folder = folder
@@ -57,8 +68,8 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
         except StoppedError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except (OutOfMemoryError, MemoryError) as error:
-            # What memory there is says nothing of the record: it gets no error line.
-            await context.abort(grpc.StatusCode.ABORTED, str(error) or _NO_MEMORY)
+            # What memory there is says nothing of the record: it gets no error line, and the sidecar a new life.
+            self._end(f"{_NO_MEMORY}: {error}" if str(error) else _NO_MEMORY)
         finally:
             self._busy.release()
 

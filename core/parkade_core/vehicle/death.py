@@ -91,6 +91,9 @@ class End:
     has_stalled: bool = False
     """Whether it was killed because it neither served nor used any CPU time."""
 
+    was_short_of_memory: bool = False
+    """Whether the kernel killed a program because all of them had used up the memory of their control group."""
+
 
 @dataclass(frozen=True, slots=True)
 class Death:
@@ -122,6 +125,14 @@ def attribute(end: End, limits: Limits) -> Death:
 def _signalled(end: End, limits: Limits, signal: int) -> Death:
     if end.has_stalled:
         return Death(Cause.LOAD_STALLED, Blame.VEHICLE, f"the sidecar stood still {end.words}")
+    if signal == _KILLED and end.was_short_of_memory:
+        mebibytes = limits.memory_bytes >> 20
+        blame = _blame_unless(limits.memory_bytes < STANDARD_MEMORY_BYTES)
+        return Death(
+            Cause.OUT_OF_MEMORY,
+            blame,
+            f"the sidecar took more than the {mebibytes} MiB that are lent {end.words}",
+        )
     if signal == _CPU_LIMIT and not end.has_served:
         used = f"used up {limits.load_cpu_seconds} s of CPU time"
         blame = _blame_unless(limits.load_cpu_seconds < STANDARD_LOAD_CPU_SECONDS)
