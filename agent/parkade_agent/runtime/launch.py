@@ -22,7 +22,6 @@ _PR_SET_PDEATHSIG: Final = 1
 _ADDRESS_SPACE_BYTES: Final = 8 << 30
 _FILE_BYTES: Final = 4 << 30
 _OPEN_FILES: Final = 512
-_NICEST: Final = 19
 
 
 def main() -> None:
@@ -82,8 +81,7 @@ def _limit(memory_bytes: int, cpu_seconds: int) -> None:
 
 
 def _yield_to_others() -> None:
-    os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
