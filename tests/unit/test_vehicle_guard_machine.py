@@ -18,7 +18,7 @@ from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
 from parkade_core.vehicle.readings import Value
 from parkade_core.vehicle.rules import Charging, PoolRules, StopPolicy
-from support.facts import GOOD, RULES
+from support.facts import GOOD, OWN, RULES
 from support.situation import NIGHT, TERMS, Situation, consent, forbids, stops
 
 LEAST_STEPS = 20_000
@@ -29,7 +29,6 @@ POOLS: list[PoolRules | None] = [
     ASKING,
     replace(RULES, charging=Charging.NOT_REQUIRED, cooldown=5, reserve_state_of_charge_percent=75),
     replace(RULES, windows=(NIGHT,), places=frozenset({"home"}), links=frozenset({"wifi"})),
-    replace(RULES, respect_schedule=True, quiet_before=900),
     replace(RULES, stop_policy=StopPolicy.HOLD),
     replace(RULES, stop_policy=StopPolicy.HOLD_AND_DRAIN),
 ]
@@ -37,7 +36,8 @@ LIMITS = [
     NO_LIMITS,
     OwnerLimits(min_state_of_charge_percent=70, max_lanes=2),
     OwnerLimits(max_compute_celsius=60, max_battery_celsius=35, min_battery_celsius=10),
-    OwnerLimits(hours=(NIGHT,), places=frozenset({"home", "depot"})),
+    OwnerLimits(hours=(NIGHT,)),
+    OwnerLimits(places=frozenset({"home", "depot"})),
     OwnerLimits(max_energy_wh_per_day=300, allow_metered_link=True),
 ]
 SIGNALS: dict[str, list[Value | None]] = {
@@ -50,6 +50,16 @@ SIGNALS: dict[str, list[Value | None]] = {
     vss.BATTERY_CELSIUS: [25, 25, 36, 42, 46, 5, -3, None],
     vss.COMPUTE_CELSIUS: [40, 40, 62, 72, 80, -30, None],
     vss.IS_CONNECTED: [True, True, False, None],
+}
+OTHERS: dict[str, list[object]] = {
+    "paused_because": ["", "the owner paused"],
+    "problem": ["", "limits.json: not JSON"],
+    "trouble": ["", "the disk is full"],
+    "missing_layers": [(), ("seccomp",)],
+    "place": ["home", "work", ""],
+    "link": ["wifi", "cellular", ""],
+    "wanted_cores": [0, 2],
+    "energy_wh_today": [0.0, 310.0, 550.0],
 }
 PATH_AND_VALUE = st.sampled_from([(path, value) for path, values in SIGNALS.items() for value in values])
 PAUSES = st.sampled_from([0.0, 0.5, 0.5, 7.0, 40.0, 61.0])  # binary fractions: sums of them are exact
@@ -113,21 +123,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.wait(pause)
 
     @rule(
-        change=st.sampled_from(
-            [
-                {"paused_because": "the owner paused"},
-                {"problem": "limits.json: not JSON"},
-                {"trouble": "the disk is full"},
-                {"missing_layers": ("seccomp",)},
-                {"place": "work"},
-                {"place": ""},
-                {"link": "cellular"},
-                {"link": ""},
-                {"wanted_cores": 2},
-                {"energy_wh_today": 350.0},
-                {"energy_wh_today": 550.0},
-            ]
-        ),
+        change=st.sampled_from([{name: value} for name, values in OTHERS.items() for value in values]),
         pause=PAUSES,
     )
     def something_else_happens(self, change: dict[str, Any], pause: float) -> None:
@@ -143,7 +139,9 @@ class GuardMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.one_of(st.none(), st.sampled_from([60.0, 600.0, 30_000.0])), pause=PAUSES)
     def the_owner_plans_to_leave(self, seconds: float | None, pause: float) -> None:
-        """So many seconds from now, or not at all."""
+        """So many seconds from now, or not at all, under a pool that minds."""
+        if self.seen.rules is not None:
+            self.seen.rules = replace(self.seen.rules, respect_schedule=True, quiet_before=900)
         plan: dict[str, Value] = {vss.TIMER_MODE: "INACTIVE"}
         if seconds is not None:
             moment = self.seen.clock + timedelta(seconds=seconds)
@@ -164,12 +162,21 @@ class GuardMachine(RuleBasedStateMachine):
         self.changes.clear()
         self.look()
 
-    @rule()
-    def all_is_good_for_long(self) -> None:
-        """Then work may start: a guard that never opens would be no guard."""
-        self.seen = Situation(self.seen.now)
+    @rule(
+        rules=st.sampled_from(POOLS),
+        limits=st.sampled_from(LIMITS),
+        kind=st.sampled_from(CONSENTS),
+        ahead=st.sampled_from([0.0, 11 * 3600.0]),
+    )
+    def nothing_happens_for_long(
+        self, rules: PoolRules | None, limits: OwnerLimits, kind: str, ahead: float
+    ) -> None:
+        """With good signals work may start, unless a rule or a limit forbids it: a guard that never opens is none."""
+        own = replace(OWN, limits=limits, consent=consent(kind))
+        self.seen = Situation(self.seen.now, rules=rules, own=own, consents=kind, ahead=ahead)
         self.wait(200.0)
-        assert self.state.may_start, self.state
+        forbidding = stops(self.seen) or forbids(self.seen)
+        assert self.state.may_start == (not forbidding), (forbidding, self.state)
 
     @invariant()
     def it_says_why(self) -> None:
@@ -227,7 +234,7 @@ def test_nothing_computes_while_a_reason_forbids_it() -> None:
     """Over at least 20,000 steps, in whatever order signals, rules, owner and clock change."""
     GuardMachine.steps = GuardMachine.decisions = GuardMachine.worked = 0
     chosen = settings(
-        max_examples=235, stateful_step_count=100, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=250, stateful_step_count=100, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(GuardMachine, settings=chosen)
     print(GuardMachine.steps, "steps", GuardMachine.decisions, "decisions", GuardMachine.worked, "at work")  # noqa: T201
