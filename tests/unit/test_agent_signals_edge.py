@@ -15,7 +15,7 @@ from parkade_agent.settings import Settings
 from parkade_agent.signals.chosen import signals_of
 from parkade_agent.signals.heard import QUIET_SECONDS, Heard
 from parkade_agent.signals.host import HostSignals
-from parkade_agent.signals.names import chosen, folded
+from parkade_agent.signals.names import folded, known
 from parkade_agent.signals.scripted import ScriptedSignals
 from parkade_agent.signals.source import Joined
 from parkade_api import vss
@@ -42,7 +42,7 @@ HEAT = "Vehicle.ControlUnit.{}.Health.Resources.Temperature"
 )
 def test_names_are_those_of_vss_6(offered: str, name: str | None) -> None:
     """Whatever the vehicle calls it, core knows one name; what it does not read is left alone."""
-    assert chosen([offered]) == ({} if name is None else {offered: name})
+    assert known([offered]) == ({} if name is None else {offered: name})
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_names_are_those_of_vss_6(offered: str, name: str | None) -> None:
 )
 def test_of_several_ports_the_plugged_one_speaks(left: Reading, right: Reading, told: Reading) -> None:
     """One that is plugged in counts, and one that cannot be true spoils all: not knowing is never plugged in."""
-    names = chosen([LEFT, RIGHT])
+    names = known([LEFT, RIGHT])
     assert folded({LEFT: left, RIGHT: right}, names) == {vss.PLUGGED_IN: told}
     assert folded({RIGHT: right, LEFT: left}, names) == {vss.PLUGGED_IN: told}
 
@@ -65,7 +65,7 @@ def test_of_several_ports_the_plugged_one_speaks(left: Reading, right: Reading, 
 def test_of_several_computers_the_hottest_speaks() -> None:
     """The temperature that counts is that of the hottest computer."""
     cool, hot = HEAT.format("Central"), HEAT.format("Zone1")
-    told = folded({cool: Reading(40.0, 0), hot: Reading(71.0, 3)}, chosen([cool, hot]))
+    told = folded({cool: Reading(40.0, 0), hot: Reading(71.0, 3)}, known([cool, hot]))
     assert told == {vss.COMPUTE_CELSIUS: Reading(71.0, 3)}
 
 
@@ -122,7 +122,7 @@ def test_whatever_a_broker_says_is_sane_or_missing_and_can_be_told(
             heard.forget(path)
         else:
             heard.take(path, value, stamp, now, is_stored=is_stored)
-    readings = folded(heard.readings(now), chosen([path for path, *_ in said]))
+    readings = folded(heard.readings(now), known([path for path, *_ in said]))
     for path in readings:
         asked = [ask(readings, path, 30) for ask in (flag, number, text)]
         assert (asked == [None, None, None]) == bool(why_missing(readings, path, 30))

@@ -16,7 +16,7 @@ import structlog
 
 from parkade_agent.backoff import delays
 from parkade_agent.signals.heard import Heard, boottime
-from parkade_agent.signals.names import chosen, folded
+from parkade_agent.signals.names import folded, known
 from parkade_api import vss
 from parkade_api.proto.kuksa.val.v2 import val_pb2, val_pb2_grpc
 from parkade_core.vehicle.plausible import Value
@@ -134,7 +134,7 @@ class KuksaSignals:
 
     def _begin(self, call: "_Calls") -> bool:
         """Chooses the paths and takes what the broker has of them; true when that is news. Raises NoSignals."""
-        names = chosen(call.paths())
+        names = known(call.paths())
         if not names:
             raise NoSignals(f"nothing below {_ROOT} that Parkade reads, in VSS 6.0 or 5.1")
         with self._lock:

@@ -22,7 +22,7 @@ _SEVERAL: Final = (
 )
 
 
-def chosen(offered: Iterable[str]) -> Mapping[str, str]:
+def known(offered: Iterable[str]) -> Mapping[str, str]:
     """Which of the *offered* paths are listened to, each with the VSS 6.0 path that core knows it by."""
     return {path: name for path in offered if (name := _our_name(path)) is not None}
 
