@@ -1,23 +1,18 @@
 """A real agent obeys every good assignment and none of the forged ones between them, also after it was killed."""
 
-import asyncio
 import signal
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from typing_extensions import override
 
 import support.crashing
 from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from support.bare import BareDoor
 from support.crashing import FOLDER, Point, Points
 from support.forged import FORGERIES
 from support.vehicles import (
     Certificates,
-    Context,
-    Door,
     certificates,
     children_of,
     open_door,
@@ -32,33 +27,6 @@ CRASHING = ("support.crashing", "parkade_agent")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of one door and one vehicle."""
     return certificates(tmp_path_factory.mktemp("pki"))
-
-
-@dataclass
-class BareDoor(Door):
-    """A door that never sends a bundle: a slot is begun, and nothing is run in it."""
-
-    bundle: Path = Path("/nonexistent")
-    shards: list[bytes] = field(default_factory=list)
-
-    @property
-    @override
-    def bundle_digest(self) -> str:
-        return "sha256:" + "0a" * 32
-
-    @override
-    async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:  # type: ignore[override]
-        await asyncio.Event().wait()
-        yield pb.Chunk()
-
-    async def obeyed(self, order: pb.Assignment) -> None:
-        """Sends an assignment, sees that it is obeyed, and ends its slot."""
-        uid = order.pod_uid
-        self.say(pb.GatewayMessage(assignment=order))
-        first = (await self.until(lambda d: d.statuses(uid)))[0]
-        assert not first.ended, (first.reason, first.message)
-        self.say(pb.GatewayMessage(end_assignment=pb.EndAssignment(pod_uid=uid, reason="Deleted")))
-        await self.until(lambda d: d.ended(uid))
 
 
 async def test_forged_assignments_between_good_ones(tmp_path: Path, certs: Certificates) -> None:

@@ -1,0 +1,185 @@
+"""A vehicle out of sight: leased work goes on, is sent late and once, and ends when the pool's patience does."""
+
+import asyncio
+import contextlib
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from parkade_agent.attempts import AttemptBook
+from parkade_agent.door import Door as AgentDoor
+from parkade_agent.door import Keys, open_channel
+from parkade_agent.journal.attempts import Fate
+from parkade_agent.journal.journal import Journal
+from parkade_agent.session import Session, Voice
+from parkade_agent.shards import Shards, Supply
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from support.bare import BareDoor
+from support.parked import POLICY
+from support.vehicles import Certificates, Door, certificates, open_door, running_agent
+
+SHARDS = [f"record {number}\n".encode() for number in range(2)]
+RESULT = b"a result\n"
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of one door and one vehicle."""
+    return certificates(tmp_path_factory.mktemp("pki"))
+
+
+class Van:
+    """A vehicle's session, its book of attempts, and the shards of one slot, whose runner is the test."""
+
+    def __init__(self, folder: Path, channel: AgentDoor) -> None:
+        self.session = Session(channel, Voice(pb.Hello, pb.Telemetry, self._hear), 1.0)
+        self.journal = Journal(folder / "journal.sqlite")
+        for name in ("results", "work"):
+            (folder / name).mkdir()
+        self.book = AttemptBook(folder / "results", self.journal, channel, self.session)
+        self.work = folder / "work"
+        assignment = pb.Assignment(pod_uid="pod-1", batch_uid="batch-1")
+        supply = Supply(channel, self.session, self.book)
+        self.shards = Shards(assignment, self.work, supply, [], lambda _: None, lambda _: None)
+
+    async def take(self) -> vehicle_pb2.NextReply:
+        """The runner gets a shard."""
+        async with asyncio.timeout(20):
+            while not (taken := await self.shards.next()).lease:
+                pass
+        return taken
+
+    async def finish(self, taken: vehicle_pb2.NextReply) -> None:
+        """The runner says that the sidecar has written the result."""
+        (self.work / "result").write_bytes(RESULT)
+        outcome = vehicle_pb2.ShardOutcome(
+            size=len(RESULT), output_size=len(RESULT), sha256=hashlib.sha256(RESULT).hexdigest(), succeeded=1
+        )
+        await self.shards.finish(
+            vehicle_pb2.FinishRequest(
+                lease=taken.lease,
+                shard=taken.shard,
+                attempt=taken.attempt,
+                outcome=outcome,
+                result_name="result",
+            )
+        )
+
+    def fates(self) -> list[Fate | None]:
+        """What the vehicle knows of its two attempts."""
+        return [self.journal.attempts.fate(f"attempt-1-{number}") for number in range(len(SHARDS))]
+
+    def _hear(self, message: pb.GatewayMessage) -> None:
+        if message.HasField("welcome"):
+            self.shards.welcomed()
+        if message.HasField("lease_grant"):
+            self.shards.granted(message.lease_grant)
+
+
+@contextlib.asynccontextmanager
+async def van(folder: Path, port: int, certs: Certificates) -> AsyncIterator[Van]:
+    """A van that keeps dialling *port*."""
+    key, certificate = certs.vehicle.key.read_bytes(), certs.vehicle.cert.read_bytes()
+    async with open_channel(Keys(f"127.0.0.1:{port}", certs.ca.read_bytes(), key, certificate)) as channel:
+        made = Van(folder, AgentDoor(channel))
+        session = asyncio.create_task(made.session.run())
+        try:
+            yield made
+        finally:
+            session.cancel()
+            await asyncio.gather(session, return_exceptions=True)
+            made.shards.close("")
+            await made.book.stop()
+            made.journal.close()
+
+
+async def until(what: Callable[[], object]) -> None:
+    """Waits for something that nobody tells."""
+    async with asyncio.timeout(20):
+        while not what():  # noqa: ASYNC110 - it is a property
+            await asyncio.sleep(0.02)
+
+
+async def in_a_tunnel(vehicle: Van, door: Door, certs: Certificates, port: int) -> None:
+    """The vehicle leases both shards, loses the gateway, and works on until it has no more."""
+    async with open_door(door, certs, port):
+        first = await vehicle.take()
+        await door.until(lambda d: d.fetched == [0, 1])
+        second_is_there = vehicle.work / "000001-attempt-1-1.in"
+        await until(second_is_there.exists)
+    await until(lambda: not vehicle.session.is_open)
+    await vehicle.finish(first)
+    await vehicle.finish(await vehicle.take())
+    assert len(list(vehicle.book.unsent())) == 2
+    assert vehicle.session.silent_seconds > 0
+
+
+async def test_a_tunnel_costs_nothing(tmp_path: Path, certs: Certificates) -> None:
+    """What was leased is finished out of sight, and uploaded once when the vehicle is seen again."""
+    port, door = _free_port(), Door(tmp_path, SHARDS)
+    async with van(tmp_path, port, certs) as vehicle:
+        await in_a_tunnel(vehicle, door, certs, port)
+        async with open_door(door, certs, port):
+            await door.until(lambda d: len(d.results) == 2)
+            await vehicle.book.drained()
+        assert sorted(row.shard for header in door.stored for row in header.results) == [0, 1]
+        assert vehicle.fates() == [Fate.COMMITTED, Fate.COMMITTED]
+
+
+async def test_after_long_absence_the_vehicle_learns_who_was_first(
+    tmp_path: Path, certs: Certificates
+) -> None:
+    """Another vehicle has committed a shard meanwhile: that attempt is lost, the other one counts."""
+    port, door = _free_port(), Door(tmp_path, SHARDS)
+    async with van(tmp_path, port, certs) as vehicle:
+        await in_a_tunnel(vehicle, door, certs, port)
+        door.lost.add(0)
+        async with open_door(door, certs, port):
+            await door.until(lambda d: len(d.results) == 2)
+            await vehicle.book.drained()
+        assert vehicle.fates() == [Fate.LOST, Fate.COMMITTED]
+
+
+async def test_a_vehicle_keeps_no_more_than_the_pool_lets_it(tmp_path: Path, certs: Certificates) -> None:
+    """With room for one finished shard it leases one at a time, also while it is seen."""
+    port, door = _free_port(), Door(tmp_path, SHARDS)
+    async with van(tmp_path, port, certs) as vehicle, open_door(door, certs, port):
+        vehicle.book.most = 1
+        for number in range(2):
+            taken = await vehicle.take()
+            assert (taken.shard, door.next_shard) == (number, number + 1)
+            await vehicle.finish(taken)
+        await door.until(lambda d: len(d.results) == 2)
+
+
+async def test_a_slot_ends_when_no_gateway_was_heard_for_too_long(
+    tmp_path: Path, certs: Certificates
+) -> None:
+    """After the pool's autonomy its Node is gone, so nobody counts on the slot: it ends, and Hello says so later."""
+    port, door = _free_port(), BareDoor()
+    policy = pb.Policy()
+    policy.CopyFrom(POLICY)
+    policy.autonomy_seconds = 0.2
+    async with running_agent(tmp_path, port, certs):
+        async with open_door(door, certs, port):
+            await door.until(lambda d: d.policy_followed())
+            door.say(pb.GatewayMessage(policy=policy))
+            door.assign()
+            await door.until(lambda d: d.statuses())
+        await until(lambda: "no gateway was heard" in (tmp_path / "agent.log").read_text())
+        heard = len(door.heard)
+        async with open_door(door, certs, port):
+            await door.until(lambda d: len(d.heard) > heard)
+            (slot,) = door.hello.slots
+            assert (slot.ended, slot.reason) == (True, "Silent")
+            assert "the pool allows 0.2 s" in slot.message
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
