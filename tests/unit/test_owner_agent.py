@@ -28,7 +28,7 @@ from support.vehicles import (
 
 TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(3000)]
 # Far above the promise of 0.1 s, which `make bench-reclaim` measures: on a machine this busy only the order is certain.
-LONGEST_KILL_SECONDS = 2.0
+LONGEST_KILL_SECONDS = 5.0
 SLOT_SECONDS = 120  # for a slot's first result, on a machine this busy
 
 

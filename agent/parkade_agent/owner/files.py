@@ -70,11 +70,8 @@ class OwnerFolder:
         """What the vehicle signed when it wiped."""
         return self.root / "receipts"
 
-    def stamp(self) -> tuple[object, ...]:
-        """What changes when one of the files does."""
-        return tuple(_stamp(path) for path in self._all())
-
-    def _all(self) -> tuple[Path, ...]:
+    def watched(self) -> tuple[Path, ...]:
+        """What a change of the word changes."""
         return (self.root, self.key, self.limits, self.places, self.consent, self.pause)
 
 
@@ -220,11 +217,3 @@ def _read_or(path: Path, read_as: Callable[[bytes], _T], without: _T) -> _T:
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MOST_BYTES + 1)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -1,5 +1,6 @@
 """Follows the owner's files in a thread of its own, so that the guard has the newest word without ever waiting."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,8 @@ class OwnerFollower:
 
     def __init__(self, files: OwnerFiles) -> None:
         self._files = files
-        self._stamp = files.folder.stamp()
+        self._watched = [str(path) for path in files.folder.watched()]
+        self._stamps = self._look()
         self._read_at = time.monotonic()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -39,10 +41,10 @@ class OwnerFollower:
 
     def _follow(self, on_change: Callable[[], None]) -> None:
         while not self._stopped.wait(POLL_SECONDS):
-            stamp, now = self._files.folder.stamp(), time.monotonic()
-            if stamp == self._stamp and now < self._read_at + _READ_AGAIN_SECONDS:
+            stamps, now = self._look(), time.monotonic()
+            if stamps == self._stamps and now < self._read_at + _READ_AGAIN_SECONDS:
                 continue
-            self._stamp, self._read_at = stamp, now
+            self._stamps, self._read_at = stamps, now
             word = self._read()
             if word != self.word:
                 self.word = word
@@ -54,6 +56,10 @@ class OwnerFollower:
                 )
                 on_change()
 
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        """What differs when one of the files does."""
+        return [_stamp(path) for path in self._watched]
+
     def _read(self) -> OwnerWord:
         try:
             return self._files.read()
@@ -64,3 +70,11 @@ class OwnerFollower:
 
 def _number(word: OwnerWord) -> int | None:
     return word.consent.number if word.consent is not None else None
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - twenty times a second
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
