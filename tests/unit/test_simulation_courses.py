@@ -105,7 +105,7 @@ def test_a_recording_says_what_the_bus_says(seed: int) -> None:
     silent[100:130] = True
     subject = with_course(subject, is_silent=silent)
     senses, bodies = Senses(subject), list(subject.at_rest())
-    lines = {line.at: line for line in map(Line.model_validate_json, recording(senses, bodies))}
+    lines = {line.at: line for line in map(Line.model_validate_json, recording(senses, enumerate(bodies)))}
     told: dict[str, object] = {}
     for minute, body in enumerate(bodies):
         line = lines.get(minute * 60.0, Line(at=minute * 60.0))

@@ -24,7 +24,7 @@ from parkade_hack.simulation.tally import Tally, total
 YEAR: Final = datetime(2016, 1, 1, tzinfo=UTC)
 YEARS_VEHICLE: Final = 2
 MONTH: Final = datetime(2016, 7, 1, tzinfo=UTC)
-DAY: Final = datetime(2016, 7, 20, tzinfo=UTC)
+DAY: Final = "2016-07-20"
 
 
 def main() -> None:
@@ -36,14 +36,15 @@ def main() -> None:
     except (InstallError, subprocess.CalledProcessError) as error:
         sys.exit(f"the simulation's sources cannot be had: {error}")
     if options.picture:
-        picture_of_day(options.picture, options.seed, options.day_vehicles, DAY)
+        picture_of_day(options.picture, options.seed, options.day_vehicles, options.day)
         print(f"a day of {options.day_vehicles} vehicles: {options.picture}")
     if options.recordings:
-        write_recordings(options.recordings, options.seed, options.day_vehicles, DAY)
+        write_recordings(options.recordings, options.seed, options.day_vehicles, options.day)
     tallies = _play(options)
     print(report.table(tallies))
     broken = report.broken_promises(tallies)
-    print("\n".join(broken))
+    for sentence in broken:
+        print(sentence)
     print(report.figures(tallies, time.monotonic() - began))
     sys.exit(1 if broken else 0)
 
@@ -72,9 +73,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--month-days", type=int, default=30)
     parser.add_argument("--year-days", type=int, default=365)
     parser.add_argument("--day-vehicles", type=int, default=50)
+    parser.add_argument("--day", type=_midnight, default=_midnight(DAY), help="of picture and recordings")
     parser.add_argument("--picture", type=Path, help="where the day's picture goes; none without")
     parser.add_argument("--recordings", type=Path, help="folder for the day as recordings; none without")
     return parser.parse_args()
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """One day of many vehicles: played for the picture, and written as recordings that simulated agents play."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from parkade_api.wellknown import Reason
 from parkade_hack.simulation.body import COMPUTE_WATTS
@@ -14,6 +15,8 @@ from parkade_hack.simulation.play import LANES, Moment, Player
 from parkade_hack.simulation.pool import RULES, owners_word
 from parkade_hack.simulation.senses import Senses, recording
 from parkade_hack.simulation.sources import load
+
+_T = TypeVar("_T")
 
 
 def picture_of_day(path: Path, seed: int, vehicles: int, day: datetime) -> None:
@@ -30,26 +33,33 @@ def picture_of_day(path: Path, seed: int, vehicles: int, day: datetime) -> None:
 
 
 def write_recordings(folder: Path, seed: int, vehicles: int, day: datetime) -> None:
-    """Writes what each vehicle's bus says on that day, `<number>.jsonl`, and its course, `<number>.npz`.
+    """Writes what each vehicle's bus says on that day, `<number>.jsonl`, and its course of three, `<number>.npz`.
 
     Bodies are of vehicles that do not compute: a recording cannot know what its player will do. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sources = load()
-    for number in range(vehicles):
-        subject = draw(sources, seed, number, day, days=1)
-        lines = recording(Senses(subject), subject.at_rest())
+    for number, subject in enumerate(_drawn(seed, vehicles, day)):
+        lines = recording(Senses(subject), _middle(subject.at_rest()))
         (folder / f"{number}.jsonl").write_text("".join(lines), encoding="utf-8")
         subject.save(folder / f"{number}.npz")
 
 
 def played_day(seed: int, vehicles: int, day: datetime) -> Iterator[tuple[Subject, list[tuple[int, Moment]]]]:
-    """Every vehicle with the minutes of that day: one in the middle of three, because a course begins at the plug."""
-    sources, before = load(), day - timedelta(days=1)
+    """Every vehicle with the minutes of that day."""
+    for subject in _drawn(seed, vehicles, day):
+        yield subject, list(_middle(Player(subject, RULES, owners_word(subject.begins))))
+
+
+def _drawn(seed: int, vehicles: int, day: datetime) -> Iterator[Subject]:
+    """Three days of each, with *day* in the middle: a course begins at the plug, where nobody would be otherwise."""
+    sources = load()
     for number in range(vehicles):
-        subject = draw(sources, seed, number, before, days=3)
-        moments = enumerate(Player(subject, RULES, owners_word(before)))
-        yield subject, list(islice(moments, DAY, 2 * DAY))
+        yield draw(sources, seed, number, day - timedelta(days=1), days=3)
+
+
+def _middle(minutes: Iterable[_T]) -> Iterator[tuple[int, _T]]:
+    """The minutes of the second day, each with its number."""
+    return islice(enumerate(minutes), DAY, 2 * DAY)
 
 
 def _shade(course: Course, minute: int, moment: Moment) -> Shade:

@@ -56,10 +56,10 @@ class Senses:
         return self._plans[departure]
 
 
-def recording(senses: Senses, bodies: Iterable[Body]) -> Iterator[str]:
-    """Lines for the agent's recording: in each minute what changed, and what is told no longer."""
+def recording(senses: Senses, bodies: Iterable[tuple[int, Body]]) -> Iterator[str]:
+    """Lines for the agent's recording of these minutes: what changed in each, and what is told no longer."""
     told: Values = {}
-    for minute, body in enumerate(bodies):
+    for minute, body in bodies:
         values = senses.values(minute, body) or {}
         changed = {path: value for path, value in values.items() if told.get(path) != value}
         line = {"signals": changed, "silent": sorted(told.keys() - values.keys())}
