@@ -2,6 +2,9 @@
 
 Weights are signed and per channel, activations unsigned: with signed activations x86 runs 2.5 times slower and more.
 Static recipes take the ranges of activations from calibration runs; dynamic ones compute them in every run.
+
+Weights take seven bits of their eight: two products of 8 bits by 7 fit the 16 bits in which x86 without VNNI adds
+them, so such a CPU computes the same numbers as one with VNNI, and the gate that was kept here is kept there.
 """
 
 import contextlib
@@ -23,6 +26,8 @@ from parkade_models.graph import shield_floats
 from parkade_models.layers import Layers
 
 Feeds = Mapping[str, NDArray[Any]]
+
+_SEVEN_BITS: Final = True
 
 
 class Method(StrEnum):
@@ -165,6 +170,7 @@ def _quantize_dynamic(scope: Scope, folded: Path, target: Path) -> None:
         target,
         op_types_to_quantize=_OPERATORS.get(scope),
         per_channel=True,
+        reduce_range=_SEVEN_BITS,
         weight_type=QuantType.QInt8,
     )
 
@@ -175,6 +181,7 @@ def _quantize_static(recipe: Recipe, folded: Path, target: Path, calibration: Ca
         target,
         op_types_to_quantize=_OPERATORS.get(recipe.scope),
         per_channel=True,
+        reduce_range=_SEVEN_BITS,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=_excluded(recipe.scope, folded),
