@@ -91,11 +91,13 @@ class Own:
 
     async def keep(self, on_change: Callable[[], None]) -> None:
         """Looks at link, load and energy, and tells *on_change* when the guard must know of it; returns never."""
+        told: object = None
         try:
             while True:
-                before = (self._link, self._wanted_cores, self._journal.trouble)
                 self._look(self._source.readings())
-                if (self._link, self._wanted_cores, self._journal.trouble) != before:
+                seen = (self._link, self._wanted_cores, self._journal.trouble, self._clock.now() is None)
+                if seen != told:
+                    told = seen
                     on_change()
                 await self._meter.note()
                 await asyncio.sleep(LOOK_SECONDS)

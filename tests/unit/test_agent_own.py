@@ -1,0 +1,206 @@
+"""What only the vehicle knows of itself: its clock, its link, the energy that work used, and its owner's word."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from parkade_agent.clock import WallClock
+from parkade_agent.energy import NOTE, EnergyMeter
+from parkade_agent.errors import JournalBroken
+from parkade_agent.host import link_kind
+from parkade_agent.journal.journal import Journal
+from parkade_agent.own import Lent, Own
+from parkade_agent.owner.files import OwnerWord
+from parkade_api import vss
+from parkade_core.vehicle.limits import OwnerLimits
+from parkade_core.vehicle.position import Place, Position
+from parkade_core.vehicle.readings import Reading, Readings, Value
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
+ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+wlan0\t00000000\t0102A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0
+{name}\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+{name}\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+"""
+
+
+class Times:
+    """The time of day and the clock that never steps, both set by hand."""
+
+    def __init__(self) -> None:
+        self.real, self.steady = START, 500.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Both go on."""
+        self.real += seconds
+        self.steady += seconds
+
+    def clock(self, zone: str = "UTC") -> WallClock:
+        """A vehicle's clock that shows them."""
+        return WallClock(zone, lambda: self.real, lambda: self.steady)
+
+
+class Heard:
+    """Signals that stay as they are set."""
+
+    def __init__(self, values: dict[str, Value]) -> None:
+        self.values = values
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Says nothing of its own accord."""
+
+    def readings(self) -> Readings:
+        """All of them, fresh."""
+        return {path: Reading(value, 0.0) for path, value in self.values.items()}
+
+    def stop(self) -> None:
+        """Nothing to end."""
+
+
+def test_a_stepped_clock_is_not_believed() -> None:
+    """F32: an hour back or ahead leaves the vehicle without a time of day until the clock is right again."""
+    times = Times()
+    clock = times.clock("Europe/Berlin")
+    assert str(clock.now()) == "2026-11-22 13:00:00+01:00"
+    times.pass_by(90)
+    assert str(clock.now()) == "2026-11-22 13:01:30+01:00"
+    for step in (-3600, 7200, -61 - 3600):
+        times.real += step
+        assert clock.now() is None
+    times.real += 31
+    assert clock.now() is not None
+
+
+@pytest.mark.parametrize(("unix", "is_believed"), [(START + 3600, True), (START, False)])
+def test_another_clock_can_only_confirm(unix: float, *, is_believed: bool) -> None:
+    """A clock that was set right is believed when the gateway's agrees; a wrong gateway takes nothing away."""
+    times = Times()
+    clock = times.clock()
+    clock.confirm(0.0)
+    assert clock.now() is not None
+    times.real += 3600
+    clock.confirm(unix)
+    assert (clock.now() is not None) == is_believed
+
+
+@pytest.mark.parametrize(
+    ("name", "marks", "kind"),
+    [
+        ("eth0", {}, "ethernet"),
+        ("wlp2s0", {"wireless": None}, "wifi"),
+        ("wwan0", {}, "cellular"),
+        ("usb0", {"uevent": "DEVTYPE=wwan\nINTERFACE=usb0\n"}, "cellular"),
+    ],
+)
+def test_the_link_is_that_of_the_default_route(
+    tmp_path: Path, name: str, marks: dict[str, str | None], kind: str
+) -> None:
+    """Of several the one that the kernel prefers; the kind is what the kernel says of the interface."""
+    routes, interface = tmp_path / "route", tmp_path / "net" / name
+    routes.write_text(ROUTES.format(name=name))
+    interface.mkdir(parents=True)
+    for mark, text in marks.items():
+        (interface / mark).mkdir() if text is None else (interface / mark).write_text(text)
+    assert link_kind(routes, tmp_path / "net") == kind
+
+
+def test_no_route_is_no_link(tmp_path: Path) -> None:
+    """Nor is a system that has no such file."""
+    (tmp_path / "route").write_text(ROUTES.splitlines()[0])
+    assert link_kind(tmp_path / "route") == link_kind(tmp_path / "absent") == ""
+
+
+async def test_energy_outlives_the_agent(tmp_path: Path) -> None:
+    """A restart goes on counting the day where the journal has it."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    meter = EnergyMeter(journal, watts_per_core=3600.0)
+    assert meter.take(5.0, None, "2026-11-22") > 0
+    await meter.note(at_once=True)
+    assert meter.wh_today == pytest.approx(5.0)
+    again = EnergyMeter(journal, watts_per_core=3600.0)
+    again.take(2.0, None, "2026-11-22")
+    assert again.wh_today == pytest.approx(7.0)
+    again.take(3.0, None, "2026-11-23")
+    assert again.wh_today == pytest.approx(1.0)
+    journal.close()
+
+
+async def test_a_damaged_note_is_no_crash(tmp_path: Path) -> None:
+    """The meter begins anew, and says so in the log."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.remember(NOTE, "nonsense")
+    assert EnergyMeter(journal, 10.0).wh_today == 0
+    journal.close()
+
+
+class Broken:
+    """A journal on a disk that fails."""
+
+    trouble = "the disk is read-only"
+
+    def recall(self, name: str) -> str | None:
+        """Fails."""
+        raise JournalBroken(f"{name}: {self.trouble}")
+
+    def remember(self, name: str, text: str) -> None:
+        """Fails."""
+        raise JournalBroken(f"{name}={text}: {self.trouble}")
+
+
+async def test_a_broken_journal_stops_nothing_here() -> None:
+    """The energy goes on being counted; the trouble itself is a reason of the guard."""
+    meter = EnergyMeter(Broken(), watts_per_core=3600.0)
+    meter.take(4.0, None, "2026-11-22")
+    await meter.note(at_once=True)
+    assert meter.wh_today == pytest.approx(4.0)
+    assert own(Heard({}), meter=meter)().trouble == "the disk is read-only"
+
+
+def own(
+    source: Heard,
+    word: OwnerWord | None = None,
+    meter: EnergyMeter | None = None,
+    times: Times | None = None,
+    used: Callable[[], float] = lambda: 0.0,
+) -> Own:
+    """A vehicle that lends four lanes."""
+    return Own(
+        Lent(lanes=4, watts_per_core=10.0, missing_layers=("seccomp",)),
+        source,
+        lambda: word or OwnerWord(),
+        Broken(),
+        meter or EnergyMeter(Broken(), 10.0),
+        (times or Times()).clock(),
+        used,
+    )
+
+
+def test_all_that_is_known_comes_together() -> None:
+    """The owner's word, the place by the owner's names, and what the vehicle lends."""
+    garage = Place("home", Position(52.52, 13.4), 200)
+    word = OwnerWord(limits=OwnerLimits(max_lanes=2), places=(garage,), paused_because="the owner paused")
+    found = own(Heard({vss.LATITUDE: 52.5201, vss.LONGITUDE: 13.4}), word)()
+    assert (found.place, found.lanes, found.watts_per_lane) == ("home", 4, 10.0)
+    assert (found.paused_because, found.limits.max_lanes) == ("the owner paused", 2)
+    assert found.missing_layers == ("seccomp",)
+    assert found.wall == datetime.fromtimestamp(START, UTC)
+    assert own(Heard({vss.LATITUDE: 52.6, vss.LONGITUDE: 13.4}), word)().place == ""
+    assert own(Heard({}), word)().place == ""
+
+
+async def test_the_guard_hears_of_what_changes_by_itself() -> None:
+    """It is told at first, and again when the clock is stepped; power that the platform measures is counted."""
+    times, told, used = Times(), asyncio.Queue[bool](), iter(range(1, 100))
+    meter = EnergyMeter(Broken(), 10.0)
+    source = Heard({vss.COMPUTE_WATTS: 3600.0, vss.COMPUTE_LOAD: 100.0})
+    mine = own(source, meter=meter, times=times, used=lambda: float(next(used)))
+    keeping = asyncio.create_task(mine.keep(lambda: told.put_nowait(mine().wall is None)))
+    assert await told.get() is False
+    times.real += 3600
+    assert await asyncio.wait_for(told.get(), 10) is True
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert mine().energy_wh_today == meter.wh_today > 0
