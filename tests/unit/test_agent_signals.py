@@ -154,6 +154,16 @@ def test_a_line_that_cannot_be_played_is_skipped_and_counted(
         assert words in entry["problem"]
 
 
+def test_a_long_recording_is_read_as_it_is_played(script: Path) -> None:
+    """Of a recording of a year a vehicle holds what comes next, not all of it."""
+    source, listener = ScriptedSignals(script), Listener()
+    script.write_text(recording(0) + recording(*(60.0 * line for line in range(1, 20_000))), encoding="utf-8")
+    source.start(listener)
+    listener.until(lambda: vss.SPEED in source.readings())
+    source.stop()
+    assert 0 < len(source._lines) < 2000
+
+
 def test_a_number_too_large_for_a_float_is_no_number(script: Path) -> None:
     """Whatever a script holds, telemetry can carry it and no judge believes it."""
     source, listener = ScriptedSignals(script), Listener()

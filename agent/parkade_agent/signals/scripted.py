@@ -30,6 +30,7 @@ from pydantic import (
 from parkade_agent.signals.watch import Watch
 from parkade_core.vehicle.readings import Reading, Readings
 
+READ_BYTES = 64 * 1024
 _log = structlog.get_logger()
 
 
@@ -95,7 +96,6 @@ class ScriptedSignals:
     def _play(self, on_change: Callable[[], None]) -> None:
         try:
             while not self._is_stopped:
-                self._lines.extend(self._tail.new_lines())
                 if self._advance(time.monotonic()):
                     on_change()
                 self._watch.wait(self._patience(time.monotonic()))
@@ -105,11 +105,15 @@ class ScriptedSignals:
     def _advance(self, now: float) -> bool:
         """Applies every line that is due; true when one was."""
         changed = False
-        with self._lock:
-            while self._lines and now >= self._due_at():
-                self._apply(self._lines.popleft(), now)
-                changed = True
+        while self._is_due(now):
+            self._apply(self._lines.popleft(), now)
+            changed = True
         return changed
+
+    def _is_due(self, now: float) -> bool:
+        if not self._lines:
+            self._lines.extend(self._tail.next_lines())
+        return bool(self._lines) and now >= self._due_at()
 
     def _due_at(self) -> float:
         return self._applied_at + self._lines[0].after
@@ -118,16 +122,18 @@ class ScriptedSignals:
         return max(0.0, self._due_at() - now) if self._lines else None
 
     def _apply(self, line: Line, now: float) -> None:
-        self._applied_at = now
-        self._values.update(line.signals)
-        for path in line.signals:
-            self._silent_since.pop(path, None)
-        for path in line.silent:
-            self._silent_since.setdefault(path, now)
+        # A recording keeps to its stamps: a line that is played late moves no other.
+        self._applied_at = self._applied_at + line.after if line.at is not None and line.after else now
+        with self._lock:
+            self._values.update(line.signals)
+            for path in line.signals:
+                self._silent_since.pop(path, None)
+            for path in line.silent:
+                self._silent_since.setdefault(path, now)
 
 
 class _Tail:
-    """Reads the complete lines that were appended to a file since it was last asked."""
+    """Reads the complete lines of a file that grows, some at a time: a recording may be of a year."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -136,19 +142,21 @@ class _Tail:
         self._stamp: float | None = None
         self.skipped = 0
 
-    def new_lines(self) -> list[Line]:
+    def next_lines(self) -> list[Line]:
+        """The next lines that can be played; none when the file has no more yet."""
+        while complete := self._read():
+            self._offset += sum(map(len, complete))
+            if lines := [line for line in map(self._parse, complete) if line is not None]:
+                return lines
+        return []
+
+    def _read(self) -> list[bytes]:
         try:
-            if self._path.stat().st_size <= self._offset:
-                return []
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                raw = file.read()
+                return [line for line in file.readlines(READ_BYTES) if line.endswith(b"\n")]
         except FileNotFoundError:
             return []
-        complete = raw[: raw.rfind(b"\n") + 1]
-        parsed = [self._parse(line) for line in complete.split(b"\n")[:-1]]
-        self._offset += len(complete)
-        return [line for line in parsed if line is not None]
 
     def _parse(self, raw: bytes) -> Line | None:
         self._number += 1
