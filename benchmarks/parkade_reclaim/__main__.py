@@ -6,6 +6,7 @@ The last line of stdout is one JSON object.
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -18,12 +19,13 @@ from parkade_bench.document import write_section
 from parkade_bench.errors import BenchError
 from parkade_bench.machine import machine
 from parkade_hack.paths import ROOT
+from parkade_hack.tools.bubblewrap import VARIABLE, ensure_bubblewrap
 from parkade_hack.tools.progress import ProgressLine
 from parkade_reclaim.deaths import kill_often
 from parkade_reclaim.idle import rest
 from parkade_reclaim.interference import probe_of_memory, probes_of_timing
 from parkade_reclaim.report import Found, figures, section
-from parkade_reclaim.scene import scene
+from parkade_reclaim.scene import Stage
 from parkade_reclaim.stops import stop_often
 from support.vehicles import certificates
 
@@ -50,16 +52,14 @@ class Telling:
 
 async def measure(bench: Bench, stops: int, deaths: int) -> Found:
     """Everything, one after the other."""
-    bundle, shard = bench.texts.bundle, bench.texts.shard.read_bytes()
-    pairs = certificates(bench.folder("pki"))
-    async with scene(bundle, shard, pairs, bench.folder("vehicle")) as vehicle:
-        idle = await rest(vehicle, bench.less(_PROBE_SECONDS))
-        stopped = await stop_often(vehicle, stops, bench.say)
-        bench.say("timing", 0, 1)
-        alone, beside = await probes_of_timing(vehicle, bench.less(_PROBE_SECONDS), _PROBE_ROUNDS)
-    died = await kill_often(bundle, shard, pairs, bench.folder("killed"), deaths, bench.say)
+    stage = Stage(bench.texts.bundle, bench.texts.shard.read_bytes(), certificates(bench.folder("pki")))
+    idle = await rest(stage, bench.less(_PROBE_SECONDS))
+    stopped = await stop_often(stage, stops, bench.say)
+    bench.say("timing", 0, 1)
+    alone, beside = await probes_of_timing(stage, bench.less(_PROBE_SECONDS), _PROBE_ROUNDS)
+    died = await kill_often(stage, deaths, bench.say)
     bench.say("memory bomb", 0, 1)
-    bombed, lived = await probe_of_memory(pairs, bench.folder("bombed"), _PROBE_SECONDS)
+    bombed, lived = await probe_of_memory(stage, bench.folder("bomb"), _PROBE_SECONDS)
     return Found(stopped, died, alone, beside, bombed, lived, idle)
 
 
@@ -67,6 +67,7 @@ def main() -> None:
     """Measures, prints, and writes the page when it was a whole run."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the agent is ended
+    os.environ[VARIABLE] = str(ensure_bubblewrap())  # agents find it so
     with tempfile.TemporaryDirectory(prefix="pk-bench-") as scratch:
         bench = Bench(Path(scratch), 1, arguments.quick, Telling().say)
         try:

@@ -4,30 +4,21 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from parkade_reclaim.scene import observing, scene
-from support.vehicles import Certificates
+from parkade_reclaim.scene import Stage, observing
 
 _WATCHED_SECONDS: Final = 5.0
 _FROZEN_SECONDS: Final = 0.1
 _MILLISECONDS: Final = 1e6
 
 
-async def kill_often(
-    bundle: Path,
-    shard: bytes,
-    certificates: Certificates,
-    folder: Path,
-    count: int,
-    say: Callable[[str, int, int], None],
-) -> list[float]:
+async def kill_often(stage: Stage, count: int, say: Callable[[str, int, int], None]) -> list[float]:
     """Milliseconds from each kill to the death of the last child; every second time the slot is frozen before."""
     died = list[float]()
     for number in range(count):
         say("agent killed", number, count)
-        async with scene(bundle, shard, certificates, folder / f"killed-{number}") as vehicle:
+        async with stage.scene() as vehicle:
             await vehicle.loaded()
             async with observing(vehicle.programs(), _WATCHED_SECONDS) as watching:
                 if number % 2:

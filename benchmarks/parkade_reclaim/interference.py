@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +12,9 @@ from onnx import TensorProto, helper
 
 from parkade_bench.errors import BenchError
 from parkade_hack.proc import is_alive
-from parkade_reclaim.scene import Scene, scene
+from parkade_reclaim.scene import Scene, Stage
 from support.hostile import model
 from support.models import write_bundle
-from support.vehicles import Certificates
 
 Probe = dict[str, float]
 _LOOK_SECONDS: Final = 0.01
@@ -22,26 +22,25 @@ _MOST_SECONDS: Final = 60.0
 _BOMB_FLOATS: Final = 400 << 20  # 1.6 GB: one tensor fits into what is lent, two do not
 
 
-async def probes_of_timing(vehicle: Scene, seconds: float, rounds: int) -> tuple[list[Probe], list[Probe]]:
-    """The probe alone and beside a slot on every lent core, in turn."""
+async def probes_of_timing(stage: Stage, seconds: float, rounds: int) -> tuple[list[Probe], list[Probe]]:
+    """The probe beside an idle agent, and beside a slot on every lent core, in turn."""
     alone, beside = list[Probe](), list[Probe]()
     for _ in range(rounds):
-        alone.append(await _probe(seconds))
-        uid = await vehicle.loaded()
-        beside.append(await _probe(seconds))
-        vehicle.agent.signal(IS_MOVING=True)
-        await vehicle.ended(uid)
+        async with stage.scene() as vehicle:
+            alone.append(await _probe(seconds))
+            await vehicle.loaded()
+            beside.append(await _probe(seconds))
     return alone, beside
 
 
-async def probe_of_memory(certificates: Certificates, folder: Path, seconds: float) -> tuple[Probe, float]:
+async def probe_of_memory(stage: Stage, folder: Path, seconds: float) -> tuple[Probe, float]:
     """The probe while a model takes all the memory that it can get, and the seconds that the model's process lived."""
-    bundle = write_bundle(folder / "bomb", bomb()).folder
-    async with scene(bundle, b"", certificates, folder / "bombed") as vehicle:
+    bundle = write_bundle(folder, bomb()).folder
+    async with replace(stage, bundle=bundle).scene() as vehicle:
         probing = asyncio.create_task(_probe(seconds))
-        uid = await vehicle.assign()
+        await vehicle.assign()
         lived = await _life_of_the_sidecar(vehicle)
-        await vehicle.door.until(lambda door: door.ended(uid), _MOST_SECONDS)
+        await vehicle.ended()
         return await probing, lived
 
 

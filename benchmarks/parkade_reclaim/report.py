@@ -49,6 +49,7 @@ def figures(found: Found) -> dict[str, Any]:
         "bomb_dead_s": _round(found.bomb_seconds),
         "idle_core_percent": _round(found.idle.core_percent),
         "idle_resident_mb": _round(found.idle.resident / _MEGABYTE),
+        "idle_own_mb": _round(found.idle.own / _MEGABYTE),
     }
 
 
@@ -96,7 +97,8 @@ def _memory_and_rest(found: Found) -> str:
     return (
         f"Beside a memory bomb the probe's memory changed by {change:.1f} MB, and the bomb was dead after"
         f" {found.bomb_seconds:.1f} s. An agent without a slot takes {idle.core_percent:.2f} % of a core and"
-        f" {idle.resident / _MEGABYTE:.0f} MB.\n"
+        f" {idle.resident / _MEGABYTE:.0f} MB, of which {idle.own / _MEGABYTE:.0f} MB are its own and the rest are"
+        " pages of libraries.\n"
     )
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import itertools
 import json
 import random
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,47 +23,39 @@ _READY_SECONDS: Final = 60.0
 _BUSY_SHARE: Final = 0.8  # of the cores that are lent; the rest is what others take
 _LOOK_SECONDS: Final = 0.1
 _MOST_WAIT_SECONDS: Final = 0.03  # stops fall anywhere in a run
-_SEED: Final = 1
+_CHANCE: Final = random.Random(1)  # noqa: S311 - a moment, no secret
 
 
-@dataclass
+@dataclass(frozen=True)
 class Scene:
     """What a measurement acts on."""
 
     door: Door
     relay: Relay
     agent: AgentProcess
-    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-    _chance: random.Random = field(default_factory=lambda: random.Random(_SEED))  # noqa: S311 - a moment
 
-    async def assign(self) -> str:
-        """Gives the vehicle a slot as soon as its guard lets it start; the slot's UID."""
-        uid = f"pod-{next(self._numbers)}"
+    async def assign(self) -> None:
+        """Gives the vehicle a slot as soon as its guard lets it start."""
         await self.door.until(_may_start, _READY_SECONDS)
-        self.door.next_shard = 0
-        self.door.fetched.clear()
-        self.door.assign(uid)
-        return uid
+        self.door.assign()
 
-    async def loaded(self) -> str:
+    async def loaded(self) -> None:
         """The same, and waits until the slot uses every core that is lent. Raises BenchError when it never does."""
-        uid = await self.assign()
+        await self.assign()
         await self.door.until(lambda door: door.fetched, _READY_SECONDS)
         last = time.monotonic() + _READY_SECONDS
         while await self._cores() < _BUSY_SHARE * LANES:
             if time.monotonic() > last:
                 raise BenchError(f"the slot never used {LANES} cores")
-        await asyncio.sleep(self._chance.uniform(0, _MOST_WAIT_SECONDS))
-        return uid
+        await asyncio.sleep(_CHANCE.uniform(0, _MOST_WAIT_SECONDS))
 
     def programs(self) -> list[int]:
         """Every process below the agent."""
         return descendants(self.agent.process.pid)
 
-    async def ended(self, uid: str) -> None:
-        """Waits for the slot's last words, and lets the driver leave."""
-        await self.door.until(lambda door: door.ended(uid), _READY_SECONDS)
-        self.agent.signal(IS_MOVING=False)
+    async def ended(self) -> None:
+        """Waits for the slot's last words."""
+        await self.door.until(lambda door: door.ended(), _READY_SECONDS)
 
     async def _cores(self) -> float:
         pids = self.programs()
@@ -72,18 +64,33 @@ class Scene:
         return (sum(map(cpu_nanoseconds, pids)) - before) / (time.monotonic_ns() - at)
 
 
-@contextlib.asynccontextmanager
-async def scene(bundle: Path, shard: bytes, certificates: Certificates, folder: Path) -> AsyncIterator[Scene]:
-    """A vehicle that has a session and may start."""
-    door = Door(bundle, [shard] * _SHARDS)
-    async with open_door(door, certificates) as port:
-        relay = Relay(port)
-        async with (
-            relay.serving() as relayed,
-            running_agent(_made(folder), relayed, certificates, cpu_share=float(LANES), lanes=LANES) as agent,
-        ):
-            await door.until(_may_start, _READY_SECONDS)
-            yield Scene(door, relay, agent)
+@dataclass(frozen=True)
+class Stage:
+    """What every scene begins with; each has an agent of its own, which never heard of a driver before."""
+
+    bundle: Path
+    shard: bytes
+    certificates: Certificates
+
+    @contextlib.asynccontextmanager
+    async def scene(self) -> AsyncIterator[Scene]:
+        """A vehicle that has a session and may start."""
+        door = Door(self.bundle, [self.shard] * _SHARDS)
+        with tempfile.TemporaryDirectory(prefix="pk-") as folder:
+            async with open_door(door, self.certificates) as port:
+                relay = Relay(port)
+                async with (
+                    relay.serving() as relayed,
+                    _agent(Path(folder), relayed, self.certificates) as agent,
+                ):
+                    await door.until(_may_start, _READY_SECONDS)
+                    yield Scene(door, relay, agent)
+
+
+def _agent(
+    folder: Path, port: int, certificates: Certificates
+) -> "contextlib.AbstractAsyncContextManager[AgentProcess]":
+    return running_agent(folder, port, certificates, cpu_share=float(LANES), lanes=LANES)
 
 
 @contextlib.asynccontextmanager
@@ -104,11 +111,6 @@ async def _read(process: asyncio.subprocess.Process) -> dict[str, Any]:
     out, _ = await process.communicate()
     seen: dict[str, Any] = json.loads(out)
     return seen
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def _may_start(door: Door) -> bool:

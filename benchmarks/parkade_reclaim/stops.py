@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from parkade_reclaim.scene import Scene, observing
+from parkade_reclaim.scene import Stage, observing
 from support.vehicles import POLICY
 
 _WATCHED_SECONDS: Final = 5.0
@@ -28,18 +28,19 @@ class Stop:
     """By how much the machine's available memory had grown afterwards."""
 
 
-async def stop_often(scene: Scene, count: int, say: Callable[[str, int, int], None]) -> list[Stop]:
-    """Has the driver return *count* times to a vehicle at work, each time to a new slot."""
+async def stop_often(stage: Stage, count: int, say: Callable[[str, int, int], None]) -> list[Stop]:
+    """Has the driver return *count* times to a vehicle at work."""
     stops = list[Stop]()
     for number in range(count):
         say("stop", number, count)
-        uid = await scene.loaded()
-        with scene.relay.cut():
-            async with observing(scene.programs(), _WATCHED_SECONDS) as watching:
-                signalled = time.monotonic_ns()
-                scene.agent.signal(IS_MOVING=True)
-                stops.append(stop_of(await watching, signalled))
-        await scene.ended(uid)
+        async with stage.scene() as vehicle:
+            await vehicle.loaded()
+            with vehicle.relay.cut():
+                async with observing(vehicle.programs(), _WATCHED_SECONDS) as watching:
+                    signalled = time.monotonic_ns()
+                    vehicle.agent.signal(IS_MOVING=True)
+                    stops.append(stop_of(await watching, signalled))
+            await vehicle.ended()
     return stops
 
 
