@@ -1,16 +1,12 @@
 """What in a pool's spec cannot be meant although its schema allows it; told in the condition ValidationSucceeded."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from cronsim import CronSim, CronSimError
 
 from parkade_api.v1alpha1.common import seconds
-from parkade_api.v1alpha1.vehiclepool import VehiclePoolSpec, Window
-
-_ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+from parkade_api.v1alpha1.vehiclepool import VehiclePoolSpec
+from parkade_core.vehicle.rules import Window
+from parkade_core.vehicle.windows import problem_of
 
 
 def contradictions(spec: VehiclePoolSpec) -> list[str]:
@@ -20,21 +16,10 @@ def contradictions(spec: VehiclePoolSpec) -> list[str]:
 
 def _windows(spec: VehiclePoolSpec) -> Iterator[str]:
     for number, window in enumerate(spec.windows):
-        if (problem := _problem_of(window)) is not None:
+        meant = Window(window.schedule, seconds(window.duration), window.time_zone)
+        if (problem := problem_of(meant)) is not None:
             follows = "it never allows work" if window.mode == "Allow" else "it denies work at all times"
             yield f"windows[{number}]: {problem}, so {follows}"
-
-
-def _problem_of(window: Window) -> str | None:
-    try:
-        ZoneInfo(window.time_zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return f"{window.time_zone} is no time zone that is known here"
-    try:
-        CronSim(window.schedule, _ANY_DAY)
-    except CronSimError as error:
-        return f"schedule {window.schedule!r} cannot be read ({error})"
-    return None
 
 
 def _departure(spec: VehiclePoolSpec) -> Iterator[str]:

@@ -4,7 +4,7 @@ A window opens at each moment of its cron schedule (five fields, as cron(8) of D
 duration. Where windows allow, one of them must be open; none that denies may be.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +17,21 @@ from parkade_core.vehicle.rules import Window
 from parkade_core.vehicle.verdict import span
 
 _SECOND: Final = timedelta(seconds=1)
+_ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _UNREADABLE = (CronSimError, ZoneInfoNotFoundError, ValueError, OverflowError, StopIteration)
+
+
+def problem_of(window: Window) -> str | None:
+    """Why nobody can tell when *window* is open; None when everybody can."""
+    try:
+        ZoneInfo(window.time_zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f"{window.time_zone} is no time zone that is known here"
+    try:
+        CronSim(window.schedule, _ANY_DAY)
+    except CronSimError as error:
+        return f"schedule {window.schedule!r} cannot be read ({error})"
+    return None
 
 
 def of_pool(facts: Facts, own: OwnFacts) -> Objection | None:
