@@ -19,6 +19,7 @@ from parkade_agent.signals.names import folded, known
 from parkade_agent.signals.scripted import ScriptedSignals
 from parkade_agent.signals.source import Joined
 from parkade_api import vss
+from parkade_api.proto.kuksa.val.v2 import val_pb2
 from parkade_api.settings import load
 from parkade_core.vehicle.guard import initial
 from parkade_core.vehicle.readings import Reading, Readings, Value, flag, number, text, why_missing
@@ -67,6 +68,12 @@ def test_of_several_computers_the_hottest_speaks() -> None:
     cool, hot = HEAT.format("Central"), HEAT.format("Zone1")
     told = folded({cool: Reading(40.0, 0), hot: Reading(71.0, 3)}, known([cool, hot]))
     assert told == {vss.COMPUTE_CELSIUS: Reading(71.0, 3)}
+
+
+def test_the_agent_has_no_words_to_move_anything() -> None:
+    """Of the broker's calls it knows those that read: none publishes a value, none moves an actuator."""
+    calls = val_pb2.DESCRIPTOR.services_by_name["VAL"].methods_by_name
+    assert set(calls) == {"GetServerInfo", "GetValues", "ListMetadata", "Subscribe"}
 
 
 def test_age_is_by_our_clock_whatever_the_stamps_say() -> None:
