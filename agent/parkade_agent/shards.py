@@ -140,6 +140,11 @@ class Shards:
             input_digest=self._assignment.input_digest,
         )
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a runner was given a shard that is not finished."""
+        return any(held.tries for held in self._held.values())
+
     def begun_at(self, lease: str, shard: int) -> float:
         """When the runner was last given that shard, monotonic; 0 when it is not held."""
         held = self._held.get((lease, shard))

@@ -12,7 +12,7 @@ import pytest
 
 from parkade_agent.errors import BundleRefused, ModelRefused
 from parkade_agent.guard import Holder
-from parkade_agent.runtime import sidecar
+from parkade_agent.runtime import sidecar, standstill
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.last_words import SERVING
 from parkade_agent.runtime.process import ProcessGroup
@@ -48,7 +48,7 @@ def test_a_start_that_stands_still_is_ended(
     life: SidecarLife, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It neither serves nor uses CPU time: the agent kills it, and blames nobody's model."""
-    monkeypatch.setattr(sidecar, "_STALL_SECONDS", 0.5)
+    monkeypatch.setattr(standstill, "_SECONDS", 0.5)
 
     async def stalled(group: ProcessGroup) -> int:
         await life.end_stalled(group, SlotBrake())
@@ -64,13 +64,13 @@ def test_a_frozen_start_has_its_time(
     life: SidecarLife, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the guard holds it, standing still is what it must do."""
-    monkeypatch.setattr(sidecar, "_STALL_SECONDS", 0.5)
+    monkeypatch.setattr(standstill, "_SECONDS", 0.5)
     brake = SlotBrake()
     brake.hold(Holder.GUARD)
 
     async def watched(group: ProcessGroup) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(life.end_stalled(group, brake), 3 * sidecar._LOOK_SECONDS)
+            await asyncio.wait_for(life.end_stalled(group, brake), 3 * standstill._LOOK_SECONDS)
 
     with idle_program(tmp_path) as group:
         asyncio.run(watched(group))

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +17,10 @@ from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import Cgroup
 from parkade_agent.runtime.last_words import SERVING, read_last_words
 from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.standstill import stood_still
 from parkade_core.vehicle.death import Blame, Death, End, Limits, SidecarExit, attribute
 
 MOST_LOADING_DEATHS: Final = 2
-# A start that is making progress uses that much CPU time in that time, however busy the vehicle is.
-_STALL_CPU_SECONDS: Final = 0.05
-_STALL_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 1.0
 _DEATH_IS_NOTICED_SECONDS: Final = 1.0
 _log = structlog.get_logger()
 
@@ -64,16 +62,15 @@ class SidecarLife:
             watch.cancel()
 
     async def end_stalled(self, group: ProcessGroup, brake: SlotBrake) -> None:
-        """Kills a sidecar that neither serves nor works; one that the guard froze has its time."""
-        used, moved_at = group.cpu_seconds(), time.monotonic()
-        while not self._has_served:
-            await asyncio.sleep(_LOOK_SECONDS)
-            if brake.is_held(Holder.GUARD) or group.cpu_seconds() - used >= _STALL_CPU_SECONDS:
-                used, moved_at = group.cpu_seconds(), time.monotonic()
-            elif time.monotonic() - moved_at > _STALL_SECONDS:
-                self._has_stalled = True
-                group.signal(signal.SIGKILL)
-                return
+        """Kills a sidecar that neither serves nor works; one that the guard froze has its time. Else returns never."""
+        may_rest = partial(brake.is_held, Holder.GUARD)
+        await stood_still(group.cpu_seconds, lambda: self._has_served or may_rest())
+        self.stalls()
+        group.signal(signal.SIGKILL)
+
+    def stalls(self) -> None:
+        """It is about to be killed because it stands still."""
+        self._has_stalled = True
 
     def end(self, exit_code: int) -> Death:
         """It has ended by itself, or of something that this agent did not do."""

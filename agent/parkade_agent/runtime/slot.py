@@ -32,6 +32,7 @@ from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_agent.runtime.service import serving
 from parkade_agent.runtime.sidecar import SidecarLife
+from parkade_agent.runtime.standstill import stood_still
 from parkade_agent.shards import Shards, Supply
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR, Reason
@@ -41,6 +42,8 @@ EXIT_KILLED = 128 + signal.SIGKILL
 RESTART_SECONDS = (0.5, 60.0)
 FORGIVEN_SECONDS = 60.0
 GUARD_SECONDS = 0.05
+UNKILLABLE_SECONDS = 5.0
+_PROGRAMS = 2
 LAST_WORDS = "sidecar.words"
 _log = structlog.get_logger()
 
@@ -146,6 +149,7 @@ class Slot:
         ):
             tasks.create_task(self._keep(self._sidecar, sidecar))
             tasks.create_task(self._watch_sidecar(sidecar_socket))
+            tasks.create_task(self._watch_work())
             tasks.create_task(self._vehicle.lanes.keep(sidecar_socket))
             await self._sidecar_serves.wait()
             tasks.create_task(self._keep(self._runner, runner))
@@ -195,11 +199,39 @@ class Slot:
                 return await group.wait()
         except asyncio.CancelledError:
             group.signal(signal.SIGKILL)
-            await group.wait()
+            await self._gone(container, group)
             raise
         finally:
             brake.remove(group)
             del self._groups[container.name]
+
+    async def _gone(self, container: Container, group: ProcessGroup) -> None:
+        """Waits for the end of a killed program; while the kernel holds it, the slot stays and says so."""
+        try:
+            await asyncio.wait_for(group.wait(), UNKILLABLE_SECONDS)
+        except TimeoutError:
+            message = (
+                f"process {group.pid} does not die of SIGKILL; the vehicle takes no other slot until it does"
+            )
+            _log.exception("unkillable", program=container.name, message=message)
+            container.waits("Unkillable", message)
+            self._on_change(self)
+            await group.wait()
+
+    async def _watch_work(self) -> None:
+        """Kills both programs when a shard is in hand and neither gets on with it."""
+        brake = self._vehicle.brake
+        while True:
+            await stood_still(
+                brake.cpu_seconds, lambda: brake.is_held(Holder.GUARD) or not self._should_work()
+            )
+            _log.warning("slot stands still", pod=self.assignment.pod_name)
+            self._sidecar_life.stalls()
+            for group in self._groups.values():
+                group.signal(signal.SIGKILL)
+
+    def _should_work(self) -> bool:
+        return self.shards.is_at_work and len(self._groups) == _PROGRAMS
 
     async def _watch_sidecar(self, socket: Path) -> None:
         """Follows the sidecar's own health; a restarted sidecar becomes ready again when it serves again."""

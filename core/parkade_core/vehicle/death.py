@@ -53,6 +53,7 @@ class Cause(StrEnum):
     LOAD_TOO_LONG = "LoadTooLong"
     LOAD_STALLED = "LoadStalled"
     RUN_STUCK = "RunStuck"
+    RUN_STALLED = "RunStalled"
     CRASHED = "Crashed"
     KILLED = "Killed"
     EXITED = "Exited"
@@ -89,7 +90,7 @@ class End:
     """Its last words: why it refused, or what it was doing (`while loading model.onnx`)."""
 
     has_stalled: bool = False
-    """Whether it was killed because it neither served nor used any CPU time."""
+    """Whether it was killed because it used no CPU time although it should have."""
 
     was_short_of_memory: bool = False
     """Whether the kernel killed a program because all of them had used up the memory of their control group."""
@@ -124,7 +125,8 @@ def attribute(end: End, limits: Limits) -> Death:
 
 def _signalled(end: End, limits: Limits, signal: int) -> Death:
     if end.has_stalled:
-        return Death(Cause.LOAD_STALLED, Blame.VEHICLE, f"the sidecar stood still {end.words}")
+        cause = Cause.RUN_STALLED if end.has_served else Cause.LOAD_STALLED
+        return Death(cause, Blame.VEHICLE, f"the sidecar stood still {end.words}")
     if signal == _KILLED and end.was_short_of_memory:
         mebibytes = limits.memory_bytes >> 20
         blame = _blame_unless(limits.memory_bytes < STANDARD_MEMORY_BYTES)

@@ -1,0 +1,73 @@
+"""Programs that hang: killed when they should work and do not, and reported when the kernel does not let them die."""
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parkade_agent.runtime import slot as slots
+from parkade_agent.runtime import standstill
+from parkade_agent.runtime.hierarchies import own_groups
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
+from parkade_hack.proc import is_alive
+from support.programs import start
+from support.slots import leased, living_slot
+
+NOTHING = "import time; time.sleep(60)"
+
+
+async def test_programs_that_stand_still_with_a_shard_are_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Idle they may rest for ever; with a shard in hand a minute without CPU time is the end of both."""
+    monkeypatch.setattr(standstill, "_SECONDS", 0.5)
+    async with living_slot(tmp_path) as (slot, _):
+        groups = {name: start(NOTHING, tmp_path) for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR)}
+        slot._groups.update(groups)
+        for group in groups.values():
+            slot._vehicle.brake.add(group)
+        watch = asyncio.create_task(slot._watch_work())
+        await asyncio.sleep(3 * standstill._LOOK_SECONDS)
+        assert all(map(is_alive, (group.pid for group in groups.values())))
+        slot.shards.granted(pb.LeaseGrant(pod_uid="pod", lease="lease", shards=[leased(1)]))
+        assert (await slot.shards.next()).shard == 1
+        ends = [await group.wait() for group in groups.values()]
+        watch.cancel()
+        slot._groups.clear()
+    assert ends == [128 + signal.SIGKILL] * 2
+
+
+@pytest.fixture
+def freezer() -> Iterator[Path]:
+    """A group of version 1's freezer, which keeps even a killed process from ending; gone with all in it."""
+    if "freezer" not in (own := own_groups()):
+        pytest.skip("nothing else keeps a process from dying on purpose")
+    folder = own["freezer"] / f"parkade-test-{uuid.uuid4()}"
+    folder.mkdir()
+    yield folder
+    (folder / "freezer.state").write_text("THAWED")
+    folder.rmdir()
+
+
+async def test_a_program_that_cannot_be_killed_is_reported(
+    tmp_path: Path, freezer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot stays, so that the vehicle takes no other, and says which process it is, until it is gone."""
+    monkeypatch.setattr(slots, "UNKILLABLE_SECONDS", 0.2)
+    async with living_slot(tmp_path) as (slot, _):
+        group = start(NOTHING, tmp_path)
+        (freezer / "cgroup.procs").write_text(str(group.pid))
+        (freezer / "freezer.state").write_text("FROZEN")
+        group.signal(signal.SIGKILL)
+        gone = asyncio.create_task(slot._gone(slot._sidecar, group))
+        while slot._sidecar.reason != "Unkillable":  # noqa: ASYNC110 - it tells the gateway only
+            await asyncio.sleep(0.02)
+        assert f"process {group.pid} does not die of SIGKILL" in slot._sidecar.message
+        os.kill(group.pid, 0)
+        (freezer / "freezer.state").write_text("THAWED")
+        await gone
