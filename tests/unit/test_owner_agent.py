@@ -26,6 +26,7 @@ from support.vehicles import (
     shards_of,
 )
 
+pytestmark = pytest.mark.long(25)
 TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(3000)]
 # Far above the promise of 0.1 s, which `make bench-reclaim` measures: on a machine this busy only the order is certain.
 LONGEST_KILL_SECONDS = 5.0

@@ -10,7 +10,7 @@ import pytest
 from parkade_agent.journal.attempts import Attempt
 from parkade_agent.journal.journal import Journal
 from parkade_agent.owner import command
-from parkade_agent.owner.presence import claimed
+from parkade_agent.owner.presence import AlreadyRunning, claimed, is_running
 from parkade_agent.owner.receipts import BadReceipt, verified
 from parkade_agent.owner.view import View, write_view
 from parkade_agent.owner.wiping import Wiped
@@ -188,8 +188,33 @@ def test_revoking_wipes_and_leaves_a_receipt(line: Line) -> None:
         assert before in data
         with pytest.raises(BadReceipt):
             verified(data.replace(before, after))
+    (line.state / "owner" / "receipts" / "revocation-10.json").write_bytes(data.replace(b"v1", b"v2"))
+    good, bad = line("consent", "receipts").splitlines()
+    assert good.startswith("revocation-2.json: vehicle v1 removed 3 files, 9 bytes, at 20")
+    assert bad == "revocation-10.json: the signature is not that of the vehicle's certificate"
     assert document_of(line) == {"revoked": True, "because": ""}
     assert "Consent 3" in line(*GRANT, key=True)
+
+
+def test_a_key_that_fits_no_certificate_signs_nothing(line: Line) -> None:
+    """A receipt that nobody could verify is not left; the word is told, and asked for again."""
+    line(*GRANT, key=True)
+    other = Authority(line.state.parent / "other", "ca").issue("v1", Subject("v1"))
+    (line.state / "identity" / "key.pem").write_bytes(other.key.read_bytes())
+    assert "the signature is not that of the vehicle's certificate" in line.refused(
+        "consent", "revoke", key=True
+    )
+    assert line("consent", "receipts") == "No consent was revoked here."
+
+
+def test_a_state_folder_has_one_agent(tmp_path: Path) -> None:
+    """Whoever comes second is told so, and the kernel knows when the first has gone."""
+    assert not is_running(tmp_path)
+    with claimed(tmp_path):
+        assert is_running(tmp_path)
+        with pytest.raises(AlreadyRunning, match="another agent works on"), claimed(tmp_path, 0.1):
+            pass
+    assert not is_running(tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"document": {}, "signature": ""}', b"\xff"])

@@ -88,6 +88,7 @@ def _add_consent(parser: argparse.ArgumentParser) -> None:
     narrow = _command(verbs_of, "narrow", verbs.narrow, "agree to less: name what stays")
     _wishes(narrow)
     _signing(narrow)
+    _command(verbs_of, "receipts", verbs.receipts, "verify what the vehicle signed when it wiped")
     revoke = _command(verbs_of, "revoke", verbs.revoke, "stop and wipe now, and leave a signed receipt")
     _signing(revoke)
 

@@ -48,8 +48,17 @@ class Receipts:
         """Where the receipt for the revocation of that number lies."""
         return self.folder.receipts / f"revocation-{number}.json"
 
+    def all(self) -> list[Path]:
+        """Every receipt that was left, oldest first."""
+        return sorted(
+            self.folder.receipts.glob("revocation-*.json"), key=lambda path: (len(path.name), path.name)
+        )
+
     def leave(self, number: int, wiped: Wiped, now: float) -> Receipt:
-        """Signs that the vehicle wiped, for good when it returns; *now* is in Unix seconds. Raises BadKey, OSError."""
+        """Signs that the vehicle wiped, for good when it returns; *now* is in Unix seconds.
+
+        Raises BadKey, BadReceipt, OSError.
+        """
         certificate, key = self.certificate.read_bytes(), self.key.read_bytes()
         receipt = Receipt(
             vehicle_of(certificate), number, f"{datetime.fromtimestamp(now, UTC):%FT%TZ}", wiped
@@ -63,7 +72,9 @@ class Receipts:
             "bytes": wiped.size,
             "certificate": certificate.decode(),
         }
-        durable.write(self.of(number), seal(document, lambda data: sign_as_vehicle(key, data)))
+        sealed = seal(document, lambda data: sign_as_vehicle(key, data))
+        verified(sealed)  # between two writes of a renewal, key and certificate are no pair
+        durable.write(self.of(number), sealed)
         return receipt
 
 

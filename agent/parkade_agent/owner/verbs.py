@@ -17,7 +17,7 @@ from parkade_agent.owner.desk import Desk
 from parkade_agent.owner.explaining import open_question
 from parkade_agent.owner.keys import fingerprint, new_owner_key, public_half
 from parkade_agent.owner.presence import AlreadyRunning, claimed
-from parkade_agent.owner.receipts import Receipt, verified
+from parkade_agent.owner.receipts import BadReceipt, Receipt, verified
 from parkade_agent.owner.wiping import wipe
 from parkade_core.vehicle.consent import FIELDS
 
@@ -125,6 +125,20 @@ def _agents_receipt(path: Path) -> Receipt:
             )
         time.sleep(_LOOK_SECONDS)
     return verified(path.read_bytes())
+
+
+def receipts(desk: Desk, asked: argparse.Namespace) -> str:  # noqa: ARG001 - every verb is called alike
+    """What the vehicle signed when it wiped, each verified by the certificate in it."""
+    return "\n".join(map(_told, desk.receipts.all())) or "No consent was revoked here."
+
+
+def _told(path: Path) -> str:
+    try:
+        receipt = verified(path.read_bytes())
+    except BadReceipt as error:
+        return f"{path.name}: {error}"
+    wiped = receipt.wiped
+    return f"{path.name}: vehicle {receipt.vehicle} removed {wiped.files} files, {wiped.size} bytes, at {receipt.at}"
 
 
 def _put(desk: Desk, document: Document, key: Path) -> str:
