@@ -1,10 +1,11 @@
-"""A gateway's two ports for simulated vehicles: enrols each by its number and keeps what every session tells."""
+"""A gateway's two ports for simulated vehicles: enrols each by its number and gives it a door of its own."""
 
 import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import grpc
 from typing_extensions import override
@@ -16,18 +17,27 @@ from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import new_authority, requested_key
 from parkade_operator.door.tls import Identity, peer_identity
 from support.doors import Context
-from support.vehicles import POLICY
+from support.vehicles import Door
 
 POD = "garage"
 
 
 @dataclass
-class SimulationGate(rpc.EnrolmentServicer, rpc.FleetServicer):  # type: ignore[misc] # two calls are all that is served
-    """Knows one pod; `told` has the newest telemetry of each vehicle."""
+class SimulationGate(rpc.EnrolmentServicer, rpc.FleetServicer):  # type: ignore[misc] # four calls are all that is served
+    """Knows one pod; each of its vehicles has a door and a batch of its own in `doors`, by its id."""
 
     authority: Authority
-    told: dict[str, pb.Telemetry] = field(default_factory=dict)
+    bundle: Path
+    shards: list[bytes]
+    doors: dict[str, Door] = field(default_factory=dict)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def all_doors(self, vehicles: int) -> dict[str, Door]:
+        """The doors, when that many vehicles have come and their guards have heard the pool's rules."""
+        async with asyncio.timeout(60), self.news:
+            await self.news.wait_for(lambda: len(self.doors) >= vehicles)
+        await asyncio.gather(*(door.until(Door.policy_followed) for door in self.doors.values()))
+        return self.doors
 
     @override
     async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolReply:  # type: ignore[override]
@@ -39,29 +49,35 @@ class SimulationGate(rpc.EnrolmentServicer, rpc.FleetServicer):  # type: ignore[
     async def Session(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.VehicleMessage], context: Context
     ) -> AsyncIterator[pb.GatewayMessage]:
-        vehicle = peer_identity(context).vehicle
-        yield pb.GatewayMessage(welcome=pb.Welcome(gateway_version="test", beat_seconds=1))
-        yield pb.GatewayMessage(policy=POLICY)
-        async for message in request_iterator:
-            if message.HasField("telemetry"):
-                async with self.news:
-                    self.told[vehicle] = message.telemetry
-                    self.news.notify_all()
+        async with self.news:
+            door = self.doors.setdefault(_vehicle(context), Door(self.bundle, self.shards))
+            self.news.notify_all()
+        async for message in door.Session(request_iterator, context):
+            yield message
 
-    async def until_told(self, vehicles: int, state: str, seconds: float = 60) -> None:
-        """Waits until that many vehicles have said that their guard is in *state*."""
-        async with asyncio.timeout(seconds), self.news:
-            await self.news.wait_for(
-                lambda: sum(told.guard_state == state for told in self.told.values()) >= vehicles
-            )
+    @override
+    async def Fetch(  # type: ignore[override]
+        self, request: pb.FetchRequest, context: Context
+    ) -> AsyncIterator[pb.Chunk]:
+        async for chunk in self.doors[_vehicle(context)].Fetch(request, context):
+            yield chunk
+
+    @override
+    async def Store(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.StoreRequest], context: Context
+    ) -> pb.StoreReply:
+        return await self.doors[_vehicle(context)].Store(request_iterator, context)
+
+
+def _vehicle(context: Context) -> str:
+    return peer_identity(context).vehicle
 
 
 @contextlib.asynccontextmanager
-async def open_gate() -> AsyncIterator[tuple[SimulationGate, str, str]]:
+async def open_gate(bundle: Path, shards: list[bytes]) -> AsyncIterator[tuple[SimulationGate, str, str]]:
     """The gate, and the addresses of its door and of enrolment, host:port."""
-    gate = SimulationGate(
-        Authority(new_authority(dt.datetime.now(dt.UTC)), ["127.0.0.1"], vehicle_seconds=3600)
-    )
+    authority = Authority(new_authority(dt.datetime.now(dt.UTC)), ["127.0.0.1"], vehicle_seconds=3600)
+    gate = SimulationGate(authority, bundle, shards)
     door, enrolment = grpc.aio.server(), grpc.aio.server()
     rpc.add_FleetServicer_to_server(gate, door)
     rpc.add_EnrolmentServicer_to_server(gate, enrolment)

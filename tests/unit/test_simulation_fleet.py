@@ -10,8 +10,10 @@ from pathlib import Path
 
 from parkade_agent.simulation.script import PARKED
 from parkade_api import vss
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_models.bundle import Bundle
 from support.simulation_gate import POD, SimulationGate, open_gate
-from support.vehicles import stop
+from support.vehicles import Door, shards_of, stop
 
 
 @contextlib.asynccontextmanager
@@ -27,6 +29,7 @@ async def running(
         "door_ca_file": folder / "ca.crt",
         "service_account_token_file": folder / "token",
         "state_dir": folder / "state",
+        "allow_missing_sandbox_layers": "cgroup-memory",
     }
     told = {f"PARKADE_{name.upper()}": str(value) for name, value in {**places, **settings}.items()}
     with (folder / "log").open("ab") as log:
@@ -39,8 +42,8 @@ async def running(
         await stop(process)
 
 
-async def test_vehicles_of_one_process_are_vehicles_of_their_own(tmp_path: Path) -> None:
-    """Each enrols by the pod's token and its number, plays its own recording and has a guard that stops it alone."""
+async def test_vehicles_of_one_process_are_vehicles_of_their_own(tmp_path: Path, int8_bundle: Bundle) -> None:
+    """Each enrols by its number, plays its own recording, and works unless its own guard stops it."""
     recordings = tmp_path / "recordings"
     recordings.mkdir()
     for number in range(3):
@@ -48,26 +51,38 @@ async def test_vehicles_of_one_process_are_vehicles_of_their_own(tmp_path: Path)
         if number == 1:
             lines.append({"at": 1, "signals": {vss.IS_MOVING: True, vss.SPEED: 30.0}})
         (recordings / f"{number}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shards = shards_of([f"text {number}" for number in range(8)], 4)
     async with (
-        open_gate() as (gate, *addresses),
+        open_gate(int8_bundle.folder, shards) as (gate, *addresses),
         running(gate, *addresses, tmp_path, vehicles=3, recordings=recordings) as process,
     ):
-        await gate.until_told(1, "Kill")
-        await gate.until_told(2, "Run")
+        doors = await gate.all_doors(3)
+        away = doors.pop(f"sim-{POD}--1")
+        await away.until(lambda door: door.guard_states()[-1] == "Kill")
+        for vehicle, door in doors.items():
+            assign(door, vehicle)
+        for door in doors.values():
+            await door.until(lambda door: len(door.results) == len(shards))
         assert await stop(process) == 0
-    assert {vehicle: told.guard_state for vehicle, told in gate.told.items()} == {
-        f"sim-{POD}": "Run",
-        f"sim-{POD}--1": "Kill",
-        f"sim-{POD}--2": "Run",
-    }
+    assert set(doors) == {f"sim-{POD}", f"sim-{POD}--2"}
+    one, other = (door.results for door in doors.values())
+    assert one == other
     keys = {(tmp_path / "state" / str(n) / "identity" / "key.pem").read_bytes() for n in range(3)}
     assert len(keys) == 3
 
 
 async def test_one_vehicle_is_as_it_would_be_alone(tmp_path: Path) -> None:
     """It needs no number, keeps its state in the pod's folder, and stands plugged in without a recording."""
-    async with open_gate() as (gate, *addresses), running(gate, *addresses, tmp_path) as process:
-        await gate.until_told(1, "Run")
+    async with open_gate(tmp_path, []) as (gate, *addresses), running(gate, *addresses, tmp_path) as process:
+        (door,) = (await gate.all_doors(1)).values()
+        await door.until(lambda door: door.guard_states()[-1] == "Run")
         assert await stop(process) == 0
-    assert list(gate.told) == [f"sim-{POD}"]
+    assert list(gate.doors) == [f"sim-{POD}"]
     assert (tmp_path / "state" / "identity" / "key.pem").exists()
+
+
+def assign(door: Door, vehicle: str) -> None:
+    """Gives the vehicle a slot of its batch."""
+    order = door.order()
+    order.vehicle = vehicle
+    door.say(pb.GatewayMessage(assignment=order))
