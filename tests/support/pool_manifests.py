@@ -176,10 +176,10 @@ REFUSED_POOLS: dict[str, tuple[Object, str, str]] = {
         "spec.autonomy.maxBufferedShards",
         "greater than or equal to 1",
     ),
-    "a layer with blanks": (
-        pool(spec={"execution": {"allowMissingSandboxLayers": ["no net"]}}),
+    "unknown layer": (
+        pool(spec={"execution": {"allowMissingSandboxLayers": ["network"]}}),
         "allowMissingSandboxLayers[0]",
-        "a layer is named in lower-case letters",
+        'supported values: "namespaces", "seccomp", "landlock", "cgroup-memory"',
     ),
     "unknown scope": (
         with_consent(scopes=["everything"]),

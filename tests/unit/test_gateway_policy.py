@@ -5,6 +5,7 @@ from dataclasses import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_agent.wire import rules_of as rules_in
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.v1alpha1 import VehiclePool
@@ -139,7 +140,9 @@ def test_a_quarantine_is_told() -> None:
 
 
 def test_a_pool_asks_for_what_an_owner_can_agree_to() -> None:
-    """The schema's scopes and places are those that a consent can name."""
+    """The schema's scopes and places are those that a consent can name, its layers those that a vehicle has."""
     spec = VehiclePool.model_json_schema()["$defs"]
     assert set(spec["Consent"]["properties"]["scopes"]["items"]["enum"]) == SCOPES
     assert set(spec["Eligibility"]["properties"]["places"]["items"]["enum"]) == PLACES | {"any"}
+    layers = spec["Execution"]["properties"]["allowMissingSandboxLayers"]["items"]["enum"]
+    assert set(layers) == set(Layer)

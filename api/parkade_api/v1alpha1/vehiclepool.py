@@ -21,7 +21,6 @@ from parkade_api.v1alpha1.vehiclepool_status import VehiclePoolStatus
 _CRON = "^[0-9*/,-]+ [0-9*/,-]+ [0-9*/,L-]+ [0-9A-Za-z*/,-]+ [0-9A-Za-z*/,#L-]+$"
 _TIME_ZONE = "^([A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2})?$"
 _TERMS = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
-_LAYER = "^[a-z][a-z0-9-]*$"
 
 Schedule = Annotated[
     str,
@@ -48,15 +47,6 @@ Terms = Annotated[
         64,
         f"self.matches('{_TERMS}')",
         "a version is letters, digits, '.', '_' and '-', such as 2 or 2026-11",
-    ),
-]
-Layer = Annotated[
-    str,
-    Field(pattern=_LAYER, max_length=32),
-    text(
-        32,
-        f"self.matches('{_LAYER}')",
-        "a layer is named in lower-case letters, digits and '-', such as landlock",
     ),
 ]
 
@@ -185,9 +175,9 @@ class Execution(Model):
     require_signed_bundles: bool = Field(
         default=False, description="Only bundles signed by a publisher that the vehicle knows."
     )
-    allow_missing_sandbox_layers: list[Layer] = Field(
+    allow_missing_sandbox_layers: list[Literal["namespaces", "seccomp", "landlock", "cgroup-memory"]] = Field(
         default_factory=list,
-        max_length=16,
+        max_length=4,
         description="Layers that a vehicle may lack where its owner allows it, too.",
         json_schema_extra=_set(),
     )
