@@ -40,6 +40,7 @@ def reasons() -> Iterable[str]:
         ("Codes of records", set(wk.RecordError)),
         ("Reasons of a batch that failed", set(wk.BatchReason)),
         ("Causes of a failed shard", set(wk.ShardFault)),
+        ("Reasons of a vehicle that does not work", set(wk.Reason)),
         ("Reasons of a batch that waits or works", {*reasons(), wk.RECORDS_FAILED}),
     ],
 )
