@@ -37,6 +37,14 @@ def objections(rules: dict[str, Any], own: dict[str, Any]) -> tuple[Objection, .
         ({}, {"paused_because": "the owner paused: guests"}, Reason.OWNER_PAUSED, True, "guests", "resume"),
         ({}, {"problem": "limits.json: maxLanes"}, Reason.UNKNOWN, True, "maxLanes", "correct"),
         ({}, {"missing_layers": ("seccomp",)}, Reason.SANDBOX_INCOMPLETE, False, "seccomp", "allow"),
+        (
+            {"allowed_missing_layers": frozenset({"seccomp"})},
+            {"missing_layers": ("seccomp",)},
+            Reason.SANDBOX_INCOMPLETE,
+            False,
+            "lacks seccomp",
+            "owner and pool",
+        ),
         ({}, {"trouble": "3 MiB are free"}, Reason.NO_SPACE, False, "3 MiB", "make room"),
         ({"windows": (NIGHT,)}, {}, Reason.OUTSIDE_WINDOW, False, "Sun 12:00", "wait 10 h"),
         ({"windows": (LUNCH,)}, {}, Reason.OUTSIDE_WINDOW, False, "the pool allows", "wait 30 min"),
@@ -114,7 +122,7 @@ def test_each_policy_objects_with_its_number(
         ({"places": HOME}, {}),
         ({"max_energy_wh_per_day": 500}, {"energy_wh_today": 499.9}),
         (
-            {},
+            {"allowed_missing_layers": frozenset({"seccomp"})},
             {
                 "missing_layers": ("seccomp",),
                 "limits": OwnerLimits(allowed_missing_layers=frozenset({"seccomp"})),

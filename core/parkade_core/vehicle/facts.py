@@ -20,7 +20,7 @@ class OwnFacts:
     `watts_per_lane` at most (0: nobody said), `wanted_cores` how many cores the owner's own programs lack.
     `paused_because`, `problem` and `trouble` are sentences, empty when it is not so: `problem` is why the owner's files
     cannot be understood, `trouble` what keeps the vehicle from remembering what it must (a full or read-only disk).
-    `missing_layers` are layers of the sandbox that this vehicle lacks and that its owner did not allow by name.
+    `missing_layers` are layers of the sandbox that this vehicle lacks and that its settings do not allow.
     """
 
     limits: OwnerLimits = NO_LIMITS

@@ -73,13 +73,15 @@ def _misread(_facts: Facts, own: OwnFacts) -> Objection | None:
     return Objection(Reason.UNKNOWN, own.problem, "correct the owner's files", stops=True)
 
 
-def _unwalled(_facts: Facts, own: OwnFacts) -> Objection | None:
-    missing = [layer for layer in own.missing_layers if layer not in own.limits.allowed_missing_layers]
+def _unwalled(facts: Facts, own: OwnFacts) -> Objection | None:
+    """A wall may be missing where both the owner and the pool say so by its name."""
+    allowed = own.limits.allowed_missing_layers & facts.rules.allowed_missing_layers
+    missing = [layer for layer in own.missing_layers if layer not in allowed]
     if not missing:
         return None
     words = f"the sandbox lacks {', '.join(missing)} here"
     return Objection(
-        Reason.SANDBOX_INCOMPLETE, words, "mend it, or have the owner allow each layer by its name"
+        Reason.SANDBOX_INCOMPLETE, words, "mend it, or have owner and pool allow each layer by its name"
     )
 
 
