@@ -1,4 +1,7 @@
-"""How soon a sidecar serves: from the start of its process to SERVING, its bundle in the page cache."""
+"""How soon a sidecar serves: from the start of its process to SERVING, its bundle in the page cache.
+
+It is started in the sandbox, as vehicles start it.
+"""
 
 import time
 from pathlib import Path
@@ -8,7 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from parkade_bench.errors import BenchError
-from parkade_bench.servers import sidecar_program
+from parkade_bench.servers import shut_in_sidecar
 from parkade_hack.processes import Supervisor
 
 _LATE_SECONDS: Final = 60.0
@@ -24,7 +27,7 @@ def measure_ready(bundle: Path, scratch: Path, count: int) -> list[float]:
 def _ready(bundle: Path, slot: Path) -> float:
     slot.mkdir()
     supervisor = Supervisor(slot / "logs")
-    program, target = sidecar_program("ready", bundle, slot)
+    program, target = shut_in_sidecar("ready", bundle, slot)
     begun = time.perf_counter()
     supervisor.start(program)
     try:

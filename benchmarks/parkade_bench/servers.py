@@ -10,14 +10,19 @@ from typing import Final
 
 import grpc
 
+from parkade_agent.runtime import programs
+from parkade_agent.runtime.process import environment as slot_environment
+from parkade_agent.runtime.sandbox.walls import find_sandbox
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
 from parkade_bench.environments import python_of
 from parkade_bench.errors import UnavailableError
 from parkade_bench.meter import signal_all
 from parkade_bench.worker import environment, module
+from parkade_core.vehicle.death import Limits
 from parkade_hack.proc import family, parents
 from parkade_hack.processes import ProcessError, Program, Supervisor, free_port, python_module
+from parkade_hack.tools.bubblewrap import ensure_bubblewrap
 
 LANES: Final = 2
 _READY_SECONDS: Final = 120.0
@@ -59,6 +64,16 @@ def sidecar_program(name: str, bundle: Path, slot: Path) -> tuple[Program, str]:
     flags = ("--bundle", bundle, "--slot-dir", slot, "--socket", socket, "--lanes", LANES)
     command = python_module("parkade_agent.sidecar", *map(str, flags))
     return Program(name, command, environment()), f"unix:{socket}"
+
+
+def shut_in_sidecar(name: str, bundle: Path, slot: Path) -> tuple[Program, str]:
+    """How the agent starts it: one lane, in the sandbox of this machine, under the limits of a vehicle."""
+    work, socket = slot / "work", slot / "sidecar" / "s"
+    (work / "empty").mkdir(parents=True)
+    socket.parent.mkdir()
+    program = programs.sidecar(bundle, work, socket, work / "words", lanes=1, limits=Limits())
+    command = find_sandbox(ensure_bubblewrap(), cgroup=None).command(program)
+    return Program(name, tuple(command), slot_environment(program.folder)), f"unix:{socket}"
 
 
 def start_peer(supervisor: Supervisor, peer: Peer, bundle: Path, model: str) -> Server:
