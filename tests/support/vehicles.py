@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 from typing_extensions import override
 
+from parkade_agent.runtime.cgroups import remove_leftovers
 from parkade_api import vss
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
@@ -276,6 +277,7 @@ async def running_agent(
         yield AgentProcess(process, signals, folder / "state")
     finally:
         await stop(process)
+        remove_leftovers()  # of an agent that the test killed
 
 
 async def stop(process: asyncio.subprocess.Process) -> int:
