@@ -1,7 +1,6 @@
-"""The owner's folder: documents that are refused, a revocation that stands, limits that fail closed, a follower."""
+"""The owner's folder: documents that are refused, a revocation that stands, limits that fail closed."""
 
 import json
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from parkade_agent.errors import JournalBroken
 from parkade_agent.journal.journal import Journal
 from parkade_agent.owner.files import OwnerFiles, OwnerFolder, OwnerWord
-from parkade_agent.owner.follower import OwnerFollower
 from parkade_agent.owner.keys import new_owner_key, public_half
 from parkade_core.vehicle.limits import NO_LIMITS
 from support.owners import Owner
@@ -239,38 +237,3 @@ def test_a_pause_says_why(owner: Owner, text: str, words: str) -> None:
     """The file alone pauses; its text is shown without what could harm a terminal."""
     owner.folder.pause.write_text(text, encoding="utf-8")
     assert owner.files().read().paused_because == words
-
-
-def test_the_follower_hears_every_change(owner: Owner) -> None:
-    """Grant, pause, and a broken file reach the guard without anybody asking."""
-    follower, heard = OwnerFollower(owner.files()), threading.Event()
-    assert number_of(follower.word) is None
-    follower.start(heard.set)
-    try:
-        for deed, is_seen in (
-            (owner.says, lambda word: number_of(word) == 1),
-            (owner.folder.pause.touch, lambda word: word.paused_because),
-            (owner.folder.pause.unlink, lambda word: not word.paused_because),
-            (lambda: owner.folder.limits.write_bytes(b"{"), lambda word: word.problem),
-            (lambda: owner.says(number=2, revoked=True), lambda word: word.is_revoked),
-        ):
-            deed()
-            assert heard.wait(10)
-            heard.clear()
-            assert is_seen(follower.word)
-    finally:
-        follower.stop()
-
-
-def test_a_reader_that_breaks_allows_nothing(owner: Owner) -> None:
-    """Whatever goes wrong in reading the word, the follower lives on and the guard is told that nothing may run."""
-
-    class Breaking(OwnerFiles):
-        """Files that cannot even be refused."""
-
-        def read(self) -> OwnerWord:
-            """Fails as nobody expected."""
-            raise RuntimeError("boom")
-
-    follower = OwnerFollower(Breaking(owner.folder, "v1", _Broken()))
-    assert "boom" in follower.word.problem

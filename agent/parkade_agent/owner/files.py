@@ -112,12 +112,20 @@ class OwnerFiles:
 
     def read(self) -> OwnerWord:
         """The word as it stands in the files. What cannot be understood allows nothing."""
+        word = self.glance(OwnerWord())
         if not self.folder.root.is_dir():
-            return OwnerWord(
-                problem=f"the owner's folder {self.folder.root} is not there: its limits are not known"
-            )
+            return word
         consent, because = self._consent()
-        word = OwnerWord(consent=consent, no_consent_because=because, paused_because=self._pause())
+        return replace(word, consent=consent, no_consent_because=because)
+
+    def glance(self, before: OwnerWord) -> OwnerWord:
+        """What stops work, without asking the journal, whose disk may be slow; consent stays what it was *before*."""
+        if not self.folder.root.is_dir():
+            words = f"the owner's folder {self.folder.root} is not there: its limits are not known"
+            return replace(before, problem=words)
+        word = replace(
+            before, paused_because=self._pause(), problem="", consent=self._revocation() or before.consent
+        )
         try:
             limits = _read_or(self.folder.limits, read_limits, NO_LIMITS)
             return replace(word, limits=limits, places=_read_or(self.folder.places, read_places, ()))
@@ -160,28 +168,36 @@ class OwnerFiles:
             return None
         return Consent(seen.number, self.vehicle, "", frozenset(), 0.0, 0.0, revoked=True)
 
-    def _taken(self, data: bytes) -> Consent:
-        signed, public = parse(data), self._owner_key()
+    def _revocation(self) -> Consent | None:
+        """The revocation in the file, when the owner signed it."""
+        try:
+            consent = self._signed(parse(_read(self.folder.consent)))
+        except (BadConsent, NotSigned, BadKey, OSError):
+            return None
+        return consent if consent.revoked and consent.vehicle == self.vehicle else None
+
+    def _signed(self, signed: Signed) -> Consent:
+        """What the owner signed. Raises BadConsent, BadKey, OSError."""
+        public = self._owner_key()
         if not is_owners(public, signed.canonical, signed.signature):
             raise BadConsent(f"the signature is not that of the owner's key {fingerprint(public)}")
-        consent = read(signed.document)
-        if consent.revoked and consent.vehicle == self.vehicle:
-            return self._revoked(consent, signed, public)
-        self._remember(consent, signed, public)
-        return consent
+        return read(signed.document)
 
-    def _revoked(self, consent: Consent, signed: Signed, public: bytes) -> Consent:
-        """A revocation counts even when the vehicle cannot note it."""
+    def _taken(self, data: bytes) -> Consent:
+        signed = parse(data)
+        consent = self._signed(signed)
         try:
-            self._remember(consent, signed, public)
+            self._remember(consent, signed)
         except JournalBroken as error:
+            if not consent.revoked:
+                raise
             _log.warning("a revocation counts, but could not be noted", error=str(error))
         return consent
 
-    def _remember(self, consent: Consent, signed: Signed, public: bytes) -> None:
+    def _remember(self, consent: Consent, signed: Signed) -> None:
         """Notes a document before it counts. Raises BadConsent when it must not, JournalBroken."""
         seen, digest = self.seen(), hashlib.sha256(signed.canonical).hexdigest()
-        new = Seen(consent.number, digest, consent.revoked, fingerprint(public))
+        new = Seen(consent.number, digest, consent.revoked, fingerprint(self._owner_key()))
         if (problem := refusal(consent, self.vehicle, seen.number) or _conflict(seen, new)) is not None:
             raise BadConsent(problem)
         if new != seen:

@@ -26,7 +26,7 @@ class OwnerFollower:
         self._read_at = time.monotonic()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self.word = self._read()
+        self.word = _read(files.read)
 
     def start(self, on_change: Callable[[], None]) -> None:
         """Begins to follow; *on_change* is called in the follower's thread after `word` has changed."""
@@ -45,27 +45,29 @@ class OwnerFollower:
             if stamps == self._stamps and now < self._read_at + _READ_AGAIN_SECONDS:
                 continue
             self._stamps, self._read_at = stamps, now
-            word = self._read()
-            if word != self.word:
-                self.word = word
-                _log.info(
-                    "the owner's word",
-                    consent=_number(word),
-                    paused=word.paused_because,
-                    problem=word.problem,
-                )
-                on_change()
+            self._hear(lambda: self._files.glance(self.word), on_change)
+            self._hear(self._files.read, on_change)
+
+    def _hear(self, read: Callable[[], OwnerWord], on_change: Callable[[], None]) -> None:
+        word = _read(read)
+        if word != self.word:
+            self.word = word
+            on_change()
+            _log.info(
+                "the owner's word", consent=_number(word), paused=word.paused_because, problem=word.problem
+            )
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         """What differs when one of the files does."""
         return [_stamp(path) for path in self._watched]
 
-    def _read(self) -> OwnerWord:
-        try:
-            return self._files.read()
-        except Exception as error:  # noqa: BLE001 - whatever it is: a word that cannot be read allows nothing
-            _log.exception("the owner's word cannot be read")
-            return OwnerWord(problem=f"the owner's files cannot be read: {error!r}")
+
+def _read(read: Callable[[], OwnerWord]) -> OwnerWord:
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 - whatever it is: a word that cannot be read allows nothing
+        _log.exception("the owner's word cannot be read")
+        return OwnerWord(problem=f"the owner's files cannot be read: {error!r}")
 
 
 def _number(word: OwnerWord) -> int | None:
