@@ -109,12 +109,11 @@ def test_a_recording_is_played_as_far_apart_as_its_stamps(
 ) -> None:
     """The first line counts at once, whatever its clock; the others as much later as their stamps are."""
     source, listener = played
+    began = time.monotonic()
     append(script, recording(start, start + 0.4))
     listener.until(lambda: vss.SPEED in source.readings())
-    began = time.monotonic()
-    assert source.readings()[vss.SPEED].value == 1
     listener.until(lambda: source.readings()[vss.SPEED].value == 2)
-    assert 0.3 < time.monotonic() - began < 4
+    assert 0.4 <= time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize(
