@@ -199,9 +199,10 @@ def test_consent_covers_what_it_says(
 
 
 def test_the_answer_can_be_pasted_into_a_shell() -> None:
-    """A pool's words come from the network: they cannot end the command."""
-    assert answer_to(ConsentTerms("3; rm -rf ~", frozenset({"$(x)"}))) == (
-        "`parkade-agent consent grant --terms '3; rm -rf ~' --scope '$(x)'`"
+    """A pool's words come from the network: they cannot end the command, nor harm the terminal that shows them."""
+    terms = ConsentTerms("3; rm -rf ~", frozenset({"$(x)"}), policy_ref="https://x/\x1b[2J")
+    assert answer_to(terms) == (
+        "read https://x/\\u001b[2J and agree by `parkade-agent consent grant --terms '3; rm -rf ~' --scope '$(x)'`"
     )
 
 

@@ -110,8 +110,8 @@ def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | Non
     A revocation counts whether the pool asks or not.
     """
     if consent.revoked:
-        again = "`parkade-agent consent grant`" if terms is None else answer_to(terms)
-        return Shortfall(f"the owner revoked consent (number {consent.number})", f"agree anew by {again}")
+        remedy = answer_to(terms) if terms is not None else "agree anew by `parkade-agent consent grant`"
+        return Shortfall(f"the owner revoked consent (number {consent.number})", remedy)
     if terms is None:
         return None
     if wall is None:
@@ -120,7 +120,13 @@ def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | Non
     if (late := _out_of_date(consent, terms, wall)) is not None:
         return Shortfall(late, "agree again by `parkade-agent consent renew`")
     other = _other_terms(consent, terms)
-    return None if other is None else Shortfall(other, f"agree by {answer_to(terms)}")
+    return None if other is None else Shortfall(other, answer_to(terms))
+
+
+def asked(terms: ConsentTerms) -> str:
+    """What a pool asks for. Its words come from the network and are shown to a person."""
+    scopes = f" with {_listed(terms.scopes)}" if terms.scopes else ""
+    return f"the pool asks for terms {_shown(terms.terms_version)}{scopes}"
 
 
 def changes_at(consent: Consent, terms: ConsentTerms) -> tuple[float, ...]:
@@ -130,9 +136,10 @@ def changes_at(consent: Consent, terms: ConsentTerms) -> tuple[float, ...]:
 
 
 def answer_to(terms: ConsentTerms) -> str:
-    """The command line by which the owner agrees to what a pool asks; its words come from the network, so quoted."""
-    scopes = "".join(f" --scope {shlex.quote(scope)}" for scope in sorted(terms.scopes))
-    return f"`parkade-agent consent grant --terms {shlex.quote(terms.terms_version)}{scopes}`"
+    """How the owner agrees to what a pool asks; a line for a shell, so words of the network are quoted."""
+    read = f"read {_shown(terms.policy_ref)} and " if terms.policy_ref else ""
+    scopes = "".join(f" --scope {shlex.quote(_shown(scope))}" for scope in sorted(terms.scopes))
+    return f"{read}agree by `parkade-agent consent grant --terms {shlex.quote(_shown(terms.terms_version))}{scopes}`"
 
 
 def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> str | None:
@@ -150,12 +157,19 @@ def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> str |
 
 def _other_terms(consent: Consent, terms: ConsentTerms) -> str | None:
     if consent.terms_version != terms.terms_version:
-        return f"the pool asks for terms {terms.terms_version}, the owner agreed to {consent.terms_version}"
-    if lacking := sorted(terms.scopes - consent.scopes):
-        return (
-            f"the pool asks for {', '.join(lacking)}, the owner agreed to {', '.join(sorted(consent.scopes))}"
-        )
+        version = _shown(terms.terms_version)
+        return f"the pool asks for terms {version}, the owner agreed to {consent.terms_version}"
+    if lacking := terms.scopes - consent.scopes:
+        return f"the pool asks for {_listed(lacking)}, the owner agreed to {_listed(consent.scopes)}"
     return None
+
+
+def _listed(scopes: frozenset[str]) -> str:
+    return ", ".join(map(_shown, sorted(scopes)))
+
+
+def _shown(words: str) -> str:
+    return shown(words, _LONGEST_TEXT)
 
 
 def _day(moment: float, wall: datetime) -> str:

@@ -1,7 +1,7 @@
 """ConsentCurrent: the owner agreed to what the pool asks, and has not taken it back. Without it, work stops at once."""
 
 from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle.consent import Shortfall, answer_to, changes_at, shortfall
+from parkade_core.vehicle.consent import Shortfall, answer_to, asked, changes_at, shortfall
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.rules import ConsentTerms
 from parkade_core.vehicle.verdict import Verdict, blank, earliest, settle
@@ -34,9 +34,7 @@ def _shortfall(own: OwnFacts, terms: ConsentTerms | None) -> Shortfall | None:
         return shortfall(own.consent, terms, own.wall)
     if terms is None:
         return None
-    scopes = f" with {', '.join(sorted(terms.scopes))}" if terms.scopes else ""
-    asked = f"the pool asks for terms {terms.terms_version}{scopes}"
-    return Shortfall(f"{asked}: {own.no_consent_because}", f"agree by {answer_to(terms)}")
+    return Shortfall(f"{asked(terms)}: {own.no_consent_because}", answer_to(terms))
 
 
 def _agreed(own: OwnFacts, terms: ConsentTerms | None) -> str:
