@@ -1,6 +1,5 @@
 """Removes what others have brought into the vehicle, and counts it."""
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +26,14 @@ def wipe(folders: Iterable[Path]) -> Wiped:
 
 
 def _removed(entry: Path) -> Wiped:
-    if entry.is_symlink() or not entry.is_dir():
-        wiped = Wiped(1, entry.lstat().st_size)
-        entry.unlink()
-        return wiped
-    wiped = Wiped()
-    for inner in list(entry.iterdir()):
-        wiped += _removed(inner)
-    shutil.rmtree(entry)
+    """Removes a file, or a folder and all that is in it; what goes by itself meanwhile was not removed by us."""
+    try:
+        if entry.is_symlink() or not entry.is_dir():
+            wiped = Wiped(1, entry.lstat().st_size)
+            entry.unlink()
+            return wiped
+        wiped = sum((_removed(inner) for inner in list(entry.iterdir())), Wiped())
+        entry.rmdir()
+    except FileNotFoundError:
+        return Wiped()
     return wiped
