@@ -7,8 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parkade_api import vss
+from parkade_api.wellknown import Condition, Effect
+from parkade_core.vehicle.assess import assess
+from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.plausible import CLOCK_TOLERANCE, Stamps, Value, follow, kind_of, name_of
 from parkade_core.vehicle.readings import Reading, flag, number, text, why_missing
+from parkade_core.vehicle.rules import Charging, PoolRules
 
 STALE_AFTER = 30.0
 
@@ -82,6 +86,22 @@ def test_no_reason_tells_where_the_vehicle_is(path: str, value: Value, age: floa
     said = why_missing({path: Reading(value, age)}, path, STALE_AFTER)
     allowed = said.replace("-90..90", "").replace("-180..180", "").replace("30 s", "")
     assert not any(letter.isdigit() for letter in allowed)
+
+
+def test_a_fault_closes_the_vehicle_with_its_words() -> None:
+    """What the vehicle does not believe, the gateway does not either: it counts as driving, and the Node says why."""
+    rules = PoolRules("p", 1, 60, 65, Charging.REQUIRED, 75, 45, 0, 60, STALE_AFTER, 1.0)
+    values: dict[str, Value] = {
+        vss.SPEED: 0.0,
+        vss.IS_MOVING: False,
+        vss.PARK_LOCK: True,
+        vss.LOW_VOLTAGE_STATE: "OFF",
+    }
+    readings = {path: Reading(value, 1.0) for path, value in values.items()}
+    readings[vss.SPEED] = Reading(0.0, 1.0, "its clock went back by 3600 s")
+    verdict = assess(Facts(readings, rules), None, 0, connected=True).verdict(Condition.VEHICLE_PARKED)
+    assert (verdict.holds, verdict.effect) == (False, Effect.NO_EXECUTE)
+    assert verdict.message == "Speed is not believed: its clock went back by 3600 s"
 
 
 def heard(*steps: tuple[float, float]) -> list[str]:
