@@ -167,3 +167,16 @@ async def test_a_flapping_link_taints_little(fleet: Fleet, stale_after: str, mos
     worst = max((sum(at <= other < at + 60 for other in changes) for at in changes), default=0)
     assert worst <= most_a_minute
     assert bool(changes) == bool(most_a_minute)
+
+
+@pytest.mark.parametrize(
+    ("stop", "effect"), [("Hold", "NoSchedule"), ("HoldAndDrain", "NoExecute"), ("None", None)]
+)
+async def test_a_pool_on_hold_closes_its_nodes(fleet: Fleet, stop: str, effect: str | None) -> None:
+    """Hold keeps new work away, HoldAndDrain ends what runs; no vehicle has to agree."""
+    spec = {"selector": {}, "stopPolicy": stop}
+    fleet.pools._take({"metadata": {"name": "home", "generation": 1}, "spec": spec}, True)
+    fleet.vehicles.hear(Identity("v1"), telling(pb.Judgement(condition="PolicyAllows", holds=True)))
+    assert fleet.taints().get(Taint.POLICY) == effect
+    expected = ("True", "PolicyAllows") if effect is None else ("False", "PoolOnHold")
+    assert fleet.says(Condition.POLICY_ALLOWS) == expected
