@@ -64,8 +64,8 @@ def reproducibility(bench: Bench) -> Figures:
     found = list(changes(models, folder, missing, bench.say))
     absent = "".join(f"\nNot measured: {what}: {why}\n" for what, why in missing.items())
     words = f"""{ITEMS} items of each model, each time in a process of its own, against the same model here on one lane.
-INT8 is as exact as its CPU: without VNNI, sums of two products saturate. So answers are compared byte by byte only
-within a reproducibility class.
+Weights have seven bits, so integer sums are the same with VNNI and without; what is left is how floats between them
+are rounded. So answers are compared byte by byte only within a reproducibility class.
 
 """
     head = ("model", "what is different", "same bytes", "lowest cosine", "same largest element")
