@@ -1,7 +1,7 @@
 """A vehicle's reproducibility class for a bundle: a name that two vehicles share only when the bundle's vectors agree.
 
-INT8 results are the same bytes on the same kind of CPU and not always on another (saturation differs with and without
-VNNI). So results are compared byte by byte only within a class, and the class is what the vehicle computes, not what
+Results are the same bytes on the same kind of CPU and not always on another: floats round differently, and in a model
+quantized elsewhere 8-bit products may saturate without VNNI. So results are compared byte by byte only within a class, and the class is what the vehicle computes, not what
 its hardware is called.
 """
 
