@@ -67,7 +67,10 @@ class Places(BaseSettings):
 
 
 class Settings(Places, ExpositionSettings):
-    """What one vehicle's agent must be told; flags come before the environment."""
+    """What one vehicle's agent must be told; flags come before the environment.
+
+    With a verb the owner asks instead: parkade-agent explain, status, pause, resume, owner, consent.
+    """
 
     model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 

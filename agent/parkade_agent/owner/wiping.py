@@ -32,6 +32,7 @@ def _removed(entry: Path) -> Wiped:
             wiped = Wiped(1, entry.lstat().st_size)
             entry.unlink()
             return wiped
+        entry.chmod(0o700)  # a slot's program may have shut it
         wiped = sum((_removed(inner) for inner in list(entry.iterdir())), Wiped())
         entry.rmdir()
     except FileNotFoundError:
