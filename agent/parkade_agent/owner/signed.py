@@ -22,20 +22,19 @@ class NotSigned(AgentError):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A document whose signature nobody has looked at yet."""
+    """A document whose signature nobody has looked at yet; `canonical` are the bytes that were signed."""
 
     document: Mapping[str, object]
+    canonical: bytes
     signature: bytes
-
-    @property
-    def canonical(self) -> bytes:
-        """The bytes that were signed."""
-        return canonical(self.document)
 
 
 def canonical(document: Mapping[str, object]) -> bytes:
-    """The bytes of *document* that are signed."""
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    """The bytes of *document* that are signed. Raises NotSigned."""
+    try:
+        return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise NotSigned(f"it cannot be written as it was signed: {error}") from None
 
 
 def seal(document: Mapping[str, object], sign: Callable[[bytes], bytes]) -> bytes:
@@ -56,6 +55,6 @@ def parse(data: bytes) -> Signed:
     if not isinstance(document, dict) or not isinstance(signature, str):
         raise NotSigned("it must be an object of a document and its signature")
     try:
-        return Signed(document, base64.b64decode(signature, validate=True))
+        return Signed(document, canonical(document), base64.b64decode(signature, validate=True))
     except binascii.Error:
         raise NotSigned("signature: it is no base64") from None
