@@ -108,7 +108,7 @@ def test_an_unchanged_pool_has_an_unchanged_status() -> None:
     [
         (
             "250ms",
-            None,
+            ReclaimFigures(0, 0.0, 0.0, 0),
             ("True", "NoReclaims", "No owner took a vehicle back from work in the last 24 hours"),
         ),
         (
@@ -138,11 +138,25 @@ def test_an_unchanged_pool_has_an_unchanged_status() -> None:
     ],
 )
 def test_the_promise_to_owners_is_judged_by_its_target(
-    target: str, figures: ReclaimFigures | None, expected: tuple[str, str, str]
+    target: str, figures: ReclaimFigures, expected: tuple[str, str, str]
 ) -> None:
     """The 99th of 100 reclaims decides; a pool without any has broken no promise."""
     spec = {"disruption": {"driverReturn": {"reclaimTarget": target}}}
     assert said(spec, PoolReport(PoolCount(), figures), "ReclaimSLOMet") == expected
+
+
+def test_a_new_gateway_does_not_make_a_broken_promise_good() -> None:
+    """What was told of reclaims stays while the gateway knows of none; that there was none for a day ends it."""
+    slow = PoolReport(PoolCount(), ReclaimFigures(1, 3.0, 3.0, 1))
+    broken = pool_status(pool(), slow, BORN)
+    still = pool_status(seen(broken), report(), LATER)
+    assert conditions(still)["ReclaimSLOMet"] == ("False", "TooSlow", BORN)
+    assert still.reclaim == broken.reclaim is not None
+    quiet = PoolReport(PoolCount(), ReclaimFigures(0, 0.0, 0.0, 0))
+    later = pool_status(seen(still), quiet, LATER)
+    assert conditions(later)["ReclaimSLOMet"] == ("True", "NoReclaims", LATER)
+    assert later.reclaim is None
+    assert "ReclaimSLOMet" not in conditions(pool_status(pool(), report(), BORN))
 
 
 @pytest.mark.parametrize(

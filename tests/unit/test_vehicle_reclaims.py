@@ -11,6 +11,7 @@ from parkade_core.vehicle import reclaims
 from parkade_core.vehicle.reclaims import MOST_RECLAIMS, WINDOW_SECONDS, ReclaimFigures, ReclaimWindow
 from parkade_operator.gateway.reclaims import ReclaimLog
 
+NONE = ReclaimFigures(0, 0.0, 0.0, 0)
 lengths = st.floats(0, 10)
 
 
@@ -24,7 +25,7 @@ def rank(values: list[float], percent: int) -> float:
 @given(st.lists(st.tuples(st.floats(0, 40_000), lengths), min_size=1, max_size=40), lengths)
 def test_figures_are_of_the_last_day(told: list[tuple[float, float]], target: float) -> None:
     """At any time they are those of the reclaims that are younger than a day, each counted once."""
-    window, now, heard = ReclaimWindow(), 0.0, []
+    window, now, heard = ReclaimWindow(0.0), 0.0, []
     for pause, length in told:
         now += pause
         window.add(length, now)
@@ -33,17 +34,24 @@ def test_figures_are_of_the_last_day(told: list[tuple[float, float]], target: fl
         late = sum(length > target for length in young)
         expected = ReclaimFigures(len(young), rank(young, 50), rank(young, 99), late)
         assert window.figures(target, now) == expected
-    assert window.figures(target, now + WINDOW_SECONDS + 1) is None
+    assert window.figures(target, now + WINDOW_SECONDS + 1) == NONE
 
 
 def test_of_many_reclaims_the_newest_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window is bounded, and what falls out of it is the oldest."""
     monkeypatch.setattr(reclaims, "MOST_RECLAIMS", 100)
-    window = ReclaimWindow()
+    window = ReclaimWindow(0.0)
     for number in range(250):
         window.add(float(number), 0.0)
     assert window.figures(0.0, 0.0) == ReclaimFigures(100, 199.0, 248.0, 100)
     assert MOST_RECLAIMS == 10_000
+
+
+def test_nothing_is_claimed_of_a_day_that_nobody_saw() -> None:
+    """A gateway that has just begun to lead knows of no reclaim, which is not the same as that there was none."""
+    window = ReclaimWindow(100.0)
+    assert window.figures(1.0, 100.0 + WINDOW_SECONDS - 1) is None
+    assert window.figures(1.0, 100.0 + WINDOW_SECONDS) == NONE
 
 
 class Clock:

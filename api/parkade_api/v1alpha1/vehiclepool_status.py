@@ -41,7 +41,7 @@ class VehiclePoolStatus(Model):
     )
     vehicles: VehicleCounts | None = Field(default=None, description="Vehicles, counted.")
     reclaim: ReclaimTimes | None = Field(
-        default=None, description="How fast owners got their vehicles back; unset: none did yet."
+        default=None, description="How fast owners got their vehicles back; unset: none did."
     )
     ineligible_reasons: dict[str, int] | None = Field(
         default=None, description="Why vehicles may not work: reason to number of vehicles."

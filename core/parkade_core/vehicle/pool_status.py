@@ -16,7 +16,7 @@ from parkade_core.vehicle.reclaims import ReclaimFigures
 
 @dataclass(frozen=True, slots=True)
 class PoolReport:
-    """What the gateway tells of one pool; *reclaims* is None while it has heard of none."""
+    """What the gateway tells of one pool; *reclaims* is None while it heard of none and leads for less than a day."""
 
     count: PoolCount
     reclaims: ReclaimFigures | None = None
@@ -35,7 +35,7 @@ def pool_status(pool: VehiclePool, report: PoolReport | None, now: str) -> Vehic
         observed_generation=generation,
         conditions=renew(before.conditions, valid | _facts(pool.spec, report), generation, now),
         vehicles=_counts(report.count),
-        reclaim=_times(report.reclaims) if report.reclaims else None,
+        reclaim=before.reclaim if report.reclaims is None else _times(report.reclaims),
         ineligible_reasons=dict(report.count.ineligible_reasons),
     )
 
@@ -45,7 +45,8 @@ def _facts(spec: VehiclePoolSpec, report: PoolReport) -> dict[str, Fact]:
         "Ready": (True, "GatewayConnected", "The gateway reports this pool's vehicles"),
         "CapacityAvailable": _capacity(report.count),
         "ConsentCurrent": _consent(spec, report.count),
-        "ReclaimSLOMet": _reclaims(spec, report.reclaims),
+        # What an earlier gateway told stays until this one knows better.
+        **({"ReclaimSLOMet": _reclaims(spec, report.reclaims)} if report.reclaims else {}),
     }
 
 
@@ -68,9 +69,9 @@ def _consent(spec: VehiclePoolSpec, count: PoolCount) -> Fact:
     return all_agreed, "AllAgreed" if all_agreed else "ConsentMissing", terms
 
 
-def _reclaims(spec: VehiclePoolSpec, figures: ReclaimFigures | None) -> Fact:
+def _reclaims(spec: VehiclePoolSpec, figures: ReclaimFigures) -> Fact:
     target = spec.disruption.driver_return.reclaim_target
-    if figures is None:
+    if not figures.count:
         return True, "NoReclaims", "No owner took a vehicle back from work in the last 24 hours"
     is_met = figures.p99 <= seconds(target)
     words = (
@@ -92,7 +93,9 @@ def _counts(count: PoolCount) -> VehicleCounts:
     )
 
 
-def _times(figures: ReclaimFigures) -> ReclaimTimes:
+def _times(figures: ReclaimFigures) -> ReclaimTimes | None:
+    if not figures.count:
+        return None
     return ReclaimTimes(p50=_shown(figures.p50), p99=_shown(figures.p99), violations24h=figures.violations)
 
 

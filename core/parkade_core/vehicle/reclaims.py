@@ -21,9 +21,13 @@ class ReclaimFigures:
 
 
 class ReclaimWindow:
-    """The reclaims of the last day, of many only the newest. All times are seconds on one monotonic clock."""
+    """The reclaims of the last day, of many only the newest. All times are seconds on one monotonic clock.
 
-    def __init__(self) -> None:
+    *began* is since when every reclaim would have been heard of.
+    """
+
+    def __init__(self, began: float) -> None:
+        self._began = began
         self._newest: deque[tuple[float, float]] = deque()  # when it was heard, how long it took
         self._by_length: list[float] = []
 
@@ -35,12 +39,12 @@ class ReclaimWindow:
             self._forget_oldest()
 
     def figures(self, target: float, now: float) -> ReclaimFigures | None:
-        """What the window says of *target* at *now*; None while it is empty."""
+        """What the window says of *target* at *now*; None while it is empty and does not yet reach back a day."""
         while self._newest and self._newest[0][0] <= now - WINDOW_SECONDS:
             self._forget_oldest()
         lengths = self._by_length
         if not lengths:
-            return None
+            return None if now - self._began < WINDOW_SECONDS else ReclaimFigures(0, 0.0, 0.0, 0)
         late = len(lengths) - bisect_right(lengths, target)
         return ReclaimFigures(len(lengths), _quantile(lengths, 50), _quantile(lengths, 99), late)
 

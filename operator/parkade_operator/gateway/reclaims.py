@@ -20,6 +20,7 @@ class ReclaimLog:
     def __init__(self, pool_of: Callable[[str], str | None], clock: Callable[[], float]) -> None:
         self._pool_of = pool_of
         self._clock = clock
+        self._began = clock()
         self._windows: dict[str, ReclaimWindow] = {}
         self._meter = Meter(_EACH, clock)
 
@@ -35,9 +36,11 @@ class ReclaimLog:
                 return
             observe_reclaim(reclaim)
             if pool is not None:
-                self._windows.setdefault(pool, ReclaimWindow()).add(reclaim.seconds, self._clock())
+                self._window(pool).add(reclaim.seconds, self._clock())
 
     def figures(self, pool: str, target: float) -> ReclaimFigures | None:
-        """What the reclaims of a pool say of its *target*, in seconds; None when there was none."""
-        window = self._windows.get(pool)
-        return window.figures(target, self._clock()) if window else None
+        """What the reclaims of a pool say of its *target*, in seconds; None while that is not known."""
+        return self._window(pool).figures(target, self._clock())
+
+    def _window(self, pool: str) -> ReclaimWindow:
+        return self._windows.setdefault(pool, ReclaimWindow(self._began))
