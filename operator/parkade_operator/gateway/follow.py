@@ -1,6 +1,11 @@
 """What follows from a change of pools or batches for the vehicles."""
 
+import asyncio
+from typing import Final
+
 from parkade_operator.gateway.wiring import Gateway
+
+_PAUSE_SECONDS: Final = 0.5
 
 
 async def follow_pools(gateway: Gateway) -> None:
@@ -28,6 +33,8 @@ async def follow_quarantines(gateway: Gateway) -> None:
             gateway.fleet.send_policy(vehicle)
         seen = now
         await changed.wait()
+        # Nodes change in bursts, most of them by our own hand, and each look is at all of them.
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def follow_batches(gateway: Gateway) -> None:
