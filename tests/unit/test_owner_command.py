@@ -113,12 +113,13 @@ def test_consent_is_granted_narrowed_renewed(line: Line) -> None:
     assert narrowed["scopes"] == ["public-data"]
     assert (narrowed["hours"], narrowed["places"]) == (["22:00-06:00"], ["home"])
     assert narrowed["expiresAt"] == granted["expiresAt"]
-    assert "Consent 3" in line("consent", "renew", "--for", "30d", key=True)
+    assert "Consent 3" in line("consent", "narrow", "--hours", "mon-fri 23:00-05:00", key=True)
+    assert "Consent 4" in line("consent", "renew", "--for", "30d", key=True)
     renewed = document_of(line)
-    assert renewed["hours"] == ["22:00-06:00"]
+    assert renewed["hours"] == ["mon-fri 23:00-05:00"]
     given, ends = (datetime.fromisoformat(str(renewed[name])) for name in ("grantedAt", "expiresAt"))
     assert (ends - given).days == 30
-    assert "hours               22:00-06:00" in line("consent", "show")
+    assert "hours               mon-fri 23:00-05:00" in line("consent", "show")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,8 @@ def test_consent_is_granted_narrowed_renewed(line: Line) -> None:
         (("consent", "narrow"), "say what you take back"),
         (("consent", "narrow", "--scope", "internal-data"), "internal-data would be more than was agreed to"),
         (("consent", "narrow", "--place", "work"), "work would be more"),
-        (("consent", "narrow", "--hours", "08:00-09:00"), "08:00-09:00 would be more"),
+        (("consent", "narrow", "--hours", "21:00-06:00"), "21:00-06:00 would be more than 22:00-06:00"),
+        (("consent", "narrow", "--hours", "at night"), "'at night' are no hours"),
         (("consent", "narrow", "--energy-share", "60"), "60 % would be more than 50 %"),
         (("consent", "renew", "--for", "for ever"), "is no length of time: write 12h or 365d"),
         ((*GRANT, "--hours", "night"), "hours: 'night' are no hours"),

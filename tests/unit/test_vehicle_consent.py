@@ -21,7 +21,7 @@ from parkade_core.vehicle.consent import (
 )
 from parkade_core.vehicle.consent_ok import judge
 from parkade_core.vehicle.facts import Facts, OwnFacts
-from parkade_core.vehicle.hours import BadHours, hours_of
+from parkade_core.vehicle.hours import BadHours, hours_of, minutes_of
 from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, Window
 
 DOCUMENT: dict[str, Any] = {
@@ -261,3 +261,19 @@ def test_hours_that_are_none_are_refused(text: str) -> None:
     """The sentence shows what hours look like."""
     with pytest.raises(BadHours, match="are no hours"):
         hours_of(text)
+
+
+@pytest.mark.parametrize(
+    ("less", "more", "is_less"),
+    [
+        (["23:00-05:00"], ["22:00-06:00"], True),
+        (["mon 22:00-06:00"], ["22:00-06:00"], True),
+        (["22:00-06:00"], ["mon 22:00-06:00"], False),
+        (["00:00-24:00"], ["00:00-12:00", "12:00-24:00"], True),
+        (["sat 23:00-01:00"], ["sat 23:00-24:00", "sun 00:00-01:00"], True),
+        ([], ["sun 10:00-11:00"], True),
+    ],
+)
+def test_hours_within_hours_are_less(less: list[str], more: list[str], is_less: bool) -> None:  # noqa: FBT001 - what is expected
+    """Counted by minutes of the week, round its end and over midnight."""
+    assert (minutes_of(less) <= minutes_of(more)) == is_less

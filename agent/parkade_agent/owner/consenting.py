@@ -13,6 +13,7 @@ from parkade_agent.owner.files import OwnerFiles, OwnerFolder
 from parkade_agent.owner.keys import fingerprint, public_half, sign_as_owner
 from parkade_agent.owner.signed import parse, seal
 from parkade_core.vehicle.consent import SCHEMA, SCOPES, BadConsent, Consent, read
+from parkade_core.vehicle.hours import BadHours, minutes_of
 
 Document = Mapping[str, object]
 LIFETIME: Final = "365d"
@@ -68,7 +69,7 @@ def narrowed(files: OwnerFiles, wishes: Wishes, now: float) -> Document:
     before = standing(files)
     less = {
         "scopes": _fewer("scopes", before, wishes.scopes),
-        "hours": _fewer("hours", before, wishes.hours),
+        "hours": _shorter(before, wishes.hours),
         "places": _fewer("places", before, wishes.places),
         "energySharePercent": _smaller(before, wishes.energy_share_percent),
     }
@@ -143,15 +144,33 @@ def _highest(files: OwnerFiles) -> int:
 
 
 def _fewer(name: str, document: Document, wished: Sequence[str] | None) -> list[str]:
-    before = document[name]
-    known = [str(entry) for entry in before] if isinstance(before, list) else []
+    known = _texts(document, name)
     if wished is None:
         return known
     if known and (more := sorted(set(wished) - set(known))):
         raise ConsentProblem(
             f"{name}: {more[0]} would be more than was agreed to: parkade-agent consent grant"
         )
-    return sorted(set(wished)) if name != "hours" else list(wished)
+    return sorted(set(wished))
+
+
+def _shorter(document: Document, wished: Sequence[str] | None) -> list[str]:
+    known = _texts(document, "hours")
+    if wished is None:
+        return known
+    try:
+        is_more = bool(known) and not minutes_of(wished) <= minutes_of(known)
+    except BadHours as error:
+        raise ConsentProblem(f"hours: {error}") from None
+    if is_more:
+        words = f"hours: {', '.join(wished)} would be more than {', '.join(known)}"
+        raise ConsentProblem(f"{words}: parkade-agent consent grant")
+    return list(wished)
+
+
+def _texts(document: Document, name: str) -> list[str]:
+    value = document[name]
+    return [str(entry) for entry in value] if isinstance(value, list) else []
 
 
 def _smaller(document: Document, wished: int | None) -> object:
