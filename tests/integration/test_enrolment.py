@@ -250,7 +250,7 @@ def pod_token(cluster: ShortLivedCluster, pod: str, account: str, audience: str)
 
 
 def simulation(folder: Path, token: str, shown: EnrolmentToken) -> Program:
-    """The process of a simulated vehicle's pod."""
+    """The process of a pod of two simulated vehicles."""
     (folder / "token").write_text(token)
     settings = {
         "PARKADE_DOOR_ADDRESS": shown.door,
@@ -258,24 +258,26 @@ def simulation(folder: Path, token: str, shown: EnrolmentToken) -> Program:
         "PARKADE_DOOR_CA_FILE": str(folder / "ca.crt"),
         "PARKADE_SERVICE_ACCOUNT_TOKEN_FILE": str(folder / "token"),
         "PARKADE_STATE_DIR": str(folder / "state"),
+        "PARKADE_VEHICLES": "2",
     }
     return Program("simulation", python_module("parkade_agent.simulation"), plain_environment() | settings)
 
 
-def test_a_simulated_vehicle_enrols_with_its_pods_token(
+def test_simulated_vehicles_enrol_with_their_pods_token(
     cluster: ShortLivedCluster, command: CommandLine, pod: str, tmp_path: Path
 ) -> None:
-    """It waits for the door's CA, enrols by its pod's token, and is a Node that says that it is simulated."""
+    """They wait for the door's CA, enrol by their pod's token, and are Nodes that say that they are simulated."""
     shown = read_token(command.token("nobody"))
     token = pod_token(cluster, pod, "parkade-simulation", "parkade-enrolment")
     supervisor = cluster._supervisor
     supervisor.start(simulation(tmp_path, token, shown))
-    node = f"vehicle-sim-{pod}"
-    assert cluster.kubectl.run("get", "node", node).returncode != 0
+    nodes = (f"vehicle-sim-{pod}", f"vehicle-sim-{pod}--1")
+    assert cluster.kubectl.run("get", "node", *nodes).returncode != 0
     (tmp_path / "ca.crt").write_text(shown.ca)
-    eventually(lambda: cluster.kubectl.run("get", "node", node).returncode == 0, 20, "the Node")
-    labels = cluster.kubectl.read("node", node)["metadata"]["labels"]
-    assert (labels["parkade.dev/simulated"], labels["parkade.dev/region"]) == ("true", "simulated")
+    eventually(lambda: cluster.kubectl.run("get", "node", *nodes).returncode == 0, 20, "the Nodes")
+    for node in nodes:
+        labels = cluster.kubectl.read("node", node)["metadata"]["labels"]
+        assert (labels["parkade.dev/simulated"], labels["parkade.dev/region"]) == ("true", "simulated")
     assert supervisor.stop("simulation") == 0
 
 
