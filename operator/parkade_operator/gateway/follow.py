@@ -1,4 +1,4 @@
-"""What follows from a change of pools or batches for the vehicles."""
+"""What follows from a change of pools, Nodes or batches for the vehicles."""
 
 import asyncio
 from typing import Final
