@@ -11,8 +11,8 @@ from typing import Final
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 
 LIFETIME_SECONDS: Final = 60.0
-"""From the order to the last moment at which it may be obeyed: a slow link takes seconds, and a session that does not
-take a message for 20 s ends."""
+"""From the order to the last moment at which it may be obeyed: a slow link takes seconds, a session that does not take
+a message for 20 s ends, and two clocks drift by some seconds in a day, when its certificate ends the session anyway."""
 LEAST_NONCE_BYTES: Final = 16
 MOST_NONCE_BYTES: Final = 64
 _MOST_COUNTER: Final = 2**63
