@@ -151,6 +151,7 @@ tries("remove what may be read", os.unlink, READABLE)
 tries("link symbolically in the folder", os.symlink, CANARY, WORK / "link")
 tries("link hard in the folder", os.link, READABLE, WORK / "hard")
 tries("make a device", os.mknod, WORK / "device", 0o20600, os.makedev(1, 1))
+tries("make a folder", os.mkdir, WORK / "folder")
 tries("make a fifo", os.mkfifo, WORK / "fifo")
 tries("own a file for another", os.chown, WORK, 1000, 1000)
 for family, number in FAMILIES.items():

@@ -60,6 +60,21 @@ def test_a_start_that_stands_still_is_ended(
     assert death.sentence == "the sidecar stood still while loading model.onnx"
 
 
+def test_who_fills_the_folder_is_ended(
+    life: SidecarLife, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model has its sidecar write counts in blocks of the disk, whatever the files' names."""
+    monkeypatch.setattr(sidecar, "MOST_FOLDER_BYTES", 1 << 20)
+
+    async def filled() -> int:
+        group = start("import time; open('x', 'wb').write(bytes(2 << 20)); time.sleep(60)", tmp_path)
+        await life.end_hoarding(group)
+        return await group.wait()
+
+    death = life.end(asyncio.run(filled()))
+    assert (death.cause, death.blame) == (Cause.DISK_HOARDED, Blame.MODEL)
+
+
 def test_a_frozen_start_has_its_time(
     life: SidecarLife, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,10 +87,10 @@ async def test_a_program_has_one_folder_to_write(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("of the agent")
     work = tmp_path / "work"
     work.mkdir()
-    group = start("import os; os.mkdir('made'); print(os.stat('../secret'))", work)
+    group = start("import os; open('made', 'w'); print(os.stat('../secret'))", work)
     async with asyncio.timeout(30):
         assert await group.wait() == 1
-    assert (work / "made").is_dir()
+    assert (work / "made").is_file()
 
 
 def test_scripts_are_found_without_importing_them() -> None:

@@ -98,12 +98,11 @@ FILLS = """
 from pathlib import Path
 from parkade_agent.sidecar.errors import NoSpaceError
 from parkade_agent.sidecar.folder import SlotFolder
-folder = Path("/tmp/slot")
-folder.mkdir()
+folder = Path("/tmp")
 try:
     SlotFolder(folder).write("result", bytes(64 << 20))
 except NoSpaceError as error:
-    print(error, list(folder.iterdir()))
+    print(error, list(folder.glob("*result*")))
 """
 
 

@@ -42,6 +42,20 @@ SMALL = Limits(memory_bytes=1 << 30)
             f"the sidecar took more than the 1024 MiB that are lent {LOADING}",
         ),
         (
+            End(128 + signal.SIGKILL, True, "while serving", has_hoarded=True),
+            Limits(),
+            Cause.DISK_HOARDED,
+            Blame.MODEL,
+            "the sidecar filled its folder while serving",
+        ),
+        (
+            End(128 + signal.SIGKILL, True, "while serving", has_stalled=True),
+            Limits(),
+            Cause.RUN_STALLED,
+            Blame.VEHICLE,
+            "the sidecar stood still while serving",
+        ),
+        (
             End(128 + signal.SIGXCPU, False, LOADING),
             Limits(load_cpu_seconds=30),
             Cause.LOAD_TOO_LONG,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ from parkade_agent.runtime.standstill import stood_still
 from parkade_core.vehicle.death import Blame, Death, End, Limits, SidecarExit, attribute
 
 MOST_LOADING_DEATHS: Final = 2
+MOST_FOLDER_BYTES: Final = 4 << 30
+"""On the disk, of the folder that a sidecar may write. One file of it is limited by the kernel (RLIMIT_FSIZE)."""
+
+_LOOK_SECONDS: Final = 1.0
+_BLOCK_BYTES: Final = 512  # of stat(2)
 _DEATH_IS_NOTICED_SECONDS: Final = 1.0
 _log = structlog.get_logger()
 
@@ -35,6 +41,7 @@ class SidecarLife:
         self.limits = limits
         self._has_served = False
         self._has_stalled = False
+        self._has_hoarded = False
         self._loading_deaths: list[Death] = []
         self._death: Death | None = None
         self._died_at = 0.0
@@ -42,7 +49,7 @@ class SidecarLife:
 
     def begin(self) -> None:
         """It is about to be started."""
-        self._has_served = self._has_stalled = False
+        self._has_served = self._has_stalled = self._has_hoarded = False
         self._died.clear()
         self._oom_kills = self._count_oom_kills()
         self.words.unlink(missing_ok=True)
@@ -54,18 +61,27 @@ class SidecarLife:
 
     @contextlib.contextmanager
     def watched(self, group: ProcessGroup, brake: SlotBrake) -> Iterator[None]:
-        """Sees to it, as long as the context lasts, that the start gets somewhere."""
-        watch = asyncio.create_task(self.end_stalled(group, brake), name="sidecar's start")
+        """Sees to it, as long as the context lasts, that the start gets somewhere and the disk is not filled."""
+        watches = (self.end_stalled(group, brake), self.end_hoarding(group))
+        tasks = [asyncio.create_task(watch) for watch in watches]
         try:
             yield
         finally:
-            watch.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def end_stalled(self, group: ProcessGroup, brake: SlotBrake) -> None:
         """Kills a sidecar that neither serves nor works; one that the guard froze has its time. Else returns never."""
         may_rest = partial(brake.is_held, Holder.GUARD)
         await stood_still(group.cpu_seconds, lambda: self._has_served or may_rest())
         self.stalls()
+        group.signal(signal.SIGKILL)
+
+    async def end_hoarding(self, group: ProcessGroup) -> None:
+        """Kills a sidecar whose folder holds more than it may; then returns."""
+        while await asyncio.to_thread(_bytes_in, self.words.parent) <= MOST_FOLDER_BYTES:  # noqa: ASYNC110 - of a disk
+            await asyncio.sleep(_LOOK_SECONDS)
+        self._has_hoarded = True
         group.signal(signal.SIGKILL)
 
     def stalls(self) -> None:
@@ -78,8 +94,15 @@ class SidecarLife:
         # It may have served for less time than it takes to ask it.
         if words == SERVING or exit_code == SidecarExit.RUN_STUCK:
             self.serves()
-        is_short = self._count_oom_kills() > self._oom_kills
-        death = attribute(End(exit_code, self._has_served, words, self._has_stalled, is_short), self.limits)
+        end = End(
+            exit_code,
+            self._has_served,
+            words,
+            has_stalled=self._has_stalled,
+            was_short_of_memory=self._count_oom_kills() > self._oom_kills,
+            has_hoarded=self._has_hoarded,
+        )
+        death = attribute(end, self.limits)
         self._death, self._died_at = death, time.monotonic()
         if not self._has_served:
             self._loading_deaths.append(death)
@@ -109,3 +132,10 @@ class SidecarLife:
         if self._death is None or not is_of_shard:
             return message
         return f"{self._death.cause}: {self._death.sentence}"
+
+
+def _bytes_in(folder: Path) -> int:
+    """What the folder's files take of the disk; the sandbox lets nobody make others in it."""
+    with contextlib.suppress(OSError), os.scandir(folder) as files:
+        return sum(file.stat(follow_symlinks=False).st_blocks for file in files) * _BLOCK_BYTES
+    return 0

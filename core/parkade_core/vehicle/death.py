@@ -53,6 +53,7 @@ class Cause(StrEnum):
     LOAD_TOO_LONG = "LoadTooLong"
     LOAD_STALLED = "LoadStalled"
     RUN_STUCK = "RunStuck"
+    DISK_HOARDED = "DiskHoarded"
     RUN_STALLED = "RunStalled"
     CRASHED = "Crashed"
     KILLED = "Killed"
@@ -95,6 +96,9 @@ class End:
     was_short_of_memory: bool = False
     """Whether the kernel killed a program because all of them had used up the memory of their control group."""
 
+    has_hoarded: bool = False
+    """Whether it was killed because its folder had grown over what it may hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Death:
@@ -124,6 +128,8 @@ def attribute(end: End, limits: Limits) -> Death:
 
 
 def _signalled(end: End, limits: Limits, signal: int) -> Death:
+    if end.has_hoarded:
+        return Death(Cause.DISK_HOARDED, Blame.MODEL, f"the sidecar filled its folder {end.words}")
     if end.has_stalled:
         cause = Cause.RUN_STALLED if end.has_served else Cause.LOAD_STALLED
         return Death(cause, Blame.VEHICLE, f"the sidecar stood still {end.words}")

@@ -14,10 +14,8 @@ from parkade_agent.runtime.sandbox.libc import LIBC, NO_NEW_PRIVILEGES, checked
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # on every machine
 _VERSION: Final = 1
 _BENEATH: Final = 1
-_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIRECTORY, _REMOVE_DIRECTORY, _REMOVE_FILE = (
-    1 << n for n in range(6)
-)
-_MAKE_DIRECTORY, _MAKE_FILE, _MAKE_SOCKET, _TRUNCATE = 1 << 7, 1 << 8, 1 << 9, 1 << 14
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIRECTORY, _REMOVE_FILE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 5
+_MAKE_FILE, _MAKE_SOCKET, _TRUNCATE = 1 << 8, 1 << 9, 1 << 14
 _FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 5: 16}
 """How many kinds of access to files each version of the interface knows, where that changed."""
 
@@ -26,9 +24,7 @@ _ALL_TWO: Final = 0b11
 """bind and connect of TCP; abstract unix sockets and signals."""
 
 _READ: Final = _EXECUTE | _READ_FILE | _READ_DIRECTORY
-_WRITE: Final = (
-    _WRITE_FILE | _REMOVE_DIRECTORY | _REMOVE_FILE | _MAKE_DIRECTORY | _MAKE_FILE | _MAKE_SOCKET | _TRUNCATE
-)
+_WRITE: Final = _WRITE_FILE | _REMOVE_FILE | _MAKE_FILE | _MAKE_SOCKET | _TRUNCATE
 _OF_A_FILE: Final = _EXECUTE | _READ_FILE | _WRITE_FILE | _TRUNCATE
 
 

@@ -14,7 +14,7 @@ _BOTH: Final = """
     lseek 8 62, close 3 57, close_range 436 436, openat 257 56, dup 32 23, dup3 292 24, fcntl 72 25, flock 73 32,
     fsync 74 82, fdatasync 75 83, ftruncate 77 46, fallocate 285 47, newfstatat 262 79, fstat 5 80, statx 332 291,
     statfs 137 43, fstatfs 138 44, faccessat 269 48, faccessat2 439 439, getdents64 217 61, readlinkat 267 78,
-    renameat 264 38, renameat2 316 276, unlinkat 263 35, mkdirat 258 34, fchmod 91 52, utimensat 280 88,
+    renameat 264 38, renameat2 316 276, unlinkat 263 35, fchmod 91 52, utimensat 280 88,
     getcwd 79 17, chdir 80 49, umask 95 166, fadvise64 221 223,
     pipe2 293 59, eventfd2 290 19, epoll_create1 291 20, epoll_ctl 233 21, epoll_pwait 281 22, ppoll 271 73,
     pselect6 270 72, timerfd_create 283 85, timerfd_settime 286 86,
@@ -36,7 +36,7 @@ _BOTH: Final = """
 """
 _ONLY_X86_64: Final = """
     open 2, stat 4, lstat 6, access 21, poll 7, select 23, epoll_wait 232, epoll_create 213, pipe 22, eventfd 284,
-    dup2 33, readlink 89, rename 82, unlink 87, mkdir 83, rmdir 84, getdents 78, getpgrp 111, arch_prctl 158, time 201,
+    dup2 33, readlink 89, rename 82, unlink 87, getdents 78, getpgrp 111, arch_prctl 158, time 201,
     getrlimit 97
 """
 # fmt: on
