@@ -153,7 +153,9 @@ class Agent:
 
     def _telemetry(self) -> fleet_pb2.Telemetry:
         energy = self._own().energy_wh_today
-        return wire.telemetry(self._source.readings(), self._guard.state, self._reclaims.take(), energy)
+        # What is written before the gateway has welcomed the session may be heard by nobody.
+        reclaims = self._reclaims.take() if self._session.is_open else []
+        return wire.telemetry(self._source.readings(), self._guard.state, reclaims, energy)
 
     def _hear(self, message: fleet_pb2.GatewayMessage) -> None:
         match message.WhichOneof("message"):
