@@ -3,6 +3,7 @@
 The same seed, number, sources and days give the same course, whoever asks and in whatever order.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -17,10 +18,6 @@ from parkade_hack.simulation.sources import Drive, Habits, Model, Numbers, Sourc
 DAY: Final = 1440
 HOUR: Final = 60
 QUARTER: Final = 15
-PLACES: Final = (("private", 0.6, 0.85), ("workplace", 0.2, 0.9), ("public", 0.2, 0.6))
-"""Where a vehicle plugs in, how many vehicles do, and the chance that one does on a day."""
-CHARGER_KW: Final = {"private": (3.7, 7.4, 11.0), "workplace": (11.0, 22.0), "public": (11.0, 22.0)}
-OUTDOORS: Final = {"private": 0.5, "workplace": 0.7, "public": 1.0}
 HOURS_VARY: Final = 0.2
 KWH_VARY: Final = 0.5
 LEAST_KWH: Final = 5.0
@@ -38,6 +35,27 @@ FIRST_CHARGE: Final = (50.0, CHARGED_TO)
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a vehicle plugs in: the share of vehicles that do it there, and the chance that one does on a day.
+
+    *charger_kw* are the chargers that it may have, *outdoors* the share of them that stand in the sun.
+    """
+
+    name: str
+    share: float
+    plugs_in: float
+    charger_kw: tuple[float, ...]
+    outdoors: float
+
+
+PLACES: Final = (
+    Place("private", 0.6, 0.85, (3.7, 7.4, 11.0), outdoors=0.5),
+    Place("workplace", 0.2, 0.9, (11.0, 22.0), outdoors=0.7),
+    Place("public", 0.2, 0.6, (11.0, 22.0), outdoors=1.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Stay:
     """At the plug from one minute to another, after a way that took *kwh*."""
 
@@ -50,11 +68,11 @@ def draw(sources: Sources, seed: int, number: int, begins: datetime, days: int) 
     """Vehicle *number* of the fleet of *seed*, for *days* from the midnight *begins* (local time)."""
     random = np.random.default_rng((seed, number))
     model = sources.models[random.integers(len(sources.models))]
-    place = str(random.choice([name for name, *_ in PLACES], p=[share for _, share, _ in PLACES]))
-    charger_kw = float(random.choice(CHARGER_KW[place]))
-    is_outdoors = random.random() < OUTDOORS[place]
+    place = PLACES[random.choice(len(PLACES), p=[place.share for place in PLACES])]
+    charger_kw = float(random.choice(place.charger_kw))
+    is_outdoors = random.random() < place.outdoors
     charge = float(random.uniform(*FIRST_CHARGE))
-    stays = _stays(random, sources.habits[place], place, begins, days)
+    stays = _stays(random, sources.habits[place.name], place.plugs_in, begins, days)
     painter = _Painter(sources, model, begins, days)
     painter.weather(is_outdoors=is_outdoors)
     painter.plug(random, stays, charger_kw)
@@ -62,14 +80,13 @@ def draw(sources: Sources, seed: int, number: int, begins: datetime, days: int) 
         painter.away(before.ends, after.begins, min(after.kwh, MOST_OF_BATTERY * model.battery_kwh))
     painter.troubles(random)
     frame = Frame(model.battery_kwh, model.joules_per_kelvin, model.watts_per_kelvin)
-    return Subject(f"{number:03d} {place} {model.name}", frame, charge, begins, painter.course)
+    return Subject(f"{number:03d} {place.name} {model.name}", frame, charge, begins, painter.course)
 
 
 def _stays(
-    random: np.random.Generator, habits: Habits, place: str, begins: datetime, days: int
+    random: np.random.Generator, habits: Habits, plugs_in: float, begins: datetime, days: int
 ) -> list[Stay]:
     """The vehicle begins at its plug; stays follow each other with time to drive in between."""
-    plugs_in = next(chance for name, _, chance in PLACES if name == place)
     stays = [Stay(0, 7 * HOUR + int(random.integers(2 * HOUR)), 0.0)]
     for day in range(days):
         is_weekend = (begins + timedelta(days=day)).weekday() >= 5  # noqa: PLR2004 - Saturday
@@ -88,6 +105,15 @@ def _stays(
 
 def _about(random: np.random.Generator, mean: float, varies: float) -> float:
     return float(random.normal(mean, varies * mean))
+
+
+def _spells(
+    random: np.random.Generator, minutes: int, a_day: float, shortest: int, longest: int
+) -> Iterator[slice]:
+    """Times at which something happens, *a_day* on average, for *shortest* to *longest* minutes each."""
+    for _ in range(int(random.poisson(a_day * (minutes // DAY)))):
+        begins = int(random.integers(minutes))
+        yield slice(begins, begins + int(random.integers(shortest, longest)))
 
 
 class _Painter:
@@ -116,7 +142,10 @@ class _Painter:
         )
 
     def weather(self, *, is_outdoors: bool) -> None:
-        """The air where the computer sits: outside's, and the sun's share of it by the hour and the season."""
+        """The air where the computer sits: outside's and the sun's.
+
+        The sun is half a sine from 6 to 20 o'clock, and in midwinter a fifth of what it is in midsummer.
+        """
         minutes = np.arange(len(self.course))
         day_of_year = self._begins.timetuple().tm_yday + minutes / DAY
         height = np.sin(np.pi * ((minutes % DAY) / HOUR - 6) / 14).clip(0)
@@ -144,14 +173,10 @@ class _Painter:
 
     def troubles(self, random: np.random.Generator) -> None:
         """The bus falls silent now and then, and an owner takes back his consent for some days."""
-        days = len(self.course) // DAY
-        for flags, much, shortest, longest, value in (
-            (self.course.is_silent, SILENCES_A_DAY, 5, 40, True),
-            (self.course.consents, WITHDRAWALS_A_DAY, DAY // 2, 4 * DAY, False),
-        ):
-            for _ in range(int(random.poisson(much * days))):
-                begins = int(random.integers(len(self.course)))
-                flags[begins : begins + int(random.integers(shortest, longest))] = value
+        for now in _spells(random, len(self.course), SILENCES_A_DAY, 5, 40):
+            self.course.is_silent[now] = True
+        for now in _spells(random, len(self.course), WITHDRAWALS_A_DAY, DAY // 2, 4 * DAY):
+            self.course.consents[now] = False
 
     def _drive(self, drive: Drive, begins: int, minutes: int) -> None:
         now = slice(begins, begins + minutes)
