@@ -1,0 +1,68 @@
+"""An agent that was killed, and one whose journal is of no use: nothing is lost, nothing is doubled, nothing loops."""
+
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from parkade_models.bundle import Bundle
+from support.bare import BareDoor
+from support.vehicles import Certificates, Door, certificates, open_door, running_agent, shards_of
+
+TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(600)]
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of one door and one vehicle."""
+    return certificates(tmp_path_factory.mktemp("pki"))
+
+
+async def test_a_killed_agent_goes_on_where_it_was(
+    tmp_path: Path, int8_bundle: Bundle, certs: Certificates
+) -> None:
+    """Hello names what it had in hand, and when its slot is assigned again, every lease ends with its results."""
+    door = Door(int8_bundle.folder, shards_of(TEXTS, 100))
+    async with open_door(door, certs) as port:
+        async with running_agent(tmp_path, port, certs, cpu_share=0.5) as agent:
+            await door.until(lambda d: d.policy_followed())
+            door.assign()
+            await door.until(lambda d: d.results)
+            agent.process.send_signal(signal.SIGKILL)
+            await agent.process.wait()
+        leased = set(range(door.next_shard))
+        async with running_agent(tmp_path, port, certs):
+            await door.until(lambda d: len([m for m in d.heard if m.HasField("hello")]) == 2)
+            held = {shard.shard for lease in door.hello.leases for shard in lease.shards}
+            assert held >= leased - set(door.results)
+            assert list(door.hello.slots) == []
+            await door.until(lambda d: d.policy_followed())
+            door.assign()
+            await door.until(lambda d: len(d.results) == len(d.shards), 60)
+    assert door.handed_back == []
+    attempts = Counter(row.attempt for header in door.stored for row in header.results)
+    assert len(attempts) == len(door.shards)
+    pieces = [(header.lease, header.piece) for header in door.stored]
+    assert len(pieces) == len(set(pieces))
+
+
+async def test_a_journal_of_no_use_is_told_and_nothing_starts(tmp_path: Path, certs: Certificates) -> None:
+    """The agent lives, says in its own words what is wrong, and obeys nothing while no counter can be kept."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "journal.sqlite").write_bytes(b"no database at all, " * 300)
+    door = BareDoor()
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
+        await door.until(
+            lambda d: any("journal" in message.telemetry.guard_message for message in d.heard[-1:])
+        )
+        door.assign()
+        refused = await door.until(lambda d: d.ended())
+        assert refused.reason == "NoSpace"
+        assert "file is not a database" in refused.message
+        assert agent.process.returncode is None
+        (state / "journal.sqlite").unlink()  # somebody has looked at it
+        await door.until(lambda d: len([m for m in d.heard if m.HasField("hello")]) == 2)
+        await door.until(lambda d: d.guard_states()[-1] == "Run" and not d.heard[-1].telemetry.guard_message)
+        await door.obeyed(door.order("next"))
