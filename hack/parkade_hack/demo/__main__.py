@@ -13,6 +13,7 @@ from parkade_hack.demo.first_answer import answer_a_question
 from parkade_hack.demo.install import install, uninstall
 from parkade_hack.demo.look_around import look_around, stay
 from parkade_hack.demo.model import Material, make_material
+from parkade_hack.demo.owner_asks import owner_asks
 from parkade_hack.demo.play import Play
 from parkade_hack.demo.proof import prove
 from parkade_hack.demo.sensors import is_unplugged, overheats
@@ -76,7 +77,8 @@ def _play_scenes(play: Play) -> None:
     driver_returns(play, driven := play.working_vehicle())
     vehicle_dies(play, killed := play.working_vehicle(driven))
     overheats(play, hot := play.working_vehicle(driven, killed))
-    is_unplugged(play, play.working_vehicle(driven, killed, hot))
+    is_unplugged(play, unplugged := play.working_vehicle(driven, killed, hot))
+    owner_asks(play, unplugged)
     driver_leaves(play, driven)
     await_silence(play, killed)
     await_completion(play)
