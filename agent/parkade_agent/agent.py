@@ -1,6 +1,7 @@
 """The agent of one vehicle: what it hears from the gateway, what its guard decides, and the slots it runs."""
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Iterator
 
@@ -90,6 +91,8 @@ class Agent:
         await stop.wait()
         self._slots.end_all(Ending("", "the agent stops", STOP_SECONDS))
         await self._slots.have_ended()
+        with contextlib.suppress(TimeoutError):  # the next agent sends the rest
+            await asyncio.wait_for(self._book.drained(), STOP_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, self._slots.stop(), self._answers.stop(), return_exceptions=True)
@@ -108,8 +111,10 @@ class Agent:
         self._slots.end_all(Ending(Reason.NO_CONSENT, "the owner took back the consent"))
         await self._slots.have_ended()
         await self._slots.forget(Reason.NO_CONSENT)
-        wiped = await asyncio.to_thread(wipe, self._others)
-        await self._book.forget(Reason.NO_CONSENT)
+        try:
+            await self._book.forget(Reason.NO_CONSENT)
+        finally:
+            wiped = await asyncio.to_thread(wipe, self._others)
         return wiped
 
     def guard_state(self) -> GuardState:

@@ -72,7 +72,8 @@ class AttemptBook:
                 self._add(Finished(each.attempt, each.outcome, self.folder / each.attempt.uid))
         for path in self.folder.iterdir():
             if path.name not in self._finished:
-                path.unlink()
+                with contextlib.suppress(OSError):  # a read-only disk keeps it, and is told by the journal
+                    path.unlink()
         return [each.attempt for each in kept if each.outcome is None]
 
     async def take(self, attempts: Sequence[Attempt]) -> None:

@@ -25,7 +25,7 @@ from parkade_api.wellknown import ShardFault
 
 PIECE_BYTES = 8 << 20
 LINGER_SECONDS = 2.0
-_CORRUPT = "the bytes on the vehicle's disk are not what the sidecar stated"
+_CORRUPT = "the bytes on the vehicle's disk are not those that were kept"
 _log = structlog.get_logger()
 
 
@@ -99,7 +99,8 @@ class Pieces:
         whole = [(finished, body) for finished, body in zip(group, bodies, strict=True) if body is not None]
         for finished, body in zip(group, bodies, strict=True):
             if body is None:
-                self._verdicts.failed(finished, ShardFault.RESULT_CORRUPT, _CORRUPT)
+                # They were right when they were kept: the vehicle's disk is to blame, not the shard.
+                self._verdicts.failed(finished, "", _CORRUPT)
         if whole:
             await self._send([finished for finished, _ in whole], [body for _, body in whole])
 
