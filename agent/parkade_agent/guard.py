@@ -52,7 +52,7 @@ class Guard:
         source: SignalSource,
         brake: Brake,
         on_change: Callable[[GuardState], None],
-        own: Callable[[], OwnFacts] = OwnFacts,
+        own: Callable[[], OwnFacts],
     ) -> None:
         self._source = source
         self._own = own
@@ -71,7 +71,7 @@ class Guard:
         self._thread.start()
         self._source.start(self.wake)
 
-    def follow(self, rules: PoolRules, quarantined_because: str = "") -> None:
+    def follow(self, rules: PoolRules, quarantined_because: str) -> None:
         """Applies the pool's rules from now on, and the cluster's word on this vehicle (empty: it is trusted)."""
         self._pool = rules, quarantined_because
         self._wakeup.set()

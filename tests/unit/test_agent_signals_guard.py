@@ -14,6 +14,7 @@ from parkade_agent.guard import Guard, Holder
 from parkade_agent.signals.kuksa import Broker, KuksaSignals
 from parkade_api import vss
 from parkade_api.wellknown import Reason
+from parkade_core.vehicle.facts import OwnFacts
 from parkade_core.vehicle.guard import Action
 from parkade_core.vehicle.rules import Charging, PoolRules
 from support.kuksa_broker import Databroker, broker_process, serving
@@ -48,14 +49,15 @@ class Vehicle:
         self.brake = Brake()
         self.provider_died = threading.Event()
         self._decided = threading.Condition()
-        self.guard = Guard(KuksaSignals(Broker(f"127.0.0.1:{port}")), self.brake, lambda _: self._notify())
+        signals = KuksaSignals(Broker(f"127.0.0.1:{port}"))
+        self.guard = Guard(signals, self.brake, lambda _: self._notify(), OwnFacts)
         self._provider = threading.Thread(target=self._provide)
 
     @contextmanager
     def alive(self) -> Iterator[None]:
         """The provider provides and the guard guards."""
         self._provider.start()
-        self.guard.follow(RULES)
+        self.guard.follow(RULES, "")
         self.guard.start()
         try:
             yield

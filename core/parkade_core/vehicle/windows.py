@@ -1,7 +1,8 @@
 """Times of day in which work is allowed or denied: what the pool's windows, the owner's hours and consent's hours say.
 
 A window opens at each moment of its cron schedule (five fields, as cron(8) of Debian reads them) and closes after its
-duration. Where windows allow, one of them must be open; none that denies may be.
+duration. Where windows allow, one of them must be open; none that denies may be. Zones are those of the IANA database,
+a table that is read once and asked for nothing but what a moment is called there.
 """
 
 from datetime import UTC, datetime, timedelta
