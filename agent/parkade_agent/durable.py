@@ -21,6 +21,18 @@ def write(path: Path, data: bytes) -> None:
     rename(part, path)
 
 
+def overwrite(path: Path, data: bytes) -> None:
+    """Makes *path*, which is there, hold *data* in the room that it has, on a full disk, too. Raises OSError.
+
+    A power cut may leave half of it.
+    """
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def rename(new: Path, old: Path) -> None:
     """Puts *new* into the place of *old*, for good when it returns. Raises OSError."""
     new.replace(old)

@@ -1,5 +1,6 @@
 """Grant, renew, narrow, revoke: each makes the next document out of the last one, to be signed by the owner's key."""
 
+import errno
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,13 @@ def put(folder: OwnerFolder, document: Document, key: Path) -> Consent:
         consent = read(document)
     except BadConsent as error:
         raise ConsentProblem(str(error)) from None
-    durable.write(folder.consent, seal(document, lambda data: sign_as_owner(private, data)))
+    sealed = seal(document, lambda data: sign_as_owner(private, data))
+    try:
+        durable.write(folder.consent, sealed)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or not consent.revoked:
+            raise
+        durable.overwrite(folder.consent, sealed)  # half a revocation is no consent either
     return consent
 
 

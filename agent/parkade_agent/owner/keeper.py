@@ -18,7 +18,7 @@ from parkade_core.vehicle.facts import OwnFacts
 from parkade_core.vehicle.guard import GuardState
 
 LOOK_SECONDS: Final = 0.2
-_SHOW_AGAIN_SECONDS: Final = 5.0  # energy and the numbers in sentences change although the decision stays
+_SHOW_AGAIN_SECONDS: Final = 15.0  # energy and the numbers in sentences change although the decision stays
 _RETRY_SECONDS: Final = 10.0
 _log = structlog.get_logger()
 

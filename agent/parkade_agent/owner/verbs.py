@@ -47,7 +47,11 @@ def init(desk: Desk, asked: argparse.Namespace) -> str:
 
 def pause(desk: Desk, asked: argparse.Namespace) -> str:
     """Stops all work until resumed."""
-    durable.write(desk.folder.pause, " ".join(asked.why).encode())
+    desk.folder.root.mkdir(parents=True, exist_ok=True)
+    desk.folder.pause.touch()  # a name alone fits on a full disk
+    durable.sync_folder(desk.folder.root)
+    with contextlib.suppress(OSError):
+        durable.write(desk.folder.pause, " ".join(asked.why).encode())
     return "Paused: nothing runs until `parkade-agent resume`."
 
 
