@@ -1,6 +1,7 @@
 """Many vehicles in one process: each is the ordinary agent with its own identity, session, guard and journal."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from parkade_agent import settings as agent
@@ -9,6 +10,7 @@ from parkade_agent.identity.credentials import ServiceAccount
 from parkade_agent.life import be_vehicle, exposed, live, sandbox_of
 from parkade_agent.owner import presence
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_agent.simulation.script import write_parked
 from parkade_agent.simulation.settings import Settings
 from parkade_api.stopping import told_to_stop
@@ -23,29 +25,24 @@ async def live_all(settings: Settings) -> None:
     if settings.vehicles == 1:
         await live(agent_settings(settings, 0), _credential(settings, 0))
         return
-    stop, waited_for = told_to_stop(), set(range(settings.vehicles))
-    sandbox = sandbox_of(agent_settings(settings, 0), SlotBrake())
-    async with exposed("simulation", settings) as health:
+    stop, sandbox = told_to_stop(), sandbox_of(agent_settings(settings, 0), SlotBrake())
+    async with exposed("simulation", settings) as health, asyncio.TaskGroup() as vehicles:
+        awaited = set(range(settings.vehicles))
+        for number in range(settings.vehicles):
 
-        def begun(number: int, _: Agent) -> None:
-            waited_for.discard(number)
-            health.set_ready(not waited_for)
+            def begun(_: Agent, number: int = number) -> None:
+                awaited.discard(number)
+                health.set_ready(not awaited)
 
-        async def vehicle(number: int) -> None:
-            own = agent_settings(settings, number)
-            with presence.claimed(own.state_dir):
-                await be_vehicle(
-                    own,
-                    _credential(settings, number),
-                    SlotBrake(),
-                    sandbox,
-                    lambda agent: begun(number, agent),
-                    stop,
-                )
+            vehicles.create_task(_live(settings, number, sandbox, begun, stop), name=f"vehicle {number}")
 
-        async with asyncio.TaskGroup() as vehicles:
-            for number in range(settings.vehicles):
-                vehicles.create_task(vehicle(number), name=f"vehicle {number}")
+
+async def _live(
+    settings: Settings, number: int, sandbox: Sandbox, begun: Callable[[Agent], None], stop: asyncio.Event
+) -> None:
+    own = agent_settings(settings, number)
+    with presence.claimed(own.state_dir):
+        await be_vehicle(own, _credential(settings, number), SlotBrake(), sandbox, begun, stop)
 
 
 def agent_settings(settings: Settings, number: int) -> agent.Settings:
@@ -61,6 +58,7 @@ def agent_settings(settings: Settings, number: int) -> agent.Settings:
         state_dir=state,
         cpu_share=settings.cpu_share,
         lanes=settings.lanes,
+        allow_missing_sandbox_layers=settings.allow_missing_sandbox_layers,
     )
 
 
