@@ -1,9 +1,12 @@
 """The session: runs that can be ended at any moment, and what is known of the ones under way."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,3 +117,17 @@ def test_what_is_no_model_is_refused(model: bytes) -> None:
     """Bytes that onnxruntime cannot load are refused under the file's name."""
     with pytest.raises(BundleError, match=r"spin\.onnx cannot be loaded"):
         Session(model, "spin.onnx")
+
+
+LOADS = """
+import sys
+from parkade_models.session import Session
+Session(sys.stdin.buffer.read(), "spin.onnx")
+"""
+
+
+def test_onnxruntime_tells_nobody(tmp_path: Path) -> None:
+    """It would keep a number of this machine in the home folder, for what it tells its maker."""
+    environment = {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", LOADS], input=spinning_model(), env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
