@@ -20,9 +20,9 @@ from parkade_agent.runtime.hierarchies import UNIFIED, own_groups, read_numbers
 _CONTROLLERS: Final = (UNIFIED, "cpuacct", "memory", "cpu", "pids")
 _PREFIX: Final = "parkade"
 _MOST_THREADS: Final = 1024
-_WEIGHT: Final = 6
-"""A sixteenth of an ordinary group. `cpu.idle` would let a busy machine starve a slot until it is taken for dead."""
-_SHARES: Final = 64  # the same in version 1
+_WEIGHT: Final = 25
+"""A quarter of an ordinary program. Far less lets a busy machine starve a slot until it is taken for dead."""
+_SHARES: Final = 256  # the same in version 1
 _MOST_LOOKS: Final = 4
 _LAST_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.005
