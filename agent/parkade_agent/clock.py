@@ -24,21 +24,20 @@ class WallClock:
         self._zone = ZoneInfo(zone) if zone else None
         self._real = real
         self._steady = steady
-        self._ahead = real() - steady()
+        self._ahead = self._told_ahead = real() - steady()
 
     def now(self) -> datetime | None:
-        """The time of day, or None while it differs from what it was when the agent started, plus what has passed."""
+        """The time of day, or None while it is neither that of the start, plus what has passed, nor confirmed."""
         unix = self._real()
-        if abs(unix - self._steady() - self._ahead) > MOST_STEP_SECONDS:
+        ahead = unix - self._steady()
+        if min(abs(ahead - known) for known in (self._ahead, self._told_ahead)) > MOST_STEP_SECONDS:
             return None
         moment = datetime.fromtimestamp(unix, UTC)
         return moment.astimezone(self._zone)
 
     def confirm(self, unix: float) -> None:
-        """Somebody else's clock shows *unix* now. Where it agrees with ours, ours is believed again.
+        """Somebody else's clock shows *unix* now: whenever ours agrees with it, ours is believed, too.
 
-        Where it does not, nothing follows: who can reach the vehicle must not be able to stop it by a wrong clock.
+        It takes no belief away: who can reach the vehicle must not be able to stop it by a wrong clock.
         """
-        ours = self._real()
-        if abs(ours - unix) <= MOST_STEP_SECONDS:
-            self._ahead = ours - self._steady()
+        self._told_ahead = unix - self._steady()

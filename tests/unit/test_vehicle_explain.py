@@ -53,8 +53,9 @@ def test_reasons_come_in_order_with_what_would_change_them() -> None:
 def test_a_vehicle_without_a_pool_says_so() -> None:
     """Before the first rules, and after the last."""
     state = initial(0.0)
-    assert lines(state, OWN)[0] == "Not earning: nothing new starts, what runs may finish."
-    assert state.message == "no pool rules yet"
+    headline, cause, *_ = lines(state, OWN)
+    assert headline == "Not earning: nothing new starts, what runs may finish."
+    assert cause.startswith("1. PolicyAllows (Unknown): no pool rules yet. Wait for the gateway")
 
 
 @pytest.mark.parametrize(

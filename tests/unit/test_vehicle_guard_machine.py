@@ -184,7 +184,7 @@ class GuardMachine(RuleBasedStateMachine):
         GuardMachine.steps += 1
         state = self.state
         assert state.action is not Action.KILL or state.reasons
-        if state.verdicts and not state.may_start:
+        if not state.may_start:
             assert state.causes
             assert all(cause.message and cause.remedy for cause in state.causes), state.causes
             assert set(state.reasons) <= {cause.reason for cause in state.causes}, state

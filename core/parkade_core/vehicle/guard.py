@@ -74,7 +74,14 @@ class GuardState:
 
 def initial(now: float) -> GuardState:
     """The state before the first decision: nothing runs and nothing may start."""
-    return GuardState(Action.RUN, (Reason.UNKNOWN,), "no pool rules yet", now, None)
+    words = "no pool rules yet"
+    cause = Cause(
+        Condition.POLICY_ALLOWS,
+        Reason.UNKNOWN,
+        words,
+        "wait for the gateway, or have the vehicle put in a pool",
+    )
+    return GuardState(Action.RUN, (Reason.UNKNOWN,), words, now, None, causes=(cause,))
 
 
 def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
