@@ -14,11 +14,13 @@ from parkade_agent.errors import BundleRefused, ModelRefused
 from parkade_agent.guard import Holder
 from parkade_agent.runtime import sidecar, standstill
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.cgroups import slot_cgroup
 from parkade_agent.runtime.last_words import SERVING
 from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_core.vehicle.death import Blame, Cause, Limits, SidecarExit
-from support.programs import start
+from support.programs import sandbox, start
 
 CRASH = 128 + signal.SIGSEGV
 KILL = 128 + signal.SIGKILL
@@ -73,6 +75,21 @@ def test_who_fills_the_folder_is_ended(
 
     death = life.end(asyncio.run(filled()))
     assert (death.cause, death.blame) == (Cause.DISK_HOARDED, Blame.MODEL)
+
+
+def test_the_kernels_kill_for_memory_is_told_from_others(tmp_path: Path) -> None:
+    """Under RLIMIT_DATA, but over what the control group may hold: a model's death, by the kernel's own count."""
+    script = tmp_path / "hungry.py"
+    script.write_text("taken = bytes(256 << 20).replace(b'\\0', b'x')")
+    walls = sandbox()
+    with slot_cgroup(64 << 20) as cgroup, (tmp_path / "log").open("wb") as log:
+        assert cgroup is not None
+        life = SidecarLife(tmp_path / "words", Limits(), cgroup)
+        life.begin()
+        group = ProcessGroup(Program(script, (), tmp_path), walls, log.fileno(), cgroup.join_files())
+        exit_code = asyncio.run(group.wait())
+        death = life.end(exit_code)
+    assert (exit_code, death.cause, death.blame) == (KILL, Cause.OUT_OF_MEMORY, Blame.MODEL)
 
 
 def test_a_frozen_start_has_its_time(
