@@ -25,9 +25,8 @@ _LEAST_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What one minute was like: the body at its beginning, what the guard had decided at its end, lanes at work."""
+    """What one minute was like: what the guard had decided at its end, and the lanes at work, on average."""
 
-    body: Body
     state: GuardState
     lanes: float
 
@@ -57,9 +56,6 @@ class Player:
     def __iter__(self) -> "Player":
         return self
 
-    def __len__(self) -> int:
-        return len(self._minutes)
-
     def __next__(self) -> Moment:
         """Plays the next minute."""
         minute = self.tally.steps
@@ -73,7 +69,7 @@ class Player:
         lanes = self._live(minute)
         self._body = self._subject.frame.after(before, self._minutes[minute], lanes / LANES)
         self._count(minute, before, lanes)
-        return Moment(before, self._state, lanes)
+        return Moment(self._state, lanes)
 
     def _hear(self, values: Mapping[str, Value] | None, now: float) -> None:
         """The bus repeats its values all the time, so their age is 0 until it falls silent."""
@@ -136,6 +132,7 @@ class Player:
         tally.beyond_limits += beyond(before, rules) > 0
         tally.under_reserve += before.charge < reserve(rules)
         tally.without_consent += not self._consents[minute]
+        tally.while_driving += self._driving[minute]
         tally.highest_beyond_celsius = max(tally.highest_beyond_celsius, beyond(self._body, rules))
 
 

@@ -16,13 +16,14 @@ _ROWS: Final[tuple[tuple[str, Callable[[Tally], str]], ...]] = (
     ("computing beyond a limit of heat or cold", lambda tally: f"{tally.beyond_limits}"),
     ("computing under the reserve", lambda tally: f"{tally.under_reserve}"),
     ("computing without consent", lambda tally: f"{tally.without_consent}"),
+    ("computing while somebody drives", lambda tally: f"{tally.while_driving}"),
     ("most changes of one verdict in a minute", lambda tally: f"{tally.most_changes_a_minute}"),
     ("farthest beyond a limit at the end of a step, C", lambda tally: f"{tally.highest_beyond_celsius:.1f}"),
     ("decisions of the guard", lambda tally: f"{tally.decisions:,}"),
     ("energy computed with, kWh", lambda tally: f"{tally.compute_kwh:,.0f}"),
     ("its price on the day-ahead market, EUR", lambda tally: f"{tally.euros:,.0f}"),
 )
-_FORBIDDEN: Final = ("beyond_limits", "under_reserve", "without_consent")
+_FORBIDDEN: Final = ("beyond_limits", "under_reserve", "without_consent", "while_driving")
 LEAST_SHARE: Final = 0.9
 MOST_CHANGES: Final = 2
 

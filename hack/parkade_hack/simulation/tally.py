@@ -15,8 +15,8 @@ class Tally:
     """Steps of one minute, counted.
 
     A step is `used` when something computed in it, `usable` when the clairvoyant computed, `met` when both did.
-    `lane_minutes` and `usable_lane_minutes` count each busy lane. The three after them are what must never be:
-    computing while a limit of heat or cold is passed, under the reserve, and without consent.
+    `lane_minutes` and `usable_lane_minutes` count each busy lane. The four after them are what must never be:
+    computing beyond a limit of heat or cold, under the reserve, without consent, and while somebody drives.
     """
 
     steps: int = 0
@@ -29,6 +29,7 @@ class Tally:
     beyond_limits: int = 0
     under_reserve: int = 0
     without_consent: int = 0
+    while_driving: int = 0
     decisions: int = 0
     most_changes_a_minute: int = 0
     highest_beyond_celsius: float = 0.0
