@@ -36,7 +36,7 @@ class EnergyMeter:
         self._taken_at = time.monotonic()
         self._cpu_seconds = 0.0
         self._noted_at = self._taken_at
-        self._usage = self._recall()
+        self._usage = self._noted = self._recall()
 
     @property
     def wh_today(self) -> float:
@@ -56,13 +56,17 @@ class EnergyMeter:
         return more / seconds if seconds > 0 else 0.0
 
     async def note(self, *, at_once: bool = False) -> None:
-        """Remembers the day so far, once a minute or *at_once*. A journal in trouble is told by the journal itself."""
-        now = time.monotonic()
-        if not at_once and now < self._noted_at + _NOTE_SECONDS:
+        """Remembers the day so far, once a minute or *at_once*, unless nothing was used since.
+
+        A journal in trouble is told by the journal itself.
+        """
+        now, usage = time.monotonic(), self._usage
+        if usage == self._noted or (not at_once and now < self._noted_at + _NOTE_SECONDS):
             return
         self._noted_at = now
         try:
-            await asyncio.to_thread(self._memory.remember, NOTE, noted(self._usage))
+            await asyncio.to_thread(self._memory.remember, NOTE, noted(usage))
+            self._noted = usage
         except JournalBroken as error:
             _log.warning("the energy used today is not remembered", error=str(error))
 

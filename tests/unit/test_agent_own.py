@@ -128,6 +128,36 @@ async def test_energy_outlives_the_agent(tmp_path: Path) -> None:
     journal.close()
 
 
+class Disk:
+    """A journal that counts what is written to it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def recall(self, name: str) -> str | None:
+        """Nothing yet."""
+        return None if name == NOTE else name
+
+    def remember(self, name: str, text: str) -> None:
+        """Writes."""
+        self.lines.append(f"{name} {text}")
+
+
+async def test_an_idle_vehicle_writes_nothing() -> None:
+    """Its disk is woken for energy only when some was used, and then once a minute."""
+    disk = Disk()
+    meter = EnergyMeter(disk, watts_per_core=3600.0)
+    for _ in range(3):
+        meter.take(0.0, 5.0, "")
+        await meter.note(at_once=True)
+    assert disk.lines == []
+    meter.take(1.0, None, "2026-11-22")
+    await meter.note()
+    assert disk.lines == []
+    await meter.note(at_once=True)
+    assert disk.lines == ["energy.today 2026-11-22 1.000000"]
+
+
 async def test_a_damaged_note_is_no_crash(tmp_path: Path) -> None:
     """The meter begins anew, and says so in the log."""
     journal = Journal(tmp_path / "journal.sqlite")
