@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,41 +16,25 @@ from parkade_agent.owner.keeper import OwnerKeeper, Shown
 from parkade_agent.owner.receipts import Receipt, Receipts, verified
 from parkade_agent.owner.view import View, read_view, view_of
 from parkade_agent.owner.wiping import Wiped, wipe
-from parkade_api import vss
-from parkade_core.vehicle.facts import Facts, OwnFacts
+from parkade_core.vehicle.facts import OwnFacts
 from parkade_core.vehicle.guard import GuardState, decide, initial
 from parkade_core.vehicle.limits import OwnerLimits
-from parkade_core.vehicle.readings import Reading
-from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules
+from parkade_core.vehicle.readings import Value
+from parkade_core.vehicle.rules import ConsentTerms
 from parkade_hack.pki import Authority, KeyPair, Subject
+from support.facts import OWN as PARKED
+from support.facts import RULES, facts
 from support.owners import Owner
-from support.vehicles import PARKED
 
 _T = TypeVar("_T")
 ASKED = "the pool asks for terms 3 with public-data: the owner was not asked yet"
 GRANT = "`parkade-agent consent grant --terms 3 --scope public-data`"
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-OWN = OwnFacts(wall=NOON, lanes=2, link="wifi", energy_wh_today=12.34)
-RULES = PoolRules(
-    pool="home",
-    generation=1,
-    min_state_of_charge_percent=60,
-    resume_state_of_charge_percent=65,
-    charging=Charging.REQUIRED,
-    max_compute_celsius=75,
-    max_battery_celsius=45,
-    parked_for=0,
-    cooldown=60,
-    telemetry_stale_after=30,
-    driver_return_grace=1,
-)
+OWN = replace(PARKED, lanes=2, energy_wh_today=12.34)
 
 
-def decided(own: OwnFacts, rules: PoolRules = RULES, **changes: float | bool | str) -> GuardState:
-    """What the guard decides for a parked vehicle with these signals changed; names are those of vss."""
-    signals = PARKED | {getattr(vss, name): value for name, value in changes.items()}
-    readings = {path: Reading(value, 0.0) for path, value in signals.items()}
-    return decide(Facts(readings, rules, own), initial(0.0), 0.0)
+def decided(own: OwnFacts, terms: ConsentTerms | None = None, **signals: Value) -> GuardState:
+    """What the guard decides for a parked vehicle in a pool that asks for *terms*, some signals changed."""
+    return decide(facts(replace(RULES, consent=terms), own, **signals), initial(0.0), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +44,7 @@ def decided(own: OwnFacts, rules: PoolRules = RULES, **changes: float | bool | s
         (
             OWN,
             ConsentTerms("3", frozenset({"public-data"})),
-            {"PLUGGED_IN": False, "IS_CHARGING": False},
+            {"PLUGGED_IN": False},
             [
                 "Stopped: no work is left in the vehicle.",
                 f"1. ConsentCurrent (NoConsent): {ASKED}. Agree by {GRANT}.",
@@ -101,7 +84,7 @@ def test_the_owner_reads_causes_in_order(
     own: OwnFacts, terms: ConsentTerms | None, changes: dict[str, bool], lines: list[str]
 ) -> None:
     """First what stops work, then what forbids more; each with its number and its cure."""
-    view = view_of("v1", decided(own, replace(RULES, consent=terms), **changes), own, 0.0)
+    view = view_of("v1", decided(own, terms, **changes), own, 0.0)
     assert list(view.lines) == [*lines, "Lanes: 2 of 2.", "Energy used for work today: 12.3 Wh."]
     assert [cause["message"] in line for cause, line in zip(view.causes, view.lines[1:], strict=False)] == [
         True

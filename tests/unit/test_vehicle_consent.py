@@ -22,7 +22,8 @@ from parkade_core.vehicle.consent import (
 from parkade_core.vehicle.consent_ok import judge
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.hours import BadHours, hours_of, minutes_of
-from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, Window
+from parkade_core.vehicle.rules import ConsentTerms, Window
+from support.facts import NOON, RULES, facts
 
 DOCUMENT: dict[str, Any] = {
     "schema": SCHEMA,
@@ -38,22 +39,8 @@ DOCUMENT: dict[str, Any] = {
     "revoked": False,
 }
 GRANTED, EXPIRES = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONSENT = read(DOCUMENT)
 TERMS = ConsentTerms("2", frozenset({"public-data"}))
-RULES = PoolRules(
-    pool="home",
-    generation=1,
-    min_state_of_charge_percent=60,
-    resume_state_of_charge_percent=65,
-    charging=Charging.REQUIRED,
-    max_compute_celsius=75,
-    max_battery_celsius=45,
-    parked_for=0,
-    cooldown=60,
-    telemetry_stale_after=30,
-    driver_return_grace=1,
-)
 
 
 def own(consent: Consent | None = CONSENT, wall: datetime | None = NOON) -> OwnFacts:
@@ -61,9 +48,9 @@ def own(consent: Consent | None = CONSENT, wall: datetime | None = NOON) -> OwnF
     return OwnFacts(consent=consent, wall=wall, no_consent_because="" if consent else "nobody agreed")
 
 
-def facts(terms: ConsentTerms | None, of: OwnFacts | None) -> Facts:
+def asks(terms: ConsentTerms | None, of: OwnFacts | None) -> Facts:
     """A vehicle in a pool that asks for those terms."""
-    return Facts({}, replace(RULES, consent=terms), of)
+    return facts(replace(RULES, consent=terms), of)
 
 
 def test_a_document_says_all_there_is() -> None:
@@ -225,7 +212,7 @@ def test_work_needs_the_owners_word(
     message: str,
 ) -> None:
     """Without consent nothing runs on; the gateway, which cannot know, waits for the vehicle's word."""
-    verdict = judge(facts(terms, of), None, 0.0, 0.0)
+    verdict = judge(asks(terms, of), None, 0.0, 0.0)
     assert (verdict.condition, verdict.reason, verdict.effect) == (Condition.CONSENT_CURRENT, reason, effect)
     assert verdict.holds == (reason is None)
     assert message in verdict.message
@@ -233,9 +220,9 @@ def test_work_needs_the_owners_word(
 
 def test_the_judge_looks_again_when_consent_ends() -> None:
     """Time alone ends a consent: the guard is told when."""
-    verdict = judge(facts(replace(TERMS, renew_after=25 * 86400), own()), None, 1000.0, 0.0)
+    verdict = judge(asks(replace(TERMS, renew_after=25 * 86400), own()), None, 1000.0, 0.0)
     assert verdict.recheck_at == 1000.0 + (GRANTED + timedelta(days=25) - NOON).total_seconds()
-    assert judge(facts(None, own()), None, 1000.0, 0.0).recheck_at is None
+    assert judge(asks(None, own()), None, 1000.0, 0.0).recheck_at is None
 
 
 @pytest.mark.parametrize(
