@@ -289,10 +289,7 @@ async def stop(process: asyncio.subprocess.Process) -> int:
 
 def shards_of(texts: list[str], per_shard: int) -> list[bytes]:
     """Shard objects of a batch that embeds *texts*."""
-    lines = [
-        shard_line(number, f"id-{number}", {"model": "m", "input": text})
-        for number, text in enumerate(texts, start=1)
-    ]
+    lines = [shard_line(n, f"id-{n}", {"model": "m", "input": text}) for n, text in enumerate(texts, 1)]
     return [b"".join(lines[start : start + per_shard]) for start in range(0, len(lines), per_shard)]
 
 
