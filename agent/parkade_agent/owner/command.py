@@ -27,7 +27,7 @@ _EXIT_REFUSED: Final = 1
 
 def main(arguments: Sequence[str]) -> int:
     """Does what the owner asks and returns the exit code."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     try:
         with Desk(_places(asked), asked.vehicle) as desk:
             verb: Verb = asked.verb
@@ -53,9 +53,10 @@ def _places(asked: argparse.Namespace) -> Places:
     return Places(**{name: path for name, path in given.items() if path is not None})
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(_PROGRAM, description="What the owner of a vehicle can say and see.")
-    verbs_of = parser.add_subparsers(required=True, metavar="VERB")
+def parser() -> argparse.ArgumentParser:
+    """Every verb, with what it does as `verb`."""
+    whole = argparse.ArgumentParser(_PROGRAM, description="What the owner of a vehicle can say and see.")
+    verbs_of = whole.add_subparsers(required=True, metavar="VERB")
     why = "say why the vehicle earns or not, and what would change it"
     _output(_command(verbs_of, "explain", explaining.explain, why))
     _output(_command(verbs_of, "status", explaining.status, "say how agent, consent and limits stand"))
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(verbs_of, "resume", verbs.resume, "end the pause")
     _add_owner(verbs_of.add_parser("owner", help="the owner's key"))
     _add_consent(verbs_of.add_parser("consent", help="what the owner agrees to"))
-    return parser
+    return whole
 
 
 def _add_owner(parser: argparse.ArgumentParser) -> None:
