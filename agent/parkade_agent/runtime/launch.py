@@ -27,13 +27,14 @@ _OPEN_FILES: Final = 512
 def main() -> None:
     """Sets the limits, closes the walls and becomes the program; ends when the agent is already gone."""
     start, sys.argv = json.loads(sys.argv[1]), sys.argv[2:]
+    # Without one the agent itself waits for the end, of a trial of the walls, and gives it its own rank.
     if start["lifeline"] >= 0:
         _report(start["lifeline"])
+        _yield_to_others()
     _join(start["joined"])
     _limit(start["memory_bytes"], start["cpu_seconds"])
     if start["threads"]:
         resource.setrlimit(resource.RLIMIT_NPROC, (start["threads"], start["threads"]))
-    _yield_to_others()
     drop_capabilities()
     if start["landlock"]:
         landlock.restrict(map(Path, start["readable"]), map(Path, start["writable"]))
