@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from parkade_api.logs import configure_logs
 from parkade_bench.bench import Bench
 from parkade_bench.document import write_section
 from parkade_bench.errors import BenchError
@@ -67,6 +68,7 @@ def main() -> None:
     """Measures, prints, and writes the page when it was a whole run."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the agent is ended
+    configure_logs("bench-reclaim")
     os.environ[VARIABLE] = str(ensure_bubblewrap())  # agents find it so
     with tempfile.TemporaryDirectory(prefix="pk-bench-") as scratch:
         bench = Bench(Path(scratch), 1, arguments.quick, Telling().say)
