@@ -18,6 +18,7 @@ import structlog
 from parkade_agent.runtime.hierarchies import UNIFIED, own_groups, read_numbers
 
 _CONTROLLERS: Final = (UNIFIED, "cpuacct", "memory", "cpu", "pids")
+_GIVEN: Final = frozenset({"cpu", "memory", "pids"})  # of version 2, to groups below the agent's own
 _PREFIX: Final = "parkade"
 _MOST_THREADS: Final = 1024
 _WEIGHT: Final = 25
@@ -160,9 +161,11 @@ def slot_cgroup(memory_bytes: int) -> Iterator[Cgroup | None]:
 
 def open_cgroup(memory_bytes: int) -> Cgroup | None:
     """A new group for *memory_bytes* under this process's own; None where the machine lets it make none."""
-    folders = dict[str, Path]()
+    folders, owns = dict[str, Path](), _own()
     name = "-".join(map(str, (_PREFIX, *_identity(os.getpid()))))
-    for controller, own in _own().items():
+    if UNIFIED in owns:
+        _give_controllers(owns[UNIFIED])
+    for controller, own in owns.items():
         with contextlib.suppress(OSError):
             (own / name).mkdir(exist_ok=True)
             folders[controller] = own / name
@@ -191,6 +194,23 @@ def remove_leftovers() -> None:
 def _own() -> dict[str, Path]:
     own = own_groups()
     return {controller: own[controller] for controller in _CONTROLLERS if controller in own}
+
+
+def _give_controllers(own: Path) -> None:
+    """Has groups below *own* limit what this machine's version 2 can limit, where it lets the agent.
+
+    A group that gives controllers may have no process itself (cgroups(7), "no internal processes"): an agent that is
+    alone in its own, as a service of systemd with `Delegate=yes` is, moves into one below.
+    """
+    with contextlib.suppress(OSError):
+        given = _GIVEN.intersection((own / "cgroup.controllers").read_text(encoding="ascii").split())
+        if given and Cgroup({UNIFIED: own}).processes() == [os.getpid()]:
+            leaf = own / f"{_PREFIX}-agent"
+            leaf.mkdir(exist_ok=True)
+            (leaf / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+        if given:
+            words = " ".join(f"+{controller}" for controller in sorted(given))
+            (own / "cgroup.subtree_control").write_text(words, encoding="ascii")
 
 
 def _identity(pid: int) -> tuple[int, int, int]:
