@@ -137,10 +137,9 @@ class Agent:
     async def _look(self) -> None:
         """Looks after what nobody tells: the disk, and a gateway that is silent for too long; returns never."""
         while True:
-            had_trouble = bool(self._journal.trouble)
             await asyncio.to_thread(self._journal.look)
-            if had_trouble and not self._journal.trouble:
-                self._session.reopen()  # only a new Hello names the counter that can be read again
+            if not self._assignments.is_ready and not self._journal.trouble:
+                self._session.reopen()  # only a new Hello names the counter that can be read now
             silent = self._session.silent_seconds
             if self._autonomy is not None and silent > self._autonomy:
                 words = f"no gateway was heard for {silent:.0f} s; the pool allows {self._autonomy:g} s"

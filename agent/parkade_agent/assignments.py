@@ -34,19 +34,22 @@ class Obeyed(Protocol):
 
 
 class Assignments:
-    """Hears orders in the event loop and keeps their sequence. *vehicle* tells the vehicle's own name."""
+    """Hears orders in the event loop and keeps their sequence. *vehicle* tells the vehicle's own name.
+
+    `is_ready` says whether the last counter was read from the journal; before, nothing is obeyed.
+    """
 
     def __init__(self, journal: Journal, slots: Obeyed, vehicle: Callable[[], str]) -> None:
         self._journal = journal
         self._slots = slots
         self._vehicle = vehicle
         self._memory = Memory("", b"", 0)
-        self._is_recalled = False
+        self.is_ready = False
         self._orders: asyncio.Queue[fleet_pb2.Assignment | fleet_pb2.EndAssignment] = asyncio.Queue()
 
     def introduce(self, hello: fleet_pb2.Hello) -> None:
         """Writes into *hello* by what an assignment of the session that it opens is known."""
-        if not self._is_recalled:
+        if not self.is_ready:
             self._recall()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         self._memory = Memory(self._vehicle(), nonce, self._memory.last_counter)
@@ -80,13 +83,13 @@ class Assignments:
             self._slots.start(assignment)
 
     def _recall(self) -> None:
-        """Reads the last counter; while it cannot be read, nothing is obeyed."""
+        """Reads the last counter, if the journal can be read."""
         with contextlib.suppress(JournalBroken):
             self._memory = replace(self._memory, last_counter=self._journal.last_counter())
-            self._is_recalled = True
+            self.is_ready = True
 
     async def _note(self, order: fleet_pb2.Assignment) -> None:
-        if not self._is_recalled:
+        if not self.is_ready:
             raise JournalBroken(self._journal.trouble)
         await asyncio.to_thread(
             self._journal.obey, order.counter, order.pod_uid, order.batch_uid, order.bundle_digest

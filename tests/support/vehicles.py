@@ -41,7 +41,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
     lost: set[int] = field(default_factory=set)
     stored: list[pb.PieceHeader] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
-    outbox: asyncio.Queue[pb.GatewayMessage] | None = None
+    outbox: asyncio.Queue[pb.GatewayMessage | None] | None = None
     next_shard: int = 0
     leases: int = 0
     counter: int = 0
@@ -114,14 +114,14 @@ class Door(fleet_pb2_grpc.FleetServicer):
         outbox = self.outbox = asyncio.Queue()
         outbox.put_nowait(pb.GatewayMessage(welcome=pb.Welcome(gateway_version="test", beat_seconds=1)))
         outbox.put_nowait(pb.GatewayMessage(policy=POLICY))
-        listener = asyncio.create_task(self._listen(request_iterator))
+        listener = asyncio.create_task(self._listen(request_iterator, outbox))
         try:
-            while True:
-                yield await outbox.get()
+            while (message := await outbox.get()) is not None:
+                yield message
         finally:
             listener.cancel()
 
-    async def _listen(self, messages: AsyncIterator[pb.VehicleMessage]) -> None:
+    async def _listen(self, messages: AsyncIterator[pb.VehicleMessage], outbox: asyncio.Queue[Any]) -> None:
         async for message in messages:
             if message.HasField("lease_request"):
                 self.say(pb.GatewayMessage(lease_grant=self._grant(message.lease_request)))
@@ -130,6 +130,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
             async with self.news:
                 self.heard.append(message)
                 self.news.notify_all()
+        outbox.put_nowait(None)
 
     def _grant(self, request: pb.LeaseRequest) -> pb.LeaseGrant:
         first, self.next_shard = self.next_shard, min(len(self.shards), self.next_shard + request.want)

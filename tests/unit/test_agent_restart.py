@@ -1,16 +1,22 @@
 """An agent that was killed, and one whose journal is of no use: nothing is lost, nothing is doubled, nothing loops."""
 
+import os
+import resource
 import signal
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from parkade_agent.journal.journal import Journal
 from parkade_models.bundle import Bundle
 from support.bare import BareDoor
 from support.vehicles import Certificates, Door, certificates, open_door, running_agent, shards_of
 
 TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(600)]
+
+PAGE_BYTES = 4096
+"""A file that may not be larger takes a few lines of a log, and nothing of a database."""
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,25 @@ async def test_a_killed_agent_goes_on_where_it_was(
     assert len(pieces) == len(set(pieces))
 
 
+async def test_a_full_disk_is_told_and_passes(tmp_path: Path, certs: Certificates) -> None:
+    """The journal can grow no further: no assignment is obeyed until it can; then the guard waits out its minute."""
+    door = BareDoor()
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
+        await door.until(lambda d: d.policy_followed())
+        await door.obeyed(door.order("before"))
+        unlimited = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE)
+        os.truncate(tmp_path / "agent.log", 0)
+        resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (PAGE_BYTES, unlimited[1]))
+        door.assign("refused")
+        assert (await door.until(lambda d: d.ended("refused"))).reason == "NoSpace"
+        await door.until(lambda d: "journal" in d.heard[-1].telemetry.guard_message)
+        resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        await door.until(lambda d: "kept for" in d.heard[-1].telemetry.guard_message)
+        door.assign("noted")
+        assert "kept for" in (await door.until(lambda d: d.ended("noted"))).message
+    assert Journal(tmp_path / "state" / "journal.sqlite").last_counter() == door.counter
+
+
 async def test_a_journal_of_no_use_is_told_and_nothing_starts(tmp_path: Path, certs: Certificates) -> None:
     """The agent lives, says in its own words what is wrong, and obeys nothing while no counter can be kept."""
     state = tmp_path / "state"
@@ -64,5 +89,7 @@ async def test_a_journal_of_no_use_is_told_and_nothing_starts(tmp_path: Path, ce
         assert agent.process.returncode is None
         (state / "journal.sqlite").unlink()  # somebody has looked at it
         await door.until(lambda d: len([m for m in d.heard if m.HasField("hello")]) == 2)
-        await door.until(lambda d: d.guard_states()[-1] == "Run" and not d.heard[-1].telemetry.guard_message)
-        await door.obeyed(door.order("next"))
+        await door.until(
+            lambda d: d.policy_followed() and "journal" not in d.heard[-1].telemetry.guard_message
+        )
+        assert door.hello.last_counter == 0
