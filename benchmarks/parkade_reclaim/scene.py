@@ -76,21 +76,14 @@ class Stage:
     async def scene(self) -> AsyncIterator[Scene]:
         """A vehicle that has a session and may start."""
         door = Door(self.bundle, [self.shard] * _SHARDS)
-        with tempfile.TemporaryDirectory(prefix="pk-") as folder:
-            async with open_door(door, self.certificates) as port:
-                relay = Relay(port)
-                async with (
-                    relay.serving() as relayed,
-                    _agent(Path(folder), relayed, self.certificates) as agent,
-                ):
+        share = float(LANES)
+        async with open_door(door, self.certificates) as port, (relay := Relay(port)).serving() as relayed:
+            with tempfile.TemporaryDirectory(prefix="pk-") as folder:
+                async with running_agent(
+                    Path(folder), relayed, self.certificates, cpu_share=share, lanes=LANES
+                ) as agent:
                     await door.until(_may_start, _READY_SECONDS)
                     yield Scene(door, relay, agent)
-
-
-def _agent(
-    folder: Path, port: int, certificates: Certificates
-) -> "contextlib.AbstractAsyncContextManager[AgentProcess]":
-    return running_agent(folder, port, certificates, cpu_share=float(LANES), lanes=LANES)
 
 
 @contextlib.asynccontextmanager
