@@ -27,7 +27,13 @@ POOLS: list[PoolRules | None] = [
     None,
     RULES,
     ASKING,
-    replace(RULES, charging=Charging.NOT_REQUIRED, cooldown=5, reserve_state_of_charge_percent=75),
+    replace(
+        RULES,
+        charging=Charging.NOT_REQUIRED,
+        cooldown=5,
+        reserve_state_of_charge_percent=75,
+        max_energy_wh_per_day=500,
+    ),
     replace(RULES, windows=(NIGHT,), places=frozenset({"home"}), links=frozenset({"wifi"})),
     replace(RULES, stop_policy=StopPolicy.HOLD),
     replace(RULES, stop_policy=StopPolicy.HOLD_AND_DRAIN),
@@ -41,15 +47,15 @@ LIMITS = [
     OwnerLimits(max_energy_wh_per_day=300, allow_metered_link=True),
 ]
 SIGNALS: dict[str, list[Value | None]] = {
-    vss.SPEED: [0, 0, 30.0, float("nan"), "fast", None],
-    vss.IS_MOVING: [False, False, True, None],
-    vss.PARKING_BRAKE: [True, True, False, None],
-    vss.LOW_VOLTAGE_STATE: ["LOCK", "OFF", "ON", "START", None],
-    vss.STATE_OF_CHARGE: [80, 90, 72, 62, 55, 140, None],
-    vss.PLUGGED_IN: [True, True, False, None],
-    vss.BATTERY_CELSIUS: [25, 25, 36, 42, 46, 5, -3, None],
-    vss.COMPUTE_CELSIUS: [40, 40, 62, 72, 80, -30, None],
-    vss.IS_CONNECTED: [True, True, False, None],
+    vss.SPEED: [0, 30.0, float("nan"), None],
+    vss.IS_MOVING: [True, None],
+    vss.PARKING_BRAKE: [False, "on"],
+    vss.LOW_VOLTAGE_STATE: ["OFF", "START"],
+    vss.STATE_OF_CHARGE: [80, 72, 62, 62, 55, 140, None],
+    vss.PLUGGED_IN: [True, False, None],
+    vss.BATTERY_CELSIUS: [25, 36, 42, 46, 46, 5, -3, None],
+    vss.COMPUTE_CELSIUS: [40, 62, 72, 80, -30, None, None],
+    vss.IS_CONNECTED: [True, False],
 }
 OTHERS: dict[str, list[object]] = {
     "paused_because": ["", "the owner paused"],
@@ -82,13 +88,13 @@ class GuardMachine(RuleBasedStateMachine):
         self.changes: deque[float] = deque(maxlen=3)
         self.look()
 
-    @rule(signal=PATH_AND_VALUE, pause=PAUSES)
-    def a_signal_changes(self, signal: tuple[str, Value | None], pause: float) -> None:
+    @rule(signals=st.lists(PATH_AND_VALUE, min_size=1, max_size=2), pause=PAUSES)
+    def signals_change(self, signals: list[tuple[str, Value | None]], pause: float) -> None:
         """To a good value, a bad one, an impossible one, or nothing."""
-        path, value = signal
-        self.seen.silent.pop(path, None)
-        others = {other: said for other, said in self.seen.values.items() if other != path}
-        self.seen.values = others if value is None else {**others, path: value}
+        for path, value in signals:
+            self.seen.silent.pop(path, None)
+            others = {other: said for other, said in self.seen.values.items() if other != path}
+            self.seen.values = others if value is None else {**others, path: value}
         self.wait(pause)
 
     @rule(path=st.sampled_from(sorted(GOOD)), pause=PAUSES)
@@ -102,6 +108,14 @@ class GuardMachine(RuleBasedStateMachine):
         """All is heard again."""
         self.seen.silent.clear()
         self.wait(pause)
+
+    @rule()
+    def all_is_good_again(self) -> None:
+        """Under the same rules, limits and consent: so that the next change has something to stop."""
+        kept = self.seen
+        own = replace(OWN, limits=kept.own.limits, consent=kept.own.consent)
+        self.seen = Situation(kept.now, rules=kept.rules, own=own, consents=kept.consents, ahead=kept.ahead)
+        self.wait(122.0)
 
     @rule(rules=st.sampled_from(POOLS), pause=PAUSES)
     def the_pool_changes(self, rules: PoolRules | None, pause: float) -> None:
@@ -216,8 +230,10 @@ class GuardMachine(RuleBasedStateMachine):
         assert not (stopping and self.state.action is Action.RUN), stopping
         forbidding = stopping or forbids(self.seen)
         assert not (self.state.may_start and forbidding), forbidding
-        if before.action is Action.RUN and self.state.action is Action.KILL:
-            assert self.seen.lacks_consent()
+        if self.seen.rules is not None and self.seen.lacks_consent():
+            assert self.state.action is Action.KILL
+        elif before.action is Action.RUN:
+            assert self.state.action is not Action.KILL
 
     def _note_change(self, before: GuardState) -> None:
         """Of any three changes of whether work may start, the last is a minute after the first."""
