@@ -21,7 +21,7 @@ LABEL_BATCH_UID: Final = f"{GROUP}/batch-uid"
 REFUSAL_PREFIX: Final = f"refuses.{GROUP}/"
 
 ANNOTATION_BUNDLE_DIGEST: Final = f"{GROUP}/bundle-digest"
-ANNOTATION_QUARANTINED: Final = f"{GROUP}/quarantined"  # on a vehicle's Node: why; `kubectl parkade quarantine`
+ANNOTATION_QUARANTINED: Final = f"{GROUP}/quarantined"  # on a vehicle's Node, by the CLI: why
 
 RESOURCE_SLOT: Final = f"{GROUP}/slot"
 MOST_LEASED_SHARDS: Final = 64  # in one lease

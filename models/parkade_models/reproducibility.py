@@ -1,8 +1,8 @@
 """A vehicle's reproducibility class for a bundle: a name that two vehicles share only when the bundle's vectors agree.
 
 Results are the same bytes on the same kind of CPU and not always on another: floats round differently, and in a model
-quantized elsewhere 8-bit products may saturate without VNNI. So results are compared byte by byte only within a class, and the class is what the vehicle computes, not what
-its hardware is called.
+quantized elsewhere 8-bit products may saturate without VNNI. So results are compared byte by byte only within a class,
+and the class is what the vehicle computes, not what its hardware is called.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The system calls of a program that computes: found by running sidecar, runner and verifier under strace.
+"""The system calls of a program that computes: those without which sidecar, runner and verifier do not run.
 
 The numbers are the kernel's (arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). What is not
 here is denied: no program is started, no namespace, mount or key is touched, no process is looked into, no kernel
