@@ -1,11 +1,13 @@
 """One vehicle of the local cluster: how it gets its certificate, its signal script and its agent's settings."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_agent.simulation.script import PARKED
 from parkade_api import vss
 from parkade_api.wellknown import NODE_PREFIX, SAN_CLAIM, SAN_VEHICLE
@@ -93,6 +95,9 @@ class Vehicle:
         }
         if self.spec.publishers is not None:
             settings["PARKADE_PUBLISHERS"] = str(self.spec.publishers)
+        if os.geteuid() != 0:
+            # Only root, or whom systemd delegates one to, can make a control group: the rest of the walls must stand.
+            settings["PARKADE_ALLOW_MISSING_SANDBOX_LAYERS"] = Layer.CGROUP_MEMORY.value
         environment = plain_environment() | dict(surroundings) | identity | settings
         return Program(self.name, python_module("parkade_agent"), environment)
 
