@@ -22,9 +22,11 @@ from parkade_agent.journal.attempts import Attempt, Fate
 from parkade_agent.journal.journal import Journal
 from parkade_agent.pieces import Finished, Pieces, Verdicts, read_result
 from parkade_agent.session import Session
+from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import ShardFault
 from parkade_core.batch.piece import problem_of_size
+from parkade_core.vehicle.assignment import is_name
 
 MOST_FINISHED = 64
 """Until the pool has told how many."""
@@ -75,6 +77,15 @@ class AttemptBook:
                 with contextlib.suppress(OSError):  # a read-only disk keeps it, and is told by the journal
                     path.unlink()
         return [each.attempt for each in kept if each.outcome is None]
+
+    def named_in(self, grant: fleet_pb2.LeaseGrant, batch_uid: str) -> list[Attempt]:
+        """The attempts of a grant whose results may be kept: their names become files' names, so a path is none."""
+        named = [shard for shard in grant.shards if is_name(shard.attempt)]
+        if len(named) < len(grant.shards):
+            _log.warning(
+                "badly named shards dropped", lease=grant.lease[:64], shards=len(grant.shards) - len(named)
+            )
+        return [Attempt(grant.pod_uid, batch_uid, grant.lease, shard) for shard in named]
 
     async def take(self, attempts: Sequence[Attempt]) -> None:
         """These were granted to a slot. Raises JournalBroken: then they must not be worked on."""
@@ -198,7 +209,7 @@ class AttemptBook:
         # What cannot be noted now is sent again by the next agent, and hears the same verdict.
         with contextlib.suppress(OSError, JournalBroken):
             self._journal.attempts.settle((attempt, fate) for attempt in attempts)
-            for attempt in attempts:
+            for attempt in filter(is_name, attempts):
                 (self.folder / attempt).unlink(missing_ok=True)
 
     async def _write(self, action: Callable[[], _T]) -> _T:

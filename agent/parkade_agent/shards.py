@@ -20,7 +20,6 @@ from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import Reason, ShardFault
 from parkade_core.vehicle.appetite import plan_lease
-from parkade_core.vehicle.assignment import is_name
 
 NEXT_SECONDS = 5.0
 MOST_TRIES = 3
@@ -100,10 +99,9 @@ class Shards:
     def granted(self, grant: fleet_pb2.LeaseGrant) -> None:
         """The gateway's answer to a lease request."""
         self._is_asking = False
-        granted = [self._attempt(grant.lease, shard) for shard in grant.shards]
-        # Their names become part of files' names.
-        new = [_Held(attempt) for attempt in granted if is_name(attempt.uid)]
-        if self._is_closed or len(new) < len(granted):
+        granted = self._book.named_in(grant, self._assignment.batch_uid)
+        new = [_Held(attempt) for attempt in granted]
+        if self._is_closed:
             self._book.hand_back(granted, "")
         elif new:
             self._held.update({(held.attempt.lease, held.shard.shard): held for held in new})
@@ -265,9 +263,6 @@ class Shards:
     def _give_up(self, held: _Held, reason: str, message: str = "") -> None:
         self._held.pop((held.attempt.lease, held.shard.shard), None)
         self._book.hand_back([held.attempt], reason, message)
-
-    def _attempt(self, lease: str, shard: fleet_pb2.LeasedShard) -> Attempt:
-        return Attempt(self._assignment.pod_uid, self._assignment.batch_uid, lease, shard)
 
 
 def _lay(file: Path, data: bytes) -> None:

@@ -104,10 +104,10 @@ class Slots:
         if slot is not None:
             slot.shards.granted(grant)
         elif grant.shards:
-            _log.info("granted too late, handed back", pod_uid=grant.pod_uid[:64], lease=grant.lease)
+            _log.info("granted too late, handed back", pod_uid=grant.pod_uid[:64], lease=grant.lease[:64])
             batch_uid = self._batch_uids.get(grant.pod_uid, "")
-            late = [Attempt(grant.pod_uid, batch_uid, grant.lease, shard) for shard in grant.shards]
-            self._vehicle.supply.book.hand_back(late, "")
+            book = self._vehicle.supply.book
+            book.hand_back(book.named_in(grant, batch_uid), "")
 
     def end_all(self, ending: Ending) -> None:
         """Ends every slot for a reason of the vehicle's own."""

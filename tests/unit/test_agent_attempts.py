@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from parkade_agent.journal.attempts import Fate
+from parkade_agent.journal.attempts import Attempt, Fate
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import ShardFault
 from parkade_core.batch.piece import MOST_PIECE_BYTES
 from support.booking import BODY, OUTCOME, Desk, PowerCuts, attempt, desk
@@ -114,6 +115,19 @@ async def test_what_is_no_result_is_handed_back(tmp_path: Path, certs: Certifica
             (ShardFault.PIECE_REFUSED, [3]),
         ]
         assert list(vehicle.book.unsent()) == []
+
+
+async def test_no_name_leads_out_of_the_folder_of_results(tmp_path: Path, certs: Certificates) -> None:
+    """A gateway that names an attempt like a path is not followed there: what is not the vehicle's result stays."""
+    canary = tmp_path / "state" / "owner" / "limits.json"
+    bad = pb.LeasedShard(shard=1, attempt="../owner/limits.json")
+    async with desk(tmp_path / "state", NOWHERE, certs) as vehicle:
+        canary.parent.mkdir()
+        canary.touch()
+        assert vehicle.book.named_in(pb.LeaseGrant(lease="lease-1", shards=[bad]), "batch-1") == []
+        vehicle.book.hand_back([Attempt("pod-1", "batch-1", "lease-1", bad)], "")
+        await vehicle.book.drained()
+        assert canary.exists()
 
 
 async def test_no_more_is_taken_than_the_pool_lets_a_vehicle_keep(

@@ -91,7 +91,7 @@ async def test_a_grant_for_a_slot_that_is_gone_is_handed_back(
             heard = len(door.statuses())
             door.say(pb.GatewayMessage(end_assignment=pb.EndAssignment(pod_uid="pod-1", reason="Deleted")))
             await door.until(lambda d, heard=heard: len(d.statuses()) > heard)
-        shards = [pb.LeasedShard(shard=shard) for shard in (3, 4)]
+        shards = [pb.LeasedShard(shard=shard, attempt=f"attempt-{shard}") for shard in (3, 4)]
         door.say(pb.GatewayMessage(lease_grant=pb.LeaseGrant(pod_uid="pod-1", lease="late", shards=shards)))
         await door.until(lambda d: d.handed_back)
         back = next(message.handback for message in door.heard if message.HasField("handback"))

@@ -144,6 +144,16 @@ async def test_a_start_that_the_guard_forbids_hands_them_back(yard: Yard) -> Non
     assert yard.said("old") == [(True, "NotCharging")] * 2
 
 
+async def test_a_badly_named_grant_is_dropped(yard: Yard) -> None:
+    """With a slot or without: a shard that is named like a path is neither taken nor given back."""
+    yard.slots.start(assignment("old"))
+    for uid, shard in (("old", 3), ("gone", 4)):
+        bad = pb.LeasedShard(shard=shard, attempt="../owner/limits.json")
+        good = pb.LeasedShard(shard=shard + 10, attempt=f"a-{shard + 10}")
+        yard.slots.granted(pb.LeaseGrant(pod_uid=uid, lease="new", shards=[bad, good]))
+    assert (yard.in_hand(), yard.handed_back()) == ([1, 2, 13], [("", [14])])
+
+
 async def test_a_refused_assignment_is_not_remembered(yard: Yard) -> None:
     """A forged one must not keep the vehicle from a good one for the same slot."""
     yard.slots.refuse("new", Reason.ASSIGNMENT_REFUSED, "its counter is too low")

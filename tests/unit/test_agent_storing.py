@@ -47,7 +47,7 @@ async def test_a_full_disk_is_no_fault_of_the_shard(tmp_path: Path) -> None:
         assert (slot.status().reason, slot.status().message) == ("NoSpace", failed.message)
 
 
-async def test_a_shard_whose_name_is_a_path_is_handed_back(tmp_path: Path) -> None:
+async def test_a_shard_whose_name_is_a_path_is_dropped(tmp_path: Path) -> None:
     """Whatever a gateway calls an attempt, no file is made outside the slot's folder."""
     async with living_slot(tmp_path) as (slot, door):
         shard = leased(1)
