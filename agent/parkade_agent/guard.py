@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import structlog
 
@@ -38,6 +38,19 @@ class Brake(Protocol):
 
     def kill(self) -> None:
         """Ends every process at once."""
+
+
+def give_up(brake: Brake, failure: str) -> NoReturn:
+    """Ends every process of the slot and then the agent, because of the exception that is being handled.
+
+    The agent ends even if the brake itself is what fails: its programs die with it. So the log, which may block, is
+    written last, and only when there is nothing left that could compute.
+    """
+    try:
+        brake.kill()
+        _log.exception(failure)
+    finally:
+        os._exit(os.EX_SOFTWARE)
 
 
 class Guard:
@@ -96,9 +109,7 @@ class Guard:
                 self._wakeup.wait(self._patience())
                 self._wakeup.clear()
         except Exception:  # noqa: BLE001 - whatever it is: nothing may compute without a guard
-            _log.exception("the guard failed")
-            self._brake.kill()
-            os._exit(os.EX_SOFTWARE)
+            give_up(self._brake, "the guard failed")
 
     def _step(self) -> None:
         before, now = self.state, time.monotonic()

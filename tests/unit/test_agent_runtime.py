@@ -124,6 +124,27 @@ async def test_kill_ends_a_frozen_program_and_signals_stay_safe(tmp_path: Path) 
         assert brake.cpu_seconds() == group.cpu_seconds()
 
 
+async def test_one_that_cannot_be_killed_does_not_spare_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every program is tried before the brake says that it failed."""
+
+    def refuse(_: signal.Signals) -> None:
+        raise PermissionError
+
+    brake, folders = SlotBrake(), [tmp_path / name for name in ("first", "last")]
+    for folder in folders:
+        folder.mkdir()
+    async with running(folders[0], brake) as first, running(folders[1], brake) as last:
+        for refusing, other in ((first, last), (last, first)):
+            with monkeypatch.context() as patched:
+                patched.setattr(refusing, "signal", refuse)
+                with pytest.raises(PermissionError):
+                    brake.kill()
+            async with asyncio.timeout(20):
+                assert await other.wait() == 128 + signal.SIGKILL
+
+
 REPORT = """
 import os, resource
 print(os.sched_getscheduler(0) == os.SCHED_IDLE)

@@ -7,6 +7,7 @@ The control group stops what runs in it as one; the signals stop a program that 
 where the machine has no such group.
 """
 
+import contextlib
 import signal
 import threading
 from pathlib import Path
@@ -75,11 +76,12 @@ class SlotBrake:
             return holder in self._holders
 
     def kill(self) -> None:
-        """Ends every process at once; their watchers reap them."""
-        with self._lock:
+        """Ends every process at once; their watchers reap them. One that cannot be ended does not spare the others."""
+        with self._lock, contextlib.ExitStack() as each:
+            for group in self._groups:
+                each.callback(group.signal, signal.SIGKILL)
             if self.cgroup is not None:
-                self.cgroup.kill()
-            self._signal(signal.SIGKILL)
+                each.callback(self.cgroup.kill)
 
     def cpu_seconds(self) -> float:
         """CPU time of all the slot's programs so far, ended ones included, by the kernel's clocks."""

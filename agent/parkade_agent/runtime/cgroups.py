@@ -133,13 +133,13 @@ class Cgroup:
         return self._unified is not None and _write(self._unified / name, value)
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signals every process; what was started meanwhile is found at the next look."""
+        """Signals every process that lets us; what was started meanwhile is found at the next look."""
         told = set[int]()
         for _ in range(_MOST_LOOKS):
             if not (new := set(self.processes()) - told):
                 return
             for pid in new:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(OSError):
                     os.kill(pid, number)
             told |= new
 

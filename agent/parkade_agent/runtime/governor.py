@@ -7,7 +7,7 @@ pause, half full means run. It needs no privilege, works on every kernel and lea
 import threading
 import time
 
-from parkade_agent.guard import Holder
+from parkade_agent.guard import Holder, give_up
 from parkade_agent.runtime.brake import SlotBrake
 
 PERIOD_SECONDS = 0.1
@@ -35,6 +35,12 @@ class Governor:
         self._brake.release(Holder.GOVERNOR)
 
     def _run(self) -> None:
+        try:
+            self._govern()
+        except Exception:  # noqa: BLE001 - whatever it is: nothing may take more than is lent
+            give_up(self._brake, "the governor failed")
+
+    def _govern(self) -> None:
         depth = self._share * PERIOD_SECONDS
         credit, paused = depth, False
         at, used = time.monotonic(), self._brake.cpu_seconds()
