@@ -7,6 +7,7 @@ read, PORT one that listens on 127.0.0.1 and as an abstract unix socket, SECRET 
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import platform
@@ -167,9 +168,32 @@ tries("run in real time", os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_para
 tries("run as others do", os.sched_setscheduler, 0, os.SCHED_OTHER, os.sched_param(0))
 tries("take another's cores", os.sched_setaffinity, 0, {0})
 tries("limit another", resource.prlimit, 1, resource.RLIMIT_CORE, (0, 0))
+for path, name, command, value in (
+    (READABLE, "be signalled for a file", fcntl.F_SETOWN, os.getpid()),
+    (READABLE, "have others signalled for a file", fcntl.F_SETOWN, os.getppid()),
+    (READABLE, "be woken for a file", fcntl.F_SETSIG, signal.SIGCONT),
+    (READABLE, "take a lease", fcntl.F_SETLEASE, fcntl.F_RDLCK),
+    (WORK, "be signalled for a folder", fcntl.F_NOTIFY, fcntl.DN_CREATE),
+):
+    TRIES[name] = lambda path=path, command=command, value=value: _commanded(path, command, value)  # type: ignore[misc]
+for name, request in (("FIOASYNC", 0x5452), ("FIOSETOWN", 0x8901), ("SIOCSPGRP", 0x8902)):
+    TRIES[f"be signalled for a socket, {name}"] = lambda request=request: _asked(request)  # type: ignore[misc]
 for limit in ("CORE", "AS", "DATA", "FSIZE", "NOFILE"):
     most = resource.getrlimit(getattr(resource, f"RLIMIT_{limit}"))[1]
     tries(f"raise {limit}", resource.setrlimit, getattr(resource, f"RLIMIT_{limit}"), (most + 1, most + 1))
+
+
+def _commanded(path: Path, command: int, value: int) -> str:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return f"returned {fcntl.fcntl(file, command, value)}"
+    finally:
+        os.close(file)
+
+
+def _asked(request: int) -> str:
+    with socket.socket(socket.AF_UNIX) as own:
+        return repr(fcntl.ioctl(own, request, os.getpid().to_bytes(4, sys.byteorder)))
 
 
 @attempt("fork")

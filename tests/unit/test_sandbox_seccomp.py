@@ -70,6 +70,13 @@ def test_everything_else_is_denied(machine: str) -> None:
         ("clone", (0x3D0F00 | 0x10000000,)),  # a thread in a name space of users
         ("prctl", (22,)),  # another filter
         ("ioctl", (0, 0x5412)),  # typing into a terminal
+        ("ioctl", (0, 0x5452)),  # signals for a file (FIOASYNC)
+        ("ioctl", (0, 0x8901)),  # and to whom (FIOSETOWN)
+        ("fcntl", (0, 8, PID)),  # the same (F_SETOWN)
+        ("fcntl", (0, 10, 18)),  # and which (F_SETSIG): SIGCONT
+        ("fcntl", (0, 15)),  # F_SETOWN_EX
+        ("fcntl", (0, 1024)),  # a lease
+        ("fcntl", (0, 1026)),  # a signal for changes of a folder
         ("tgkill", (1, 1, 9)),
         ("prlimit64", (1,)),
     ],

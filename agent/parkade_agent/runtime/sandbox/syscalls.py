@@ -68,6 +68,12 @@ _TCGETS, _TIOCGWINSZ, _FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX = (
     0x5451,
 )
 _MYSELF: Final = 0
+_F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL, _F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
+"""No command that gives a file an owner, a signal of its own or a lease (F_SETOWN, F_SETSIG, F_NOTIFY, F_SETLEASE).
+
+The kernel would signal for such a file: wake the program itself that was stopped, or stop the agent. Nobody is
+signalled for one without an owner, so that O_ASYNC in F_SETFL does nothing.
+"""
 
 
 def conditions(pid: int) -> Mapping[str, tuple[int, tuple[int, ...]]]:
@@ -78,6 +84,7 @@ def conditions(pid: int) -> Mapping[str, tuple[int, tuple[int, ...]]]:
         "clone": (0, (_THREAD, _OLDER_THREAD)),
         "prctl": (0, (_PR_SET_NAME, _PR_GET_NAME, _PR_SET_VMA)),
         "ioctl": (1, (_TCGETS, _TIOCGWINSZ, _FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX)),
+        "fcntl": (1, (_F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL, _F_DUPFD_CLOEXEC)),
         "tgkill": (0, (pid,)),
         "prlimit64": (0, (_MYSELF,)),
     }
