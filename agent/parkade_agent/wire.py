@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from parkade_agent.journal.attempts import Attempt
 from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_core.vehicle.bounds import out_of_bounds
 from parkade_core.vehicle.guard import GuardState
 from parkade_core.vehicle.position import outward
 from parkade_core.vehicle.readings import Reading, Readings
@@ -14,7 +15,18 @@ _OLDEST_MILLISECONDS = 2**32 - 1  # what the message can hold; a reading of unkn
 
 
 def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
-    """The pool's rules in a Policy. Raises ValueError for a plug rule or stop policy that this agent does not know."""
+    """The pool's rules in a Policy.
+
+    Raises ValueError for a plug rule or stop policy that this agent does not know, and for a number that no pool may
+    ask: the guard would wait for ever, or end itself, on some of them.
+    """
+    rules = _read(policy)
+    if (problem := out_of_bounds(rules)) is not None:
+        raise ValueError(problem)
+    return rules
+
+
+def _read(policy: fleet_pb2.Policy) -> PoolRules:
     has_cap = policy.HasField("max_energy_wh_per_day")
     return PoolRules(
         pool=policy.pool,

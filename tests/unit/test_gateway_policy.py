@@ -1,5 +1,6 @@
 """A pool's spec reaches a vehicle's guard: every field of it, and nothing else."""
 
+import string
 from dataclasses import fields
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_agent.wire import rules_of as rules_in
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.v1alpha1 import VehiclePool
+from parkade_core.vehicle.bounds import BOUNDS, RENEWAL_SECONDS, WINDOW_SECONDS
 from parkade_core.vehicle.consent import PLACES, SCOPES
 from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, StopPolicy, Window
 from parkade_operator.gateway.policy import policy_message, rules_of
@@ -79,35 +81,47 @@ RULES = PoolRules(
     consent=ConsentTerms("2", frozenset({"public-data"}), 8760 * 3600, "https://example.com/terms/2"),
 )
 
-percents, durations, words = st.integers(0, 100), st.floats(0, 1e6), st.text(max_size=8)
+words = st.text(string.printable.strip() + "üß東", max_size=8)
 some_words = st.frozensets(words, max_size=4)
-windows = st.lists(st.builds(Window, words, durations, words, st.booleans()), max_size=4).map(tuple)
+schedules, zones = st.sampled_from(["0 22 * * 1-5", "*/5 * * * *"]), st.sampled_from(["", "Europe/Berlin"])
+windows = st.lists(
+    st.builds(Window, schedules, st.floats(*WINDOW_SECONDS), zones, st.booleans()), max_size=4
+).map(tuple)
+renewals = st.just(0.0) | st.floats(*RENEWAL_SECONDS)
+
+
+def whole(name: str) -> st.SearchStrategy[int]:
+    """What the message carries as a whole number."""
+    least, most = BOUNDS[name]
+    return st.integers(int(least), int(most))
+
+
 rules = st.builds(
     PoolRules,
     pool=words,
     generation=st.integers(0, 2**62),
-    min_state_of_charge_percent=percents,
-    resume_state_of_charge_percent=percents,
+    min_state_of_charge_percent=whole("min_state_of_charge_percent"),
+    resume_state_of_charge_percent=whole("resume_state_of_charge_percent"),
     charging=st.sampled_from(Charging),
-    max_compute_celsius=st.integers(-40, 110),
-    max_battery_celsius=st.integers(-40, 110),
-    parked_for=durations,
-    cooldown=durations,
-    telemetry_stale_after=durations,
-    driver_return_grace=durations,
+    max_compute_celsius=whole("max_compute_celsius"),
+    max_battery_celsius=whole("max_battery_celsius"),
+    parked_for=st.floats(*BOUNDS["parked_for"]),
+    cooldown=st.floats(*BOUNDS["cooldown"]),
+    telemetry_stale_after=st.floats(*BOUNDS["telemetry_stale_after"]),
+    driver_return_grace=st.floats(*BOUNDS["driver_return_grace"]),
     links=some_words,
     places=some_words,
     windows=windows,
     respect_schedule=st.booleans(),
-    reserve_state_of_charge_percent=percents,
-    quiet_before=durations,
-    max_energy_wh_per_day=st.none() | st.integers(0, 10**6),
+    reserve_state_of_charge_percent=whole("reserve_state_of_charge_percent"),
+    quiet_before=st.floats(*BOUNDS["quiet_before"]),
+    max_energy_wh_per_day=st.none() | whole("max_energy_wh_per_day"),
     stop_policy=st.sampled_from(StopPolicy),
-    autonomy=durations,
-    max_buffered_shards=st.integers(1, 1000),
+    autonomy=st.floats(*BOUNDS["autonomy"]),
+    max_buffered_shards=whole("max_buffered_shards"),
     require_signed_bundles=st.booleans(),
     allowed_missing_layers=some_words,
-    consent=st.none() | st.builds(ConsentTerms, words, some_words, durations, words),
+    consent=st.none() | st.builds(ConsentTerms, words, some_words, renewals, words),
 )
 
 
