@@ -49,6 +49,7 @@ class AttemptBook:
         self._session = session
         self._pen = ThreadPoolExecutor(1, "journal")
         self._finished: dict[str, Finished] = {}
+        self._keeping: dict[asyncio.Task[None], Attempt] = {}
         self._pieces: dict[str, Pieces] = {}
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._numbers: dict[str, int] = {}
@@ -58,7 +59,7 @@ class AttemptBook:
     @property
     def room(self) -> int:
         """How many more finished shards the vehicle may keep."""
-        return max(0, self.most - len(self._finished))
+        return max(0, self.most - len(self._finished) - len(self._keeping))
 
     def recover(self) -> list[Attempt]:
         """Sends what an earlier agent had finished; returns what it had in hand. Called once, before anything else.
@@ -92,15 +93,17 @@ class AttemptBook:
         await self._write(lambda: self._journal.attempts.take(attempts))
 
     async def finish(self, attempt: Attempt, file: Path, outcome: vehicle_pb2.ShardOutcome) -> None:
-        """The slot's programs have written the attempt's result into *file*; when this returns, it is safe."""
+        """The slot's programs have written the attempt's result into *file*; when this returns, it is safe.
+
+        Who waits for it may be cancelled at any time, as a call whose runner has gone away: the book keeps it anyhow.
+        """
         if (problem := problem_of_size(outcome.size)) is not None:
             self.hand_back([attempt], ShardFault.PIECE_REFUSED, problem)
             return
-        finished = await self._write(lambda: self._keep(attempt, file, outcome))
-        if finished is None:
-            self.hand_back([attempt], ShardFault.RESULT_CORRUPT, _CORRUPT)
-        else:
-            self._add(finished)
+        task = asyncio.create_task(self._keep(attempt, file, outcome), name="keep a result")
+        self._keeping[task] = attempt
+        task.add_done_callback(self._keeping.pop)
+        await asyncio.shield(task)
 
     def hand_back(self, attempts: Iterable[Attempt], reason: str, message: str = "") -> None:
         """The vehicle will not finish these: others may have them at once."""
@@ -119,10 +122,12 @@ class AttemptBook:
 
     def unsent(self) -> Iterator[Attempt]:
         """The finished attempts whose verdict was not heard yet."""
-        return (finished.attempt for finished in self._finished.values())
+        yield from self._keeping.values()
+        yield from (finished.attempt for finished in self._finished.values())
 
     async def drained(self) -> None:
         """Returns when the verdict of all that is finished was heard and noted."""
+        await self._all_kept()
         for batch_uid in list(self._pieces):
             self.flush(batch_uid)
         while self._sending:
@@ -181,13 +186,25 @@ class AttemptBook:
         for listener in self.listeners:
             listener()
 
+    async def _all_kept(self) -> None:
+        while self._keeping:
+            await asyncio.wait(self._keeping)
+
     async def _stop_sending(self) -> None:
+        await self._all_kept()
         sending = list(self._sending.values())
         for task in sending:
             task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
 
-    def _keep(self, attempt: Attempt, file: Path, outcome: vehicle_pb2.ShardOutcome) -> Finished | None:
+    async def _keep(self, attempt: Attempt, file: Path, outcome: vehicle_pb2.ShardOutcome) -> None:
+        finished = await self._write(lambda: self._lay_up(attempt, file, outcome))
+        if finished is None:
+            self.hand_back([attempt], ShardFault.RESULT_CORRUPT, _CORRUPT)
+        else:
+            self._add(finished)
+
+    def _lay_up(self, attempt: Attempt, file: Path, outcome: vehicle_pb2.ShardOutcome) -> Finished | None:
         body = read_result(file, outcome)
         if body is None:
             return None

@@ -189,6 +189,7 @@ class Shards:
         seconds = time.monotonic() - held.started_at
         before = seconds if self._seconds_per_shard is None else self._seconds_per_shard
         self._seconds_per_shard = before + _PACE_WEIGHT * (seconds - before)
+        # The book has it from here on, before anything is awaited: a call that is cancelled leaves it with nobody.
         del self._held[held.attempt.lease, held.shard.shard]
         await self._book.finish(held.attempt, self._folder / request.result_name, request.outcome)
         if not self._held:

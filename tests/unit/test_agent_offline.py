@@ -149,7 +149,7 @@ async def test_after_long_absence_the_vehicle_learns_who_was_first(
 async def test_a_runner_that_goes_away_while_its_result_is_kept_loses_nothing(
     tmp_path: Path, certs: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its call is cancelled while the disk is slow: Hello would name the shard all the while, and the result is sent."""
+    """Its call is cancelled while the disk is slow: Hello names the shard all the while, and it is sent."""
     loop, write = asyncio.get_running_loop(), durable.write
     is_writing, may_write = asyncio.Event(), threading.Event()
 
