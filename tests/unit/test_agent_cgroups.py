@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import Cgroup, open_cgroup, remove_leftovers, slot_cgroup
-from parkade_agent.runtime.hierarchies import groups_in, own_groups
+from parkade_agent.runtime.hierarchies import UNIFIED, groups_in, own_groups
+from support.programs import start as start_in_sandbox
 
 MIB = 1 << 20
 LENT = 64 * MIB
@@ -132,6 +134,31 @@ def test_without_version_2_signals_reach_every_process(tmp_path: Path) -> None:
             wait_until(lambda child=child, state=state: state_of(child.pid) == state)
     cgroup.kill()
     assert [child.wait(20) for child in children] == [-signal.SIGKILL] * 2
+
+
+@pytest.mark.parametrize("controllers", [("memory",), ("cpu", "pids")])
+async def test_without_a_clock_of_the_group_the_programs_are_summed(
+    tmp_path: Path, controllers: Sequence[str]
+) -> None:
+    """Version 1 may have a group for memory and none for cpuacct: what runs must not look as if it stood still."""
+    brake = SlotBrake(Cgroup(dict.fromkeys(controllers, tmp_path)))
+    program = start_in_sandbox("while True: pass", tmp_path)
+    brake.add(program)
+    try:
+        wait_until(lambda: brake.cpu_seconds() > 0.05)
+    finally:
+        program.signal(signal.SIGKILL)
+        await program.wait()
+
+
+def test_a_removed_group_keeps_its_last_clock(tmp_path: Path) -> None:
+    """The file of version 2 is gone with the group; the CPU time is not."""
+    clock = tmp_path / "cpu.stat"
+    clock.write_text("usage_usec 1500\nuser_usec 1000\n", encoding="ascii")
+    cgroup = Cgroup({UNIFIED: tmp_path})
+    assert cgroup.cpu_nanoseconds() == 1_500_000
+    clock.unlink()
+    assert cgroup.cpu_nanoseconds() == 1_500_000
 
 
 def state_of(pid: int) -> str:

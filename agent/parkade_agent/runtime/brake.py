@@ -85,7 +85,7 @@ class SlotBrake:
 
     def cpu_seconds(self) -> float:
         """CPU time of all the slot's programs so far, ended ones included, by the kernel's clocks."""
-        if self.cgroup is not None:
+        if self.cgroup is not None and self.cgroup.counts_cpu:
             return self.cgroup.cpu_nanoseconds() / _SECOND
         with self._lock:
             return self._past_cpu_seconds + sum(group.cpu_seconds() for group in self._groups)

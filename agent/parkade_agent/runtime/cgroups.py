@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from parkade_agent.runtime.hierarchies import UNIFIED, own_groups, read_numbers
+from parkade_agent.runtime.hierarchies import UNIFIED, numbers_if_any, own_groups, read_numbers
 
 _CONTROLLERS: Final = (UNIFIED, "cpuacct", "memory", "cpu", "pids")
 _GIVEN: Final = frozenset({"cpu", "memory", "pids"})  # of version 2, to groups below the agent's own
@@ -49,6 +49,11 @@ class Cgroup:
         files = ("memory.limit_in_bytes", "memory.max")
         return any((folder / name).exists() for folder in self._folders.values() for name in files)
 
+    @property
+    def counts_cpu(self) -> bool:
+        """Whether the kernel counts the group's CPU time."""
+        return "cpuacct" in self._folders or self._unified is not None
+
     def join_files(self) -> list[Path]:
         """The files that a process writes its number into."""
         return [folder / "cgroup.procs" for folder in self._folders.values()]
@@ -75,24 +80,27 @@ class Cgroup:
             self._signal(signal.SIGKILL)
 
     def cpu_nanoseconds(self) -> int:
-        """CPU time that the group has used so far, ended processes included; the last known one once it is removed."""
-        with contextlib.suppress(OSError, KeyError):
+        """CPU time that the group has used so far, ended processes included; the last known one once it is removed.
+
+        Raises KeyError where the kernel does not count it.
+        """
+        with contextlib.suppress(OSError):
             self._cpu_nanoseconds = self._read_cpu()
         return self._cpu_nanoseconds
 
     def memory_bytes(self) -> int:
         """Memory that nothing but the end of its holders gives back: no cache of files is counted."""
         if (folder := self._folders.get("memory")) is not None:
-            stat = read_numbers(folder / "memory.stat")
+            stat = numbers_if_any(folder / "memory.stat")
             return sum(stat.get(f"total_{kind}", 0) for kind in ("rss", "shmem", "swap"))
-        stat = read_numbers(self._unified / "memory.stat") if self._unified is not None else {}
+        stat = numbers_if_any(self._unified / "memory.stat") if self._unified is not None else {}
         return sum(stat[kind] for kind in ("anon", "shmem")) if stat else self._resident_bytes()
 
     def oom_kills(self) -> int:
         """Processes that the kernel ended because the group had used up its memory."""
         if (folder := self._folders.get("memory")) is not None:
-            return read_numbers(folder / "memory.oom_control").get("oom_kill", 0)
-        events = read_numbers(self._unified / "memory.events") if self._unified is not None else {}
+            return numbers_if_any(folder / "memory.oom_control").get("oom_kill", 0)
+        events = numbers_if_any(self._unified / "memory.events") if self._unified is not None else {}
         return events.get("oom_kill", 0)
 
     def limit(self, memory_bytes: int) -> None:

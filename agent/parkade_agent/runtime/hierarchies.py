@@ -53,9 +53,13 @@ def _mounts(mountinfo: str) -> Iterator[tuple[str, tuple[str, Path]]]:
 
 
 def read_numbers(file: Path) -> Mapping[str, int]:
-    """The numbers of a flat-keyed file of the kernel's; empty when the machine has no such file."""
-    try:
-        lines = file.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return {}
+    """The numbers of a flat-keyed file of the kernel's. Raises OSError."""
+    lines = file.read_text(encoding="ascii").splitlines()
     return {name: int(number) for name, number in (line.split(" ", 1) for line in lines)}
+
+
+def numbers_if_any(file: Path) -> Mapping[str, int]:
+    """The same; empty when the machine has no such file."""
+    with contextlib.suppress(OSError):
+        return read_numbers(file)
+    return {}
