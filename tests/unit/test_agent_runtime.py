@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.governor import Governor
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import ProcessGroup, _number_of
 from support.programs import start
 
 BUSY = "while True: pass"
@@ -143,6 +144,33 @@ async def test_one_that_cannot_be_killed_does_not_spare_the_others(
                     brake.kill()
             async with asyncio.timeout(20):
                 assert await other.wait() == 128 + signal.SIGKILL
+
+
+async def test_a_clock_that_jumps_is_no_debt_for_hours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs cannot have used more than the machine has: they go on soon."""
+    brake, seconds = SlotBrake(), [0.0, 0.0, 10_000.0]
+    monkeypatch.setattr(brake, "cpu_seconds", lambda: seconds.pop(0) if len(seconds) > 1 else seconds[0])
+    async with running(tmp_path, brake) as group:
+        governor = Governor(brake, 0.4)
+        governor.start()
+        await until_busy(group, 0.3)
+        governor.stop()
+    assert len(seconds) == 1
+
+
+def test_a_reaped_program_has_no_number() -> None:
+    """Its handle outlives it; the number that the kernel then gives would be the clock of whoever asks."""
+    child = subprocess.Popen(["/bin/sleep", "1000"])
+    handle = os.pidfd_open(child.pid)
+    try:
+        assert _number_of(handle) == child.pid
+        child.kill()
+        child.wait()
+        assert _number_of(handle) is None
+    finally:
+        os.close(handle)
 
 
 REPORT = """

@@ -4,8 +4,10 @@ A bucket fills with `share` CPU seconds a second and is drained by what the kern
 pause, half full means run. It needs no privilege, works on every kernel and leaves nothing behind.
 """
 
+import os
 import threading
 import time
+from typing import Final
 
 from parkade_agent.guard import Holder, give_up
 from parkade_agent.runtime.brake import SlotBrake
@@ -13,6 +15,7 @@ from parkade_agent.runtime.brake import SlotBrake
 PERIOD_SECONDS = 0.1
 TICK_SECONDS = 0.01
 IDLE_SECONDS = 0.5
+_CORES: Final = os.cpu_count() or 1
 
 
 class Governor:
@@ -46,7 +49,8 @@ class Governor:
         at, used = time.monotonic(), self._brake.cpu_seconds()
         while not self._stopped.wait(self._patience()):
             now, total = time.monotonic(), self._brake.cpu_seconds()
-            credit = min(depth, credit + self._share * (now - at) - (total - used))
+            most = _CORES * (now - at)  # more cannot be used; a clock that says so must not pause for long
+            credit = min(depth, credit + self._share * (now - at) - min(total - used, most))
             at, used = now, total
             if credit <= 0 and not paused:
                 self._brake.hold(Holder.GOVERNOR)

@@ -59,7 +59,7 @@ class ProcessGroup:
             )
         self._lock = threading.Lock()
         self._handle: int | None = None
-        self._pid = self._process.pid
+        self._number: int | None = None
         self._cpu_seconds = 0.0
         self._exit_code: int | None = None
 
@@ -68,7 +68,7 @@ class ProcessGroup:
         """The program's number; until it runs, that of what starts it."""
         with self._lock:
             self._look()
-            return self._pid
+            return self._number or self._process.pid
 
     def signal(self, number: Signals) -> None:
         """Sends a signal to the program, or to all that starts it, unless it was already reaped."""
@@ -81,7 +81,8 @@ class ProcessGroup:
         with self._lock:
             if self._exit_code is None:
                 self._look()
-                self._cpu_seconds = max(self._cpu_seconds, _process_clock(self._pid))
+                clock = _process_clock(self._number or self._process.pid)
+                self._cpu_seconds = max(self._cpu_seconds, clock)
             return self._cpu_seconds
 
     async def wait(self) -> int:
@@ -100,13 +101,13 @@ class ProcessGroup:
         return self._reap()
 
     def _look(self) -> None:
-        """Takes the program's handle on itself, once it is there."""
+        """Takes the program's handle on itself, once it is there, and its number, unless it has ended."""
         if self._handle is None and self._lifeline.fileno() >= 0:
             with contextlib.suppress(OSError):
                 _, handles, _, _ = socket.recv_fds(self._lifeline, 1, 1)
-                if handles:
-                    self._handle = handles[0]
-                    self._pid = _number_of(self._handle)
+                self._handle = handles[0] if handles else None
+        if self._handle is not None and self._number is None:
+            self._number = _number_of(self._handle)
 
     def _signal(self, number: Signals) -> None:
         self._look()
@@ -134,10 +135,16 @@ class ProcessGroup:
             return self._exit_code
 
 
-def _number_of(handle: int) -> int:
-    """The process of a pidfd as this process numbers it (pidfd_open(2), fdinfo)."""
-    lines = Path(f"/proc/self/fdinfo/{handle}").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+def _number_of(handle: int) -> int | None:
+    """The process of a pidfd as this process numbers it (pidfd_open(2), fdinfo); None when it has none or no more.
+
+    The kernel then says -1, or 0 to another name space: as a number of a clock, each would mean the caller.
+    """
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/self/fdinfo/{handle}").read_text(encoding="ascii").splitlines()
+        number = next((int(line.split()[1]) for line in lines if line.startswith("Pid:")), 0)
+        return number if number > 0 else None
+    return None
 
 
 def _process_clock(pid: int) -> float:
