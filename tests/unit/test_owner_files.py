@@ -166,6 +166,19 @@ def test_without_memory_nobody_agrees_but_everybody_revokes(owner: Owner) -> Non
     assert files.read().is_revoked
 
 
+def test_a_consent_that_was_noted_outlives_the_journal(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that can be written no more forbids new work, it takes back nobody's word; a new word it cannot take."""
+    owner.says()
+    files = owner.files()
+    assert number_of(files.read()) == 1
+    monkeypatch.setattr(Journal, "recall", _Broken.recall)
+    assert number_of(files.read()) == 1
+    owner.says(number=2)
+    word = files.read()
+    assert word.consent is None
+    assert "the disk is full" in word.no_consent_because
+
+
 def test_a_damaged_note_counts_for_nothing(owner: Owner) -> None:
     """What cannot be read of the past is no reason to believe in a document."""
     owner.says()

@@ -109,6 +109,7 @@ class OwnerFiles:
         self.folder = folder
         self.vehicle = vehicle
         self._memory = memory
+        self._noted: Seen | None = None  # what the journal was last known to hold
 
     def read(self) -> OwnerWord:
         """The word as it stands in the files. What cannot be understood allows nothing."""
@@ -195,13 +196,23 @@ class OwnerFiles:
         return consent
 
     def _remember(self, consent: Consent, signed: Signed) -> None:
-        """Notes a document before it counts. Raises BadConsent when it must not, JournalBroken."""
-        seen, digest = self.seen(), hashlib.sha256(signed.canonical).hexdigest()
+        """Notes a document before it counts. Raises BadConsent when it must not, JournalBroken.
+
+        A document that was noted before goes on counting while the journal is broken.
+        """
+        digest = hashlib.sha256(signed.canonical).hexdigest()
         new = Seen(consent.number, digest, consent.revoked, fingerprint(self._owner_key()))
+        try:
+            seen = self.seen()
+        except JournalBroken:
+            if new != self._noted:
+                raise
+            return
         if (problem := refusal(consent, self.vehicle, seen.number) or _conflict(seen, new)) is not None:
             raise BadConsent(problem)
         if new != seen:
             self._memory.remember(NOTE, orjson.dumps(asdict(new)).decode())
+        self._noted = new
 
     def _owner_key(self) -> bytes:
         try:

@@ -1,9 +1,9 @@
-"""Follows the owner's files in a thread of its own, so that the guard has the newest word without ever waiting."""
+"""Follows the owner's files in threads of its own, so that the guard has the newest word without ever waiting."""
 
 import os
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -17,45 +17,64 @@ _log = structlog.get_logger()
 
 
 class OwnerFollower:
-    """`word` is the owner's newest word, at most a tenth of a second old."""
+    """`word` is the owner's newest word: what stops work at most a tenth of a second old, whatever the disk does.
+
+    One thread looks at the files and asks no journal, another reads what the journal must confirm.
+    """
 
     def __init__(self, files: OwnerFiles) -> None:
         self._files = files
         self._watched = [str(path) for path in files.folder.watched()]
         self._stamps = self._look()
-        self._read_at = time.monotonic()
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._changed = threading.Event()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
         self.word = _read(files.read)
 
     def start(self, on_change: Callable[[], None]) -> None:
-        """Begins to follow; *on_change* is called in the follower's thread after `word` has changed."""
-        self._thread = threading.Thread(target=self._follow, args=(on_change,), name="owner", daemon=True)
-        self._thread.start()
+        """Begins to follow; *on_change* is called in a thread of the follower's after `word` has changed."""
+        for target, name in ((self._follow, "owner"), (self._confirm, "owner-journal")):
+            self._threads.append(threading.Thread(target=target, args=(on_change,), name=name, daemon=True))
+            self._threads[-1].start()
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Ends the threads."""
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._changed.set()
+        for thread in self._threads:
+            thread.join()
 
     def _follow(self, on_change: Callable[[], None]) -> None:
         while not self._stopped.wait(POLL_SECONDS):
-            stamps, now = self._look(), time.monotonic()
-            if stamps == self._stamps and now < self._read_at + _READ_AGAIN_SECONDS:
-                continue
-            self._stamps, self._read_at = stamps, now
-            self._hear(lambda: self._files.glance(self.word), on_change)
-            self._hear(self._files.read, on_change)
+            stamps = self._look()
+            if stamps != self._stamps:
+                self._stamps = stamps
+                self._hear(lambda: self._files.glance(self.word), on_change)
+                self._changed.set()
+
+    def _confirm(self, on_change: Callable[[], None]) -> None:
+        while True:
+            self._changed.wait(_READ_AGAIN_SECONDS)
+            if self._stopped.is_set():
+                return
+            self._changed.clear()
+            try:
+                word = self._files.read()
+            except Exception as error:  # noqa: BLE001 - whatever it is, see _unread
+                self._hear(partial(_unread, error), on_change)
+            else:
+                # The journal may have taken long: what the files say of stopping is looked at once more.
+                self._hear(partial(self._files.glance, word), on_change)
 
     def _hear(self, read: Callable[[], OwnerWord], on_change: Callable[[], None]) -> None:
-        word = _read(read)
-        if word != self.word:
+        with self._lock:
+            word = _read(read)
+            if word == self.word:
+                return
             self.word = word
-            on_change()
-            _log.info(
-                "the owner's word", consent=_number(word), paused=word.paused_because, problem=word.problem
-            )
+        on_change()
+        _log.info("the owner's word", consent=_number(word), paused=word.paused_because, problem=word.problem)
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         """What differs when one of the files does."""
@@ -65,9 +84,14 @@ class OwnerFollower:
 def _read(read: Callable[[], OwnerWord]) -> OwnerWord:
     try:
         return read()
-    except Exception as error:  # noqa: BLE001 - whatever it is: a word that cannot be read allows nothing
-        _log.exception("the owner's word cannot be read")
-        return OwnerWord(problem=f"the owner's files cannot be read: {error!r}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, see _unread
+        return _unread(error)
+
+
+def _unread(error: Exception) -> OwnerWord:
+    """A word that cannot be read allows nothing."""
+    _log.error("the owner's word cannot be read", exc_info=error)
+    return OwnerWord(problem=f"the owner's files cannot be read: {error!r}")
 
 
 def _number(word: OwnerWord) -> int | None:
