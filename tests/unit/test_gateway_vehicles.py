@@ -11,8 +11,10 @@ from parkade_api.wellknown import ANNOTATION_QUARANTINED, Condition, Taint
 from parkade_core.vehicle.node import newborn, vehicle_nodes
 from parkade_core.vehicle.pod import slot_rules
 from parkade_core.vehicle.readings import Reading
+from parkade_operator.door.sessions import Sessions
 from parkade_operator.door.tls import Identity
 from parkade_operator.gateway.pools import Pools
+from parkade_operator.gateway.slots import VehicleSlots
 from parkade_operator.gateway.vehicles import Vehicles
 from parkade_operator.kube.events import EventRecorder
 from parkade_operator.kubelet.nodes import NodeController
@@ -126,6 +128,20 @@ async def test_a_quarantine_on_the_node_closes_it_and_is_told(fleet: Fleet) -> N
     fleet.vehicles.hear(Identity("v1"), telling())
     assert fleet.says(Condition.TRUSTED)[0] == "True"
     assert fleet.vehicles.quarantines() == {}
+
+
+async def test_shards_are_leased_to_slots_that_stay_in_vehicles_that_are_trusted(fleet: Fleet) -> None:
+    """A vehicle in quarantine ends what it has and gets nothing new; so does a slot that is being deleted."""
+    slots = VehicleSlots(Sessions(), fleet.vehicles, fleet.pods, {UID: "sha256:1"}.get, {UID: "team"}.get)
+    assert not slots.may_lease("v1", UID)
+    fleet.pods._take(slot_pod(), True)
+    fleet.nodes._take(node(), True)
+    assert slots.may_lease("v1", UID)
+    fleet.nodes._take(node(annotations={ANNOTATION_QUARANTINED: "wrong results"}), True)
+    assert not slots.may_lease("v1", UID)
+    fleet.nodes._take(node(), True)
+    fleet.pods._take(slot_pod(deletionTimestamp=BORN), True)
+    assert not slots.may_lease("v1", UID)
 
 
 async def test_a_vehicle_in_quarantine_is_not_forgotten_by_staying_away(fleet: Fleet) -> None:

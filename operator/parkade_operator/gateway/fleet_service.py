@@ -252,8 +252,7 @@ class FleetService(rpc.FleetServicer):
         return None
 
     def _lease(self, vehicle: str, request: pb.LeaseRequest) -> pb.LeaseGrant:
-        pod = self._slots.slot_of(vehicle, request.batch_uid)
-        may_lease = pod is not None and "deletionTimestamp" not in pod["metadata"]
+        may_lease = self._slots.may_lease(vehicle, request.batch_uid)
         grant = self._batches.lease(request.batch_uid, vehicle, request.want) if may_lease else None
         self._on_change()
         if grant is None:

@@ -135,6 +135,12 @@ class VehicleSlots(PodProvider):
                 return pod
         return None
 
+    def may_lease(self, vehicle: str, batch_uid: str) -> bool:
+        """Whether *vehicle* gets more shards of a batch: with a slot that is to stay, and while it is trusted."""
+        pod = self.slot_of(vehicle, batch_uid)
+        is_to_stay = pod is not None and "deletionTimestamp" not in pod["metadata"]
+        return is_to_stay and not self._vehicles.in_quarantine(vehicle)
+
     def _works_for(self, pod: Object, batch_uid: str) -> bool:
         # Whoever may make pods writes their labels: the batch of another namespace is none of theirs.
         namespace = self._namespace(batch_uid)

@@ -198,6 +198,10 @@ class Vehicles:
         whys = {name: quarantine_on(self._nodes.get(name)) for name in self._nodes.known()}
         return {name: why for name, why in whys.items() if why}
 
+    def in_quarantine(self, name: str) -> bool:
+        """Whether the vehicle's Node says that it is not trusted."""
+        return bool(quarantine_on(self._nodes.get(name)))
+
     def pool_of(self, name: str) -> str | None:
         """The name of the vehicle's pool; None while it is in none."""
         vehicle = self._vehicles.get(name)
@@ -217,7 +221,7 @@ class Vehicles:
             eligible=bool(assessment and assessment.eligible),
             reason=assessment.reasons[0] if assessment and assessment.reasons else None,
             has_consent=_holds(assessment, Condition.CONSENT_CURRENT),
-            in_quarantine=bool(quarantine_on(self._nodes.get(name))),
+            in_quarantine=self.in_quarantine(name),
             busy_with=next((uid for pod in slots if (uid := batch_uid_of(pod))), None),
         )
 
