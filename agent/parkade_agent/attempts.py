@@ -79,14 +79,19 @@ class AttemptBook:
                     path.unlink()
         return [each.attempt for each in kept if each.outcome is None]
 
-    def named_in(self, grant: fleet_pb2.LeaseGrant, batch_uid: str) -> list[Attempt]:
-        """The attempts of a grant whose results may be kept: their names become files' names, so a path is none."""
+    def new_in(self, grant: fleet_pb2.LeaseGrant, batch_uid: str) -> list[Attempt]:
+        """The attempts that a grant brings: those with names that may be files' names, and not finished before."""
         named = [shard for shard in grant.shards if is_name(shard.attempt)]
         if len(named) < len(grant.shards):
             _log.warning(
                 "badly named shards dropped", lease=grant.lease[:64], shards=len(grant.shards) - len(named)
             )
-        return [Attempt(grant.pod_uid, batch_uid, grant.lease, shard) for shard in named]
+        known = {attempt.uid for attempt in self.unsent()}
+        return [
+            Attempt(grant.pod_uid, batch_uid, grant.lease, shard)
+            for shard in named
+            if shard.attempt not in known
+        ]
 
     async def take(self, attempts: Sequence[Attempt]) -> None:
         """These were granted to a slot. Raises JournalBroken: then they must not be worked on."""

@@ -99,8 +99,9 @@ class Shards:
     def granted(self, grant: fleet_pb2.LeaseGrant) -> None:
         """The gateway's answer to a lease request."""
         self._is_asking = False
-        granted = self._book.named_in(grant, self._assignment.batch_uid)
-        new = [_Held(attempt) for attempt in granted]
+        granted = self._book.new_in(grant, self._assignment.batch_uid)
+        known = {held.attempt.uid for held in self._held.values()}
+        new = [_Held(attempt) for attempt in granted if attempt.uid not in known]
         if self._is_closed:
             self._book.hand_back(granted, "")
         elif new:

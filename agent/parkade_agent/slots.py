@@ -107,7 +107,7 @@ class Slots:
             _log.info("granted too late, handed back", pod_uid=grant.pod_uid[:64], lease=grant.lease[:64])
             batch_uid = self._batch_uids.get(grant.pod_uid, "")
             book = self._vehicle.supply.book
-            book.hand_back(book.named_in(grant, batch_uid), "")
+            book.hand_back(book.new_in(grant, batch_uid), "")
 
     def end_all(self, ending: Ending) -> None:
         """Ends every slot for a reason of the vehicle's own."""

@@ -117,6 +117,17 @@ async def test_what_is_no_result_is_handed_back(tmp_path: Path, certs: Certifica
         assert list(vehicle.book.unsent()) == []
 
 
+async def test_a_repeated_grant_takes_nothing_back(tmp_path: Path, certs: Certificates) -> None:
+    """What is finished stays finished, in the book and for the next agent; what is new in the grant is new."""
+    async with desk(tmp_path / "state", NOWHERE, certs) as vehicle:
+        await vehicle.book.take([attempt(1)])
+        await vehicle.finish(1)
+        grant = pb.LeaseGrant(pod_uid="pod-1", lease="lease-1", shards=[attempt(1).shard, attempt(2).shard])
+        assert vehicle.book.new_in(grant, "batch-1") == [attempt(2)]
+        await vehicle.book.take([attempt(1)])
+        assert vehicle.journal.attempts.fate("attempt-1") is Fate.FINISHED
+
+
 async def test_no_name_leads_out_of_the_folder_of_results(tmp_path: Path, certs: Certificates) -> None:
     """A gateway that names an attempt like a path is not followed there: what is not the vehicle's result stays."""
     canary = tmp_path / "state" / "owner" / "limits.json"
@@ -124,7 +135,7 @@ async def test_no_name_leads_out_of_the_folder_of_results(tmp_path: Path, certs:
     async with desk(tmp_path / "state", NOWHERE, certs) as vehicle:
         canary.parent.mkdir()
         canary.touch()
-        assert vehicle.book.named_in(pb.LeaseGrant(lease="lease-1", shards=[bad]), "batch-1") == []
+        assert vehicle.book.new_in(pb.LeaseGrant(lease="lease-1", shards=[bad]), "batch-1") == []
         vehicle.book.hand_back([Attempt("pod-1", "batch-1", "lease-1", bad)], "")
         await vehicle.book.drained()
         assert canary.exists()

@@ -144,6 +144,15 @@ async def test_a_start_that_the_guard_forbids_hands_them_back(yard: Yard) -> Non
     assert yard.said("old") == [(True, "NotCharging")] * 2
 
 
+async def test_a_grant_of_what_is_in_hand_changes_nothing(yard: Yard) -> None:
+    """The gateway may say it twice: the shard stays where it is, and is not handed back."""
+    yard.slots.start(assignment("old"))
+    held = yard.slots.in_hand()
+    again = pb.LeaseGrant(pod_uid="old", lease="lease", shards=[each.shard for each in held])
+    yard.slots.granted(again)
+    assert (yard.in_hand(), yard.handed_back()) == ([1, 2], [])
+
+
 async def test_a_badly_named_grant_is_dropped(yard: Yard) -> None:
     """With a slot or without: a shard that is named like a path is neither taken nor given back."""
     yard.slots.start(assignment("old"))

@@ -29,8 +29,8 @@ class Fate(StrEnum):
 
 _OPEN: Final = f"fate IN ('{Fate.IN_HAND}', '{Fate.FINISHED}')"
 _TAKE: Final = """
-INSERT OR REPLACE INTO attempts (attempt, pod_uid, batch_uid, lease, granted, fate, changed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO attempts (attempt, pod_uid, batch_uid, lease, granted, fate, changed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
 _PRUNE: Final = f"""
 DELETE FROM attempts WHERE NOT {_OPEN} AND (changed_at < ? OR rowid IN (
@@ -70,7 +70,7 @@ class Attempts:
         self._settled = 0
 
     def take(self, attempts: Iterable[Attempt]) -> None:
-        """These were granted and are in hand."""
+        """These were granted and are in hand; one that is known already stays as it is."""
         now = time.time()
         rows = [
             (
