@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -139,11 +140,19 @@ async def test_a_vehicle_that_was_enrolled_again_since_comes_back(tmp_path: Path
 STRANGER = new_authority(NOW)
 
 
+def of_version(number: int) -> bytes:
+    """The authority's certificate (PEM), said to be of that version of X.509 (RFC 5280, 4.1: counted from 0)."""
+    version_3 = b"\xa0\x03\x02\x01\x02"
+    der = ssl.PEM_cert_to_DER_cert(CA.certificate.decode())
+    return ssl.DER_cert_to_PEM_cert(der.replace(version_3, version_3[:-1] + bytes([number]), 1)).encode()
+
+
 @pytest.mark.parametrize(
     ("shown", "signer", "words"),
     [
         (b"", KEY, "no certificate that a vehicle of this gateway was given"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", KEY, "no certificate"),
+        (of_version(7), KEY, "no certificate"),
         (b"x" * 20_000, KEY, "more than 16384 bytes"),
         (expired(2, STRANGER).certificate, KEY, "no certificate"),
         (Signer(CA).serving(["gateway"], Lifetime(NOW, NOW + DAY)).certificate, KEY, "no certificate"),

@@ -4,11 +4,23 @@ The proof is the certificate request itself: it is signed by the key that it nam
 certificate's. Whoever repeats a request without the key gets a certificate of no use to them.
 """
 
+from typing import Final
+
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from parkade_operator.door.certificates import MOST_REQUEST_BYTES, VehicleKey
 from parkade_operator.door.tls import Identity, NoIdentity, identity_of
+
+_NO_CERTIFICATE: Final = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    NoIdentity,
+)
 
 
 class NotReturning(Exception):
@@ -27,7 +39,7 @@ def returning(shown: bytes, key: VehicleKey, authority: bytes) -> Identity:
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
         is_its_key = certificate.public_key() == key
         identity = identity_of(shown)
-    except (ValueError, TypeError, InvalidSignature, NoIdentity) as error:
+    except _NO_CERTIFICATE as error:
         raise NotReturning("this is no certificate that a vehicle of this gateway was given") from error
     if not is_its_key:
         raise NotReturning("the certificate request is not signed by the certificate's key")
