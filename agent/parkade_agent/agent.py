@@ -185,7 +185,7 @@ class Agent:
         except ValueError as error:
             _log.warning("the pool's rules are refused, the old ones stay", error=str(error))
             return
-        self._guard.follow(rules, policy.quarantined)
+        self._guard.follow(rules, wire.word(policy.quarantined))
         self._autonomy, self._book.most = rules.autonomy, rules.max_buffered_shards
         self._vehicle.bundles.must_be_signed = rules.require_signed_bundles
 

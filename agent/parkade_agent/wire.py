@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from parkade_agent.journal.attempts import Attempt
 from parkade_api.proto.fleet.v1 import fleet_pb2
+from parkade_core.shown import shown
 from parkade_core.vehicle.bounds import out_of_bounds
 from parkade_core.vehicle.guard import GuardState
 from parkade_core.vehicle.position import outward
@@ -12,6 +13,8 @@ from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, StopPo
 from parkade_core.vehicle.verdict import Verdict
 
 _OLDEST_MILLISECONDS = 2**32 - 1  # what the message can hold; a reading of unknown age is as old
+_MOST_WORD = 128  # characters of what the gateway says and the owner reads
+_MOST_REFERENCE = 1024  # the same of where the terms are
 
 
 def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
@@ -29,7 +32,7 @@ def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
 def _read(policy: fleet_pb2.Policy) -> PoolRules:
     has_cap = policy.HasField("max_energy_wh_per_day")
     return PoolRules(
-        pool=policy.pool,
+        pool=word(policy.pool),
         generation=policy.generation,
         min_state_of_charge_percent=policy.min_state_of_charge_percent,
         resume_state_of_charge_percent=policy.resume_state_of_charge_percent,
@@ -40,8 +43,8 @@ def _read(policy: fleet_pb2.Policy) -> PoolRules:
         cooldown=policy.cooldown_seconds,
         telemetry_stale_after=policy.telemetry_stale_after_seconds,
         driver_return_grace=policy.driver_return_grace_seconds,
-        links=frozenset(policy.links),
-        places=frozenset(policy.places),
+        links=_words(policy.links),
+        places=_words(policy.places),
         windows=tuple(map(_window, policy.windows)),
         respect_schedule=policy.respect_schedule,
         reserve_state_of_charge_percent=policy.reserve_state_of_charge_percent,
@@ -51,7 +54,7 @@ def _read(policy: fleet_pb2.Policy) -> PoolRules:
         autonomy=policy.autonomy_seconds,
         max_buffered_shards=policy.max_buffered_shards,
         require_signed_bundles=policy.require_signed_bundles,
-        allowed_missing_layers=frozenset(policy.allow_missing_sandbox_layers),
+        allowed_missing_layers=_words(policy.allow_missing_sandbox_layers),
         consent=_terms(policy.consent) if policy.HasField("consent") else None,
     )
 
@@ -93,12 +96,21 @@ def _judgement(verdict: Verdict) -> fleet_pb2.Judgement:
 
 
 def _window(window: fleet_pb2.Window) -> Window:
-    return Window(window.schedule, window.duration_seconds, window.time_zone, window.allows)
+    return Window(word(window.schedule), window.duration_seconds, word(window.time_zone), window.allows)
 
 
 def _terms(asked: fleet_pb2.ConsentTerms) -> ConsentTerms:
-    scopes = frozenset(asked.scopes)
-    return ConsentTerms(asked.terms_version, scopes, asked.renew_after_seconds, asked.policy_ref)
+    version, scopes = word(asked.terms_version), _words(asked.scopes)
+    return ConsentTerms(version, scopes, asked.renew_after_seconds, shown(asked.policy_ref, _MOST_REFERENCE))
+
+
+def word(text: str) -> str:
+    """A word of the gateway as the owner's terminal can show it."""
+    return shown(text, _MOST_WORD)
+
+
+def _words(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(word, texts))
 
 
 def held_leases(attempts: Iterable[Attempt]) -> list[fleet_pb2.HeldLease]:

@@ -210,3 +210,22 @@ def test_an_unknown_plug_rule_is_refused() -> None:
     policy.charging = "WhenSunny"
     with pytest.raises(ValueError, match="WhenSunny"):
         wire.rules_of(policy)
+
+
+def test_what_the_gateway_says_cannot_command_a_terminal() -> None:
+    """The owner reads the pool's words by `explain`: they hold no control characters, and end somewhere."""
+    policy = type(POLICY)()
+    policy.CopyFrom(POLICY)
+    evil = "\x1b[2J\n" + "x" * 5000
+    policy.pool = evil
+    policy.links.append(evil)
+    policy.places.append(evil)
+    policy.allow_missing_sandbox_layers.append(evil)
+    policy.consent.terms_version = policy.consent.policy_ref = evil
+    policy.consent.scopes.append(evil)
+    rules = wire.rules_of(policy)
+    assert rules.consent is not None
+    sets = (*rules.links, *rules.places, *rules.allowed_missing_layers, *rules.consent.scopes)
+    for word in (rules.pool, rules.consent.terms_version, rules.consent.policy_ref, wire.word(evil), *sets):
+        assert word.isprintable()
+        assert len(word) <= 1024
