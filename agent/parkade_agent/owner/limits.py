@@ -138,8 +138,9 @@ def _sentence(problem: ErrorDetails, fields: type[BaseModel]) -> str:
         case "value_error":
             words = problem["msg"].removeprefix("Value error, ")
         case _:
-            given = shown(orjson.dumps(problem["input"]).decode(), _SHOWN)
-            words = f"{problem['msg'].replace('Input should be', 'must be')}, not {given}"
+            words = problem["msg"].replace("Input should be", "must be")
+            if fields is not PlaceFile:  # where the vehicle's places are stands in no log
+                words = f"{words}, not {shown(orjson.dumps(problem['input']).decode(), _SHOWN)}"
     return f"{where}: {words}" if where else words
 
 

@@ -25,4 +25,5 @@ def _objection(allowed: frozenset[str], place: str, whose: str, *, stops: bool) 
         return None
     where = f"at {place}" if place else "at no place that its owner named"
     words = f"the vehicle is {where}, the {whose} allows {', '.join(sorted(allowed))}"
-    return Objection(Reason.OUTSIDE_PLACE, words, f"park at {' or '.join(sorted(allowed))}", stops)
+    outward = f"the vehicle is at no place that the {whose} allows"
+    return Objection(Reason.OUTSIDE_PLACE, words, f"park at {' or '.join(sorted(allowed))}", stops, outward)
