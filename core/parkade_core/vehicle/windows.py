@@ -19,14 +19,15 @@ from parkade_core.vehicle.verdict import span
 
 _SECOND: Final = timedelta(seconds=1)
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_UNREADABLE = (CronSimError, ZoneInfoNotFoundError, ValueError, OverflowError, StopIteration)
+_NO_ZONE = (ZoneInfoNotFoundError, ValueError, OSError)  # OSError: Europe is a folder of the database
+_UNREADABLE = (*_NO_ZONE, CronSimError, OverflowError, StopIteration)
 
 
 def problem_of(window: Window) -> str | None:
     """Why nobody can tell when *window* is open; None when everybody can."""
     try:
         ZoneInfo(window.time_zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    except _NO_ZONE:
         return f"{window.time_zone} is no time zone that is known here"
     try:
         CronSim(window.schedule, _ANY_DAY)
