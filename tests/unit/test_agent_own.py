@@ -128,6 +128,26 @@ async def test_energy_outlives_the_agent(tmp_path: Path) -> None:
     journal.close()
 
 
+async def test_one_wrong_date_does_not_lock_the_energy_for_ever(tmp_path: Path) -> None:
+    """A clock that showed 2099 for one start: what was used then counts today, and tomorrow begins at nothing."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    wrong = EnergyMeter(journal, watts_per_core=3600.0)
+    wrong.take(5.0, None, "2099-01-01")
+    await wrong.note(at_once=True)
+    meter = EnergyMeter(journal, watts_per_core=3600.0)
+    for today, cpu_seconds, wh in (
+        ("", 1.0, 6.0),
+        ("2026-11-22", 2.0, 7.0),
+        ("2026-11-22", 3.0, 8.0),
+        ("2026-11-21", 4.0, 9.0),  # another time zone
+        ("2026-11-22", 5.0, 10.0),
+        ("2026-11-23", 6.0, 1.0),
+    ):
+        meter.take(cpu_seconds, None, today)
+        assert meter.wh_today == pytest.approx(wh)
+    journal.close()
+
+
 class Disk:
     """A journal that counts what is written to it."""
 

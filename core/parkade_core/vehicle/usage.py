@@ -1,6 +1,10 @@
 """What work used of a day's energy, in watt-hours; the day is the vehicle's own, by its own clock."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+_ZONES_APART: Final = timedelta(days=1)  # a vehicle that changes its time zone goes back by a day at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +16,14 @@ class Usage:
 
 
 def used(before: Usage, wh: float, today: str) -> Usage:
-    """*before* and *wh* more. A clock that is not believed (*today* is empty), or goes back, never begins a day."""
+    """*before* and *wh* more. A clock that is not believed (*today* is empty), or goes back, never begins a day.
+
+    A day that no time zone explains was a wrong clock's: what was used counts for today, and the right day goes on.
+    """
     if before.day and today > before.day:
         return Usage(today, wh)
-    return Usage(max(today, before.day), before.wh + wh)
+    is_wrong = before.day and today and _date(before.day) - _date(today) > _ZONES_APART
+    return Usage(today if is_wrong else max(today, before.day), before.wh + wh)
 
 
 def watt_hours(seconds: float, cpu_seconds: float, watts: float | None, watts_per_core: float) -> float:
@@ -38,4 +46,8 @@ def recalled(line: str | None) -> Usage:
     if line is None:
         return Usage()
     day, wh = line.split()
-    return Usage("" if day == "-" else day, float(wh))
+    return Usage("" if day == "-" else _date(day).isoformat(), float(wh))
+
+
+def _date(day: str) -> date:
+    return date.fromisoformat(day)
