@@ -70,6 +70,14 @@ def test_of_several_computers_the_hottest_speaks() -> None:
     assert told == {vss.COMPUTE_CELSIUS: Reading(71.0, 3)}
 
 
+@pytest.mark.parametrize("age", [40.0, float("inf")])
+def test_a_silent_computer_is_not_hidden_by_another_one(age: float) -> None:
+    """What was the cooler one when it was last heard may be the hottest by now."""
+    silent, heard = HEAT.format("Central"), HEAT.format("Zone1")
+    told = folded({silent: Reading(40.0, age), heard: Reading(71.0, 3)}, known([silent, heard]))
+    assert told == {vss.COMPUTE_CELSIUS: Reading(71.0, age)}
+
+
 def test_the_agent_has_no_words_to_move_anything() -> None:
     """Of the broker's calls it knows those that read: none publishes a value, none moves an actuator."""
     calls = val_pb2.DESCRIPTOR.services_by_name["VAL"].methods_by_name

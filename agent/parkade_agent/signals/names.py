@@ -1,10 +1,12 @@
 """The names by which a vehicle offers what Parkade reads: VSS 6.0 and 5.1, and the plug's name of 4.0.
 
-Where a vehicle has several of a thing, the largest value speaks for all: plugged in at any port, the hottest computer.
+Where a vehicle has several of a thing, the largest value speaks for all: plugged in at any port, the hottest computer,
+of which none may be silent.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from parkade_api import vss
@@ -47,4 +49,7 @@ def _graver(name: str, one: Reading, other: Reading) -> Reading:
         if reading.fault or why_impossible(name, reading.value):
             return reading
     # Both are sane, so of one type; of equals the one that was heard last speaks.
-    return max(one, other, key=lambda reading: (reading.value, -reading.age))
+    graver = max(one, other, key=lambda reading: (reading.value, -reading.age))
+    if name == vss.COMPUTE_CELSIUS:  # the silent one may be the hottest by now
+        return replace(graver, age=max(one.age, other.age))
+    return graver
