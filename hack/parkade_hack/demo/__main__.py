@@ -20,6 +20,7 @@ from parkade_hack.demo.sensors import is_unplugged, overheats
 from parkade_hack.demo.stage import DemoError, Stage, open_stage
 from parkade_hack.demo.vehicle_dies import await_silence, vehicle_dies
 from parkade_hack.demo.vehicles import park_vehicles
+from parkade_hack.local.walls import layers_to_lack
 from parkade_hack.processes import ProcessError, Supervisor
 from parkade_hack.release import Fleet, FleetError, HelmError, Release
 from parkade_hack.runs import RunBusy
@@ -43,6 +44,7 @@ def main() -> int:
 
 
 def _play(stage: Stage) -> int:
+    layers_to_lack()  # a machine on which no vehicle could work is told so before a quarter of an hour is built
     supervisor = Supervisor(stage.folder / "logs")
     try:
         build = BackgroundBuild(stage, supervisor, dict(os.environ))

@@ -1,16 +1,15 @@
 """One vehicle of the local cluster: how it gets its certificate, its signal script and its agent's settings."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_agent.simulation.script import PARKED
 from parkade_api import vss
 from parkade_api.wellknown import NODE_PREFIX, SAN_CLAIM, SAN_VEHICLE
+from parkade_hack.local.walls import layers_to_lack
 from parkade_hack.pki import Authority, KeyPair, Subject
 from parkade_hack.processes import Program, plain_environment, python_module
 from parkade_hack.tools.bubblewrap import VARIABLE as BWRAP
@@ -88,6 +87,7 @@ class Vehicle:
             }
         settings = {
             BWRAP: str(ensure_bubblewrap()),
+            "PARKADE_ALLOW_MISSING_SANDBOX_LAYERS": ",".join(sorted(layers_to_lack())),
             "PARKADE_SIGNALS_FILE": str(self.signals_file),
             "PARKADE_STATE_DIR": str(self.folder / "state"),
             "PARKADE_CPU_SHARE": str(self.spec.cpu_share),
@@ -95,9 +95,6 @@ class Vehicle:
         }
         if self.spec.publishers is not None:
             settings["PARKADE_PUBLISHERS"] = str(self.spec.publishers)
-        if os.geteuid() != 0:
-            # Only root, or whom systemd delegates one to, can make a control group: the rest of the walls must stand.
-            settings["PARKADE_ALLOW_MISSING_SANDBOX_LAYERS"] = Layer.CGROUP_MEMORY.value
         environment = plain_environment() | dict(surroundings) | identity | settings
         return Program(self.name, python_module("parkade_agent"), environment)
 
