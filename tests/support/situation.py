@@ -14,6 +14,8 @@ from support.facts import GOOD, NOON, OWN, RULES
 NIGHT = Window("0 22 * * *", 8 * 3600.0)
 TERMS = ConsentTerms("3", frozenset({"public-data"}))
 HOME_ONLY_SHARE_PERCENT = 60
+_NEEDED = {vss.STATE_OF_CHARGE: (0, 100), vss.COMPUTE_CELSIUS: (-60, 150), vss.BATTERY_CELSIUS: (-60, 150)}
+_BLIND = 60.0  # seconds
 _STALE = RULES.telemetry_stale_after
 
 
@@ -24,6 +26,7 @@ class Situation:
     now: float = 0.0
     values: Mapping[str, Value] = field(default_factory=lambda: dict(GOOD))
     silent: dict[str, float] = field(default_factory=dict)  # path -> since when
+    blind: dict[str, float] = field(default_factory=dict)  # path -> since when the guard misses it
     rules: PoolRules | None = RULES
     own: OwnFacts = OWN
     consents: str = "none"
@@ -35,6 +38,14 @@ class Situation:
     def clock(self) -> datetime:
         """The time of day that the vehicle's clock shows."""
         return NOON + timedelta(seconds=self.now + self.ahead)
+
+    def look(self) -> None:
+        """Notes since when charge and heat are unknown to a guard that follows rules."""
+        for path, (least, most) in _NEEDED.items():
+            if self.rules is None or self.number(path, least, most) is not None:
+                self.blind.pop(path, None)
+            else:
+                self.blind.setdefault(path, self.now)
 
     def facts(self) -> Facts | None:
         """What the guard is shown."""
@@ -124,6 +135,7 @@ def _of_the_vehicle(seen: Situation, rules: PoolRules) -> list[str]:
     is_parked = is_still and is_off and is_held and seen.says(vss.IS_MOVING, False)
     found = {
         "driving": not is_parked,
+        "blind for long": any(seen.now - since >= _BLIND for since in seen.blind.values()),
         "low": charge is not None and charge < floor,
         "hot": (computer or 0) > hottest[0] or (battery or 0) > hottest[1],
         "cold": (computer or 0) < -20

@@ -29,6 +29,8 @@ SWINGS: dict[str, Swing] = {
     "battery's heat": lambda wave: facts(RULES_FAST, BATTERY_CELSIUS=45 + 7 * wave),
     "battery's cold": lambda wave: facts(RULES_FAST, BATTERY_CELSIUS=3 * wave),
     "thermometer lost": lambda wave: facts(RULES_FAST, COMPUTE_CELSIUS=None if wave > 0 else 72),
+    "charge lost": lambda wave: facts(RULES_FAST, STATE_OF_CHARGE=None if wave > 0 else 80),
+    "cool thermometer lost": lambda wave: facts(RULES_FAST, BATTERY_CELSIUS=None if wave > 0 else 25),
     "link": lambda wave: facts(RULES_FAST, IS_CONNECTED=wave > 0),
     "metered": lambda wave: facts(RULES_FAST, replace(OWN, link="cellular" if wave > 0 else "wifi")),
     "place": lambda wave: facts(
@@ -55,7 +57,7 @@ def most_in_a_minute(moments: list[float]) -> int:
     return max((sum(begin <= moment < begin + 59.999 for moment in moments) for begin in moments), default=0)
 
 
-@pytest.mark.parametrize("period", [1.7, 10.0, 61.0, 130.0])
+@pytest.mark.parametrize("period", [1.7, 10.0, 61.0, 130.0, 190.0])
 @pytest.mark.parametrize("name", SWINGS)
 def test_work_opens_and_closes_at_most_twice_a_minute(name: str, period: float) -> None:
     """A sine on every threshold, from faster than the guard's holds to slower; no verdict's effect changes oftener."""

@@ -88,6 +88,29 @@ def test_it_forbids_new_work_and_lets_the_running_finish(
     assert (state.action, state.may_start, state.reasons) == (Action.RUN, False, (reason,))
 
 
+@pytest.mark.parametrize("lost", ["STATE_OF_CHARGE", "COMPUTE_CELSIUS", "BATTERY_CELSIUS"])
+def test_what_runs_blind_is_stopped(lost: str) -> None:
+    """Nobody knows how low or how hot a vehicle is by now whose charge or heat is unknown for a minute."""
+    blind = after(after(None, 0), 10, **{lost: None})
+    assert (blind.action, blind.may_start) == (Action.RUN, False)
+    assert blind.recheck_at is not None
+    assert after(blind, 69.9, **{lost: None}).action is Action.RUN
+    frozen = after(blind, 70, **{lost: None})
+    assert (frozen.action, frozen.reasons) == (Action.FREEZE, (Reason.UNKNOWN,))
+    assert after(frozen, 71, **{lost: None}).action is Action.KILL
+    seen = after(blind, 69)
+    assert after(seen, 75, **{lost: None}).action is Action.RUN
+
+
+def test_what_was_stopped_does_not_run_on_without_rules() -> None:
+    """Nobody is left to say that it may."""
+    frozen = after(after(None, 0), 10, SPEED=1)
+    gone = decide(None, frozen, 10.5)
+    assert (gone.action, gone.may_start) == (Action.KILL, False)
+    assert decide(None, gone, 11).action is Action.KILL
+    assert decide(None, after(None, 0), 1).action is Action.RUN
+
+
 def test_a_short_fright_ends_the_work() -> None:
     """A sign of driving that is gone within the grace kills all the same: what flaps shall not run in between."""
     frozen = after(after(None, 0), 10, SPEED=1)

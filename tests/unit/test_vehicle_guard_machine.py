@@ -50,7 +50,7 @@ SIGNALS: dict[str, list[Value | None]] = {
     vss.SPEED: [0, 30.0, float("nan"), None],
     vss.IS_MOVING: [True, None],
     vss.PARKING_BRAKE: [False, "on"],
-    vss.LOW_VOLTAGE_STATE: ["OFF", "START"],
+    vss.LOW_VOLTAGE_STATE: ["OFF", "ACC", "START"],
     vss.STATE_OF_CHARGE: [80, 72, 62, 62, 55, 140, None],
     vss.PLUGGED_IN: [True, False, None],
     vss.BATTERY_CELSIUS: [25, 36, 42, 46, 46, 5, -3, None],
@@ -174,6 +174,7 @@ class GuardMachine(RuleBasedStateMachine):
         """It remembers no verdict, and its slot died with it."""
         self.state, self.is_alive = initial(self.seen.now), False
         self.changes.clear()
+        self.seen.blind.clear()
         self.look()
 
     @rule(
@@ -217,6 +218,7 @@ class GuardMachine(RuleBasedStateMachine):
         """One decision, and what the slot does about it."""
         GuardMachine.decisions += 1
         before, now = self.state, self.seen.now
+        self.seen.look()
         self.state = decide(self.seen.facts(), before, now)
         assert self.state.recheck_at is None or self.state.recheck_at > now
         self.is_alive = (self.is_alive and self.state.action is not Action.KILL) or self.state.may_start

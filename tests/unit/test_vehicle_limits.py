@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle import battery, link, thermal, trusted
 from parkade_core.vehicle.guard import GuardState, decide, initial
 from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
+from parkade_core.vehicle.readings import Reading
 from parkade_core.vehicle.throttle import Lanes, allow, wanted_cores
 from parkade_core.vehicle.tightened import tightened
 from parkade_core.vehicle.usage import Usage, noted, recalled, used, watt_hours
@@ -213,3 +215,13 @@ def test_a_day_begins_by_a_clock_that_is_believed(before: Usage, today: str, aft
 def test_energy_is_measured_or_reckoned(cpu_seconds: float, watts: float | None, wh: float) -> None:
     """All of what the platform measures counts while work runs, else the stated watts of each core."""
     assert watt_hours(3600, cpu_seconds, watts, 8) == wh
+
+
+@pytest.mark.parametrize("path", [vss.HOTTEST_CELL_CELSIUS, vss.COLDEST_CELL_CELSIUS])
+def test_a_cell_that_falls_silent_is_missed(path: str) -> None:
+    """Also while the average is heard: where a vehicle tells its hottest and coldest cell, they count."""
+    seen = facts()
+    first = thermal.judge(replace(seen, readings={**seen.readings, path: Reading(25, 29)}), None, 100, 60)
+    assert (first.holds, first.recheck_at) == (True, 101)
+    silent = thermal.judge(replace(seen, readings={**seen.readings, path: Reading(25, 30)}), first, 101, 60)
+    assert (silent.reason, silent.effect) == (Reason.UNKNOWN, Effect.NO_SCHEDULE)

@@ -99,6 +99,13 @@ def test_a_pool_is_stopped_without_asking_the_vehicle(policy: StopPolicy, effect
     assert assessment.reasons == (Reason.POOL_ON_HOLD,)
 
 
+def test_an_owners_pause_counts_in_a_pool_on_hold() -> None:
+    """The gateway's own no is gentler than the vehicle's: what still runs is evicted, with the vehicle's reason."""
+    assessment = seen(told({"paused_because": "the owner paused"}), stop_policy=StopPolicy.HOLD)
+    assert assessment.taints == ((Taint.POLICY, "", Effect.NO_EXECUTE),)
+    assert assessment.reasons == (Reason.OWNER_PAUSED,)
+
+
 def test_quarantine_closes_the_node_and_stops_nothing() -> None:
     """Whatever the vehicle says of itself, and also while it is silent."""
     suspected = Facts(readings(), RULES, quarantined_because="forged results")

@@ -12,7 +12,7 @@ from parkade_api.wellknown import Condition, Effect, Reason, Taint
 from parkade_core.vehicle import battery, charging, connectivity, parked, policy, thermal, trusted
 from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.rules import PoolRules
-from parkade_core.vehicle.verdict import MINIMUM_HOLD, Verdict, blank, earliest, settle
+from parkade_core.vehicle.verdict import MINIMUM_HOLD, SEVERITY, Verdict, blank, earliest, settle
 
 TaintRow = tuple[Taint, str, Effect]
 Judge = Callable[[Facts, Verdict | None, float, float], Verdict]
@@ -99,13 +99,16 @@ def _agreed(own: Verdict, relayed: Relayed, before: Relayed, now: float) -> Verd
     What the gateway remembers of the signals stays its own.
     """
     word = relayed.get(own.condition)
-    if word is None or word.holds or not own.holds:
+    if word is None or word.holds:
+        return own
+    if not own.holds and SEVERITY[word.effect] <= SEVERITY[own.effect]:
         return own
     settled = settle(word, before.get(own.condition), now, MINIMUM_HOLD)
     return replace(
         settled,
         latched=own.latched,
         clear_since=own.clear_since,
+        blind_since=own.blind_since,
         recheck_at=earliest((settled.recheck_at, own.recheck_at)),
     )
 

@@ -7,7 +7,7 @@ from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.readings import number, stale_at, why_missing
 from parkade_core.vehicle.rules import PoolRules
-from parkade_core.vehicle.verdict import Verdict, settle
+from parkade_core.vehicle.verdict import Verdict, blind, earliest, settle
 
 
 def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
@@ -18,16 +18,18 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
     name, floor, resume = _points(facts.rules)
     if percent is None:
         words = why_missing(readings, vss.STATE_OF_CHARGE, stale_after)
-        judged = _closed(
-            Reason.UNKNOWN, words, Effect.NO_EXECUTE if was_low else Effect.NO_SCHEDULE, "wait for the signal"
-        )
+        patience = max(stale_after, hold)
+        judged = blind(Condition.BATTERY_OK, words, previous, now, patience, at_once=was_low)
     elif percent < (resume if was_low else floor):
         name, bound = (name, floor) if percent < floor else ("resume point", resume)
         words = f"StateOfCharge {percent:g} % is under the {name} of {bound:g} %"
-        judged = _closed(Reason.LOW_BATTERY, words, Effect.NO_EXECUTE, f"charge to {resume:g} %")
+        remedy = f"charge to {resume:g} %"
+        judged = Verdict(
+            Condition.BATTERY_OK, False, Reason.LOW_BATTERY, words, Effect.NO_EXECUTE, remedy=remedy
+        )
     else:
         judged = Verdict(Condition.BATTERY_OK, True, None, f"StateOfCharge {percent:g} %")
-    recheck_at = stale_at(readings, (vss.STATE_OF_CHARGE,), stale_after, now)
+    recheck_at = earliest((judged.recheck_at, stale_at(readings, (vss.STATE_OF_CHARGE,), stale_after, now)))
     latched = was_low if percent is None else not judged.holds
     return settle(replace(judged, latched=latched, recheck_at=recheck_at), previous, now, hold)
 
@@ -39,7 +41,3 @@ def _points(rules: PoolRules) -> tuple[str, float, float]:
     if reserve <= floor:
         return "floor", floor, resume
     return "reserve", reserve, min(100.0, max(resume, reserve + resume - floor))
-
-
-def _closed(reason: Reason, message: str, effect: Effect, remedy: str) -> Verdict:
-    return Verdict(Condition.BATTERY_OK, False, reason, message, effect, remedy=remedy)

@@ -87,10 +87,11 @@ def initial(now: float) -> GuardState:
 def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
     """The guard's next state. *now* and the times in it are seconds on one monotonic clock.
 
-    *facts* is None while the vehicle has no rules of a pool.
+    *facts* is None while the vehicle has no rules of a pool: what was stopped under the last ones ends.
     """
     if facts is None:
-        return initial(now) if previous.verdicts else previous
+        ends = Action.RUN if previous.action is Action.RUN else Action.KILL
+        return replace(initial(now), action=ends) if previous.verdicts else previous
     if facts.own is not None:
         facts = replace(facts, rules=tightened(facts.rules, facts.own.limits))
     before = {verdict.condition: verdict for verdict in previous.verdicts}

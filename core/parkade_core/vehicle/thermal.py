@@ -1,13 +1,13 @@
 """ThermalOK: computer and traction battery are neither too hot nor too cold; warm asks for less work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.readings import number, stale_at, why_missing
-from parkade_core.vehicle.verdict import Verdict, earliest, settle, span
+from parkade_core.vehicle.verdict import Verdict, blind, earliest, settle, span
 
 DEAD_BAND: Final = 5.0  # Celsius between stopping for heat and starting again, and between warm and hot
 COLD_DEAD_BAND: Final = 2.0  # the same for cold, where nights are long and days just above it
@@ -15,7 +15,8 @@ MIN_COMPUTE_CELSIUS: Final = -20.0
 MIN_BATTERY_CELSIUS: Final = 0.0  # below, cells take harm from charging, which the plug goes on with
 _WARM = (Effect.PREFER_NO_SCHEDULE, Effect.NO_EXECUTE)
 _COMPUTER, _BATTERY = "computer", "traction battery"
-_PATHS = (vss.COMPUTE_CELSIUS, vss.BATTERY_CELSIUS)
+_NEEDED = (vss.COMPUTE_CELSIUS, vss.BATTERY_CELSIUS)
+_CELLS = (vss.HOTTEST_CELL_CELSIUS, vss.COLDEST_CELL_CELSIUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,16 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
     """Whether the temperatures are within their limits. Beyond one: a dead band inside it, for the pool's cooldown."""
     stale_after = facts.rules.telemetry_stale_after
     was_out = previous is not None and previous.latched
-    recheck_at = stale_at(facts.readings, _PATHS, stale_after, now)
-    missing = (why_missing(facts.readings, path, stale_after) for path in _PATHS)
+    paths = (*_NEEDED, *(path for path in _CELLS if path in facts.readings))
+    recheck_at = stale_at(facts.readings, paths, stale_after, now)
+    missing = (why_missing(facts.readings, path, stale_after) for path in paths)
     why = next((words for words in missing if words), "")
     bounds = _bounds(facts)
     if why and all(bound.margin >= 0 for bound in bounds):
-        judged = _unknown(why, previous, recheck_at)
+        # What was warm when it was last seen may be hot by now; at once also spares a third change of taint.
+        is_urgent = was_out or (previous is not None and previous.effect in _WARM)
+        unseen = blind(Condition.THERMAL_OK, why, previous, now, max(stale_after, hold), at_once=is_urgent)
+        judged = replace(unseen, latched=was_out, recheck_at=earliest((unseen.recheck_at, recheck_at)))
     elif was_out or any(bound.margin < 0 for bound in bounds):
         judged = _out(bounds, facts.rules.cooldown, previous, now, recheck_at)
     else:
@@ -71,7 +76,7 @@ def _bounds(facts: Facts) -> tuple[_Bound, ...]:
     if facts.own is not None and facts.own.limits.min_battery_celsius is not None:
         coldest_allowed = max(coldest_allowed, facts.own.limits.min_battery_celsius)
     compute = _celsius(facts, vss.COMPUTE_CELSIUS)
-    cells = _celsius(facts, vss.BATTERY_CELSIUS, vss.HOTTEST_CELL_CELSIUS, vss.COLDEST_CELL_CELSIUS)
+    cells = _celsius(facts, vss.BATTERY_CELSIUS, *_CELLS)
     return (
         *(_Bound(_COMPUTER, celsius, rules.max_compute_celsius, Reason.TOO_HOT) for celsius in compute),
         *(_Bound(_COMPUTER, celsius, MIN_COMPUTE_CELSIUS, Reason.TOO_COLD) for celsius in compute),
@@ -83,22 +88,6 @@ def _bounds(facts: Facts) -> tuple[_Bound, ...]:
 def _celsius(facts: Facts, *paths: str) -> list[float]:
     found = (number(facts.readings, path, facts.rules.telemetry_stale_after) for path in paths)
     return [celsius for celsius in found if celsius is not None]
-
-
-def _unknown(why: str, previous: Verdict | None, recheck_at: float | None) -> Verdict:
-    """What was warm when it was last seen may be hot by now; stopping at once also spares a third change of taint."""
-    was_out = previous is not None and previous.latched
-    was_warm = previous is not None and previous.effect in _WARM
-    return Verdict(
-        Condition.THERMAL_OK,
-        False,
-        Reason.UNKNOWN,
-        why,
-        Effect.NO_EXECUTE if was_out or was_warm else Effect.NO_SCHEDULE,
-        latched=was_out,
-        recheck_at=recheck_at,
-        remedy="wait for the signal",
-    )
 
 
 def _out(

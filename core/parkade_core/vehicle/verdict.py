@@ -3,16 +3,22 @@
 Every condition has a file of its own beside this one, with a function `judge`; assess and guard share them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Final
 
 from parkade_api.wellknown import Condition, Effect, Reason
 
 # Closing never waits, so only a minute between a closing and the next opening keeps changes to two a minute.
 MINIMUM_HOLD = 60.0
 
-_SEVERITY = {None: 0, Effect.PREFER_NO_SCHEDULE: 1, Effect.NO_SCHEDULE: 2, Effect.NO_EXECUTE: 3}
+SEVERITY: Final[Mapping[Effect | None, int]] = {
+    None: 0,
+    Effect.PREFER_NO_SCHEDULE: 1,
+    Effect.NO_SCHEDULE: 2,
+    Effect.NO_EXECUTE: 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +26,9 @@ class Verdict:
     """What is known of one condition. Times are absolute, on the clock of `now`, in seconds.
 
     `effect` is that of the taint, None for no taint. `latched` means that the exit threshold was crossed and
-    the entry threshold is not reached yet. `clear_since` is when the signals last became good, `changed_at`
-    when `effect` last changed, `recheck_at` when time alone may change the verdict. `remedy` is what would change it,
-    as a person can do it.
+    the entry threshold is not reached yet. `clear_since` is when the signals last became good, `blind_since` when
+    one that is needed went missing, `changed_at` when `effect` last changed, `recheck_at` when time alone may change
+    the verdict. `remedy` is what would change it, as a person can do it.
     """
 
     condition: Condition
@@ -32,6 +38,7 @@ class Verdict:
     effect: Effect | None = None
     latched: bool = False
     clear_since: float | None = None
+    blind_since: float | None = None
     changed_at: float | None = None
     recheck_at: float | None = None
     remedy: str = ""
@@ -53,8 +60,27 @@ def blank(condition: Condition, message: str, previous: Verdict | None = None) -
         message=message,
         effect=None,
         clear_since=None,
+        blind_since=None,
         recheck_at=None,
         remedy="",
+    )
+
+
+def blind(
+    condition: Condition, why: str, previous: Verdict | None, now: float, patience: float, *, at_once: bool
+) -> Verdict:
+    """The verdict while a signal is missing: no new work, and after *patience* seconds, or *at_once*, none at all."""
+    since = now if previous is None or previous.blind_since is None else previous.blind_since
+    stops = at_once or now >= since + patience
+    return Verdict(
+        condition,
+        holds=False,
+        reason=Reason.UNKNOWN,
+        message=why,
+        effect=Effect.NO_EXECUTE if stops else Effect.NO_SCHEDULE,
+        blind_since=since,
+        recheck_at=None if stops else since + patience,
+        remedy="wait for the signal",
     )
 
 
@@ -68,7 +94,7 @@ def settle(
     if previous is None or judged.effect == previous.effect:
         changed_at = previous.changed_at if previous else None
         return judged if judged.changed_at == changed_at else replace(judged, changed_at=changed_at)
-    closes = _SEVERITY[judged.effect] > max(_SEVERITY[previous.effect], _SEVERITY[Effect.PREFER_NO_SCHEDULE])
+    closes = SEVERITY[judged.effect] > max(SEVERITY[previous.effect], SEVERITY[Effect.PREFER_NO_SCHEDULE])
     opens_at = now if previous.changed_at is None else previous.changed_at + hold
     if closes or now >= opens_at:
         return replace(judged, changed_at=now)
