@@ -66,6 +66,12 @@ def test_a_good_vehicle_is_eligible_at_once() -> None:
         ({"SPEED": 12.5}, Reason.DRIVING, (Taint.DRIVING, "", Effect.NO_EXECUTE), "Speed 12.5 km/h"),
         ({"PARKING_BRAKE": False}, Reason.DRIVING, (Taint.DRIVING, "", Effect.NO_EXECUTE), "neither"),
         (
+            {"LOW_VOLTAGE_STATE": "ACC"},
+            Reason.DRIVING,
+            (Taint.DRIVING, "", Effect.NO_EXECUTE),
+            "LowVoltageSystemState ACC is not LOCK or OFF",
+        ),
+        (
             {"LOW_VOLTAGE_STATE": "ON"},
             Reason.DRIVING,
             (Taint.DRIVING, "", Effect.NO_EXECUTE),

@@ -9,7 +9,7 @@ from parkade_core.vehicle.readings import Readings, flag, number, stale_at, text
 from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.verdict import Verdict, earliest, settle, span
 
-PARKED_STATES = frozenset({"LOCK", "OFF", "ACC"})
+PARKED_STATES = frozenset({"LOCK", "OFF"})  # ACC: somebody sits inside
 _PATHS = (vss.IS_MOVING, vss.SPEED, vss.PARK_LOCK, vss.PARKING_BRAKE, vss.LOW_VOLTAGE_STATE)
 
 
@@ -77,7 +77,7 @@ def _signs(readings: Readings, stale_after: float) -> _Signs:
         ),
         (
             state is not None and state not in PARKED_STATES,
-            f"LowVoltageSystemState {state} is not LOCK, OFF or ACC",
+            f"LowVoltageSystemState {state} is not LOCK or OFF",
         ),
     )
     missing = (
