@@ -244,6 +244,20 @@ def test_a_folder_that_is_not_there_stops_all_work(tmp_path: Path, owner: Owner)
     assert owner.files().read().limits is NO_LIMITS
 
 
+def test_a_folder_that_was_not_mounted_stops_all_work(owner: Owner) -> None:
+    """An empty folder where limits were is not an owner without limits, also after a restart."""
+    owner.folder.limits.write_text('{"maxLanes": 1}', encoding="utf-8")
+    assert owner.files().read().problem == ""
+    away = owner.folder.root.rename(owner.state / "away")
+    owner.folder.root.mkdir()
+    files = owner.files()
+    assert "key.pem was there and is gone: mount the owner's folder" in files.read().problem
+    (away / "key.pem").rename(owner.folder.key)
+    assert "limits.json was there and is gone" in files.glance(OwnerWord()).problem
+    owner.folder.limits.write_text("{}", encoding="utf-8")
+    assert files.glance(OwnerWord()).problem == ""
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("", "the owner paused"), ("holiday\x1b[2J\n", "the owner paused: holiday\\u001b[2J")]
 )

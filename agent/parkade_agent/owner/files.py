@@ -1,5 +1,6 @@
 """The owner's folder, and the word that stands in it: limits, consent, a pause, and what is wrong with them."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,8 @@ from parkade_core.vehicle.consent import BadConsent, Consent, read, refusal
 from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
 from parkade_core.vehicle.position import Place
 
-NOTE: Final = "owner.consent"  # in the journal
+NOTE: Final = "owner.consent"  # in the journal, as the next one
+_FILES: Final = "owner.files"
 _MOST_PAUSE: Final = 200
 _T = TypeVar("_T")
 _log = structlog.get_logger()
@@ -70,6 +72,11 @@ class OwnerFolder:
         """What the vehicle signed when it wiped."""
         return self.root / "receipts"
 
+    @property
+    def kept(self) -> tuple[Path, ...]:
+        """What the owner gives once and changes, but does not take away."""
+        return (self.key, self.limits, self.places)
+
     def watched(self) -> tuple[Path, ...]:
         """What a change of the word changes."""
         return (self.root, self.key, self.limits, self.places, self.consent, self.pause)
@@ -110,9 +117,11 @@ class OwnerFiles:
         self.vehicle = vehicle
         self._memory = memory
         self._noted: Seen | None = None  # what the journal was last known to hold
+        self._given: frozenset[str] = frozenset()
 
     def read(self) -> OwnerWord:
         """The word as it stands in the files. What cannot be understood allows nothing."""
+        self._note_given()
         word = self.glance(OwnerWord())
         if not self.folder.root.is_dir():
             return word
@@ -125,13 +134,35 @@ class OwnerFiles:
             words = f"the owner's folder {self.folder.root} is not there: its limits are not known"
             return replace(before, problem=words)
         word = replace(
-            before, paused_because=self._pause(), problem="", consent=self._revocation() or before.consent
+            before,
+            paused_because=self._pause(),
+            problem=self._gone(),
+            consent=self._revocation() or before.consent,
         )
         try:
             limits = _read_or(self.folder.limits, read_limits, NO_LIMITS)
             return replace(word, limits=limits, places=_read_or(self.folder.places, read_places, ()))
         except BadLimits as error:
             return replace(word, problem=str(error))
+
+    def _note_given(self) -> None:
+        """Notes which files there are: an empty folder where there were some is a disk that was not mounted."""
+        with contextlib.suppress(JournalBroken):
+            noted = frozenset((self._memory.recall(_FILES) or "").split())
+            given = noted | {path.name for path in self.folder.kept if path.exists()}
+            if given != noted:
+                self._memory.remember(_FILES, " ".join(sorted(given)))
+            self._given = given
+
+    def _gone(self) -> str:
+        """Which file that the owner gave is not there; empty when none is missing."""
+        gone = [path for path in self.folder.kept if path.name in self._given and not path.exists()]
+        if not gone:
+            return ""
+        cure = (
+            "put it back" if gone[0] == self.folder.key else "put it back, or write {} to it to limit nothing"
+        )
+        return f"{gone[0]} was there and is gone: mount the owner's folder, {cure}"
 
     def seen(self) -> Seen:
         """What this vehicle has taken so far. Raises JournalBroken."""
