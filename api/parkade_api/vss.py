@@ -21,15 +21,11 @@ PARK_LOCK: Final = "Vehicle.Powertrain.Transmission.IsParkLockEngaged"
 LOW_VOLTAGE_STATE: Final = "Vehicle.LowVoltageSystemState"
 IS_BROKEN_DOWN: Final = "Vehicle.IsBrokenDown"
 STATE_OF_CHARGE: Final = f"{_BATTERY}.StateOfCharge.Current"
-STORED_KWH: Final = f"{_BATTERY}.StateOfCharge.CurrentEnergy"
-BATTERY_WATTS: Final = f"{_BATTERY}.CurrentPower"  # positive: into the battery
 BATTERY_CELSIUS: Final = f"{_BATTERY}.Temperature.Average"
 COLDEST_CELL_CELSIUS: Final = f"{_BATTERY}.Temperature.Min"
 HOTTEST_CELL_CELSIUS: Final = f"{_BATTERY}.Temperature.Max"
 IS_CHARGING: Final = f"{_CHARGING}.IsCharging"
 PLUGGED_IN: Final = f"{_CHARGING}.ChargingPort.AnyPosition.IsChargingCableConnected"
-CHARGE_LIMIT: Final = f"{_CHARGING}.ChargeLimit"
-CHARGE_SECONDS_LEFT: Final = f"{_CHARGING}.TimeToComplete"
 TIMER_MODE: Final = (
     f"{_CHARGING}.Timer.Mode"  # END_TIME: charged by TIMER_TIME, which is when the owner leaves
 )
@@ -86,15 +82,11 @@ SIGNALS: Final[Mapping[str, Signal]] = {
     LOW_VOLTAGE_STATE: _text("LowVoltageSystemState", "UNDEFINED", "LOCK", "OFF", "ACC", "ON", "START"),
     IS_BROKEN_DOWN: _flag("IsBrokenDown"),
     STATE_OF_CHARGE: _number("StateOfCharge", 0, 100, "%"),
-    STORED_KWH: _number("traction battery CurrentEnergy", 0, 2000, "kWh"),
-    BATTERY_WATTS: _number("traction battery CurrentPower", -2e6, 2e6, "W"),
     BATTERY_CELSIUS: _celsius("traction battery"),
     COLDEST_CELL_CELSIUS: _celsius("coldest cell"),
     HOTTEST_CELL_CELSIUS: _celsius("hottest cell"),
     IS_CHARGING: _flag("IsCharging"),
     PLUGGED_IN: _flag("IsChargingCableConnected"),
-    CHARGE_LIMIT: _number("ChargeLimit", 0, 100, "%"),
-    CHARGE_SECONDS_LEFT: _number("TimeToComplete", 0, 14 * 86_400, "s"),
     TIMER_MODE: _text("Charging.Timer.Mode", "INACTIVE", "START_TIME", "END_TIME"),
     TIMER_TIME: _text("Charging.Timer.Time"),
     COMPUTE_CELSIUS: _celsius("computer"),
@@ -107,7 +99,7 @@ SIGNALS: Final[Mapping[str, Signal]] = {
 PATHS: Final = frozenset(SIGNALS)
 PLACE: Final = frozenset({LATITUDE, LONGITUDE})
 """Where the vehicle is: leaves it only coarsened."""
-PLANS: Final = frozenset({CHARGE_LIMIT, CHARGE_SECONDS_LEFT, TIMER_MODE, TIMER_TIME})
+PLANS: Final = frozenset({TIMER_MODE, TIMER_TIME})
 """What the owner plans: not told as signals. A reason may name the departure that is near."""
 LONGEST_TEXT: Final = 64
 """Characters of a text that are heard; no word of the specification comes near."""

@@ -113,6 +113,8 @@ class Reason(StrEnum):
     OUTSIDE_WINDOW = "OutsideWindow"
     OUTSIDE_PLACE = "OutsidePlace"
     ENERGY_USED_UP = "EnergyUsedUp"
+    POWER_LIMITED = "PowerLimited"
+    BROKEN_DOWN = "BrokenDown"
     POOL_ON_HOLD = "PoolOnHold"
     OWNER_PAUSED = "OwnerPaused"
     NO_CONSENT = "NoConsent"

@@ -19,6 +19,7 @@ from support.facts import NOON, OWN, RULES, facts
 
 NIGHT = Window("0 22 * * *", 8 * 3600)
 LUNCH = Window("30 11 * * *", 3600, allows=False)
+FOLDER = Window("0 11 * * *", 8 * 3600, "Europe")  # a folder of the time zone database
 HOME = frozenset({"home"})
 TERMS = ConsentTerms("3")
 AGREED = Consent(1, "v1", "3", frozenset({"public-data"}), 0.0, 2e10)
@@ -49,6 +50,15 @@ def objections(rules: dict[str, Any], own: dict[str, Any]) -> tuple[Objection, .
         ({"windows": (NIGHT,)}, {}, Reason.OUTSIDE_WINDOW, False, "Sun 12:00", "wait 10 h"),
         ({"windows": (LUNCH,)}, {}, Reason.OUTSIDE_WINDOW, False, "the pool allows", "wait 30 min"),
         ({}, {"limits": OwnerLimits(hours=(NIGHT,))}, Reason.OUTSIDE_WINDOW, True, "the owner", "wait 10 h"),
+        ({"windows": (FOLDER,)}, {}, Reason.OUTSIDE_WINDOW, False, "the pool allows", "correct the hours"),
+        (
+            {"windows": (replace(FOLDER, allows=False),)},
+            {},
+            Reason.OUTSIDE_WINDOW,
+            False,
+            "the pool allows",
+            "correct the hours",
+        ),
         ({"windows": (NIGHT,)}, {"wall": None}, Reason.OUTSIDE_WINDOW, False, "not known", "clock"),
         ({"places": HOME}, {"place": "work"}, Reason.OUTSIDE_PLACE, False, "at work", "park at home"),
         ({"places": HOME}, {"place": ""}, Reason.OUTSIDE_PLACE, False, "no place", "park at home"),
@@ -83,6 +93,14 @@ def objections(rules: dict[str, Any], own: dict[str, Any]) -> tuple[Objection, .
             True,
             "the consent allows 250 Wh",
             "midnight",
+        ),
+        (
+            {},
+            {"watts_per_lane": 10.0, "limits": OwnerLimits(max_power_watts=5)},
+            Reason.POWER_LIMITED,
+            True,
+            "the owner allows 5 W, and one lane draws 10 W",
+            "allow 10 W",
         ),
         (
             {"consent": TERMS},
@@ -205,6 +223,26 @@ def test_a_plan_that_cannot_be_read_is_near(
     found = _before_departure(900, signals, **own)
     assert (words is None) == (not found)
     assert words is None or words in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("reading", "found"),
+    [
+        (None, None),
+        (Reading(False, 1), None),
+        (Reading(True, 1), (Reason.BROKEN_DOWN, True)),
+        (Reading(False, 31), (Reason.UNKNOWN, False)),
+        (Reading("yes", 1), (Reason.UNKNOWN, False)),
+    ],
+)
+def test_a_vehicle_that_broke_down_is_not_lent(
+    reading: Reading | None, found: tuple[Reason, bool] | None
+) -> None:
+    """What runs ends when it says so; what it said once and repeats no more forbids new work."""
+    seen = facts()
+    told = {} if reading is None else {vss.IS_BROKEN_DOWN: reading}
+    against = policy.objections(replace(seen, readings={**seen.readings, **told}))
+    assert [(each.reason, each.stops) for each in against] == ([] if found is None else [found])
 
 
 def _before_departure(quiet_before: float, signals: dict[str, str], **own: Any) -> tuple[Objection, ...]:

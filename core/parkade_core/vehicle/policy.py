@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle import departure, energy, places, windows
+from parkade_core.vehicle import broken, departure, energy, places, throttle, windows
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.rules import PoolRules, StopPolicy
@@ -26,7 +26,10 @@ def objections(facts: Facts) -> tuple[Objection, ...]:
 
 
 def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
-    """Whether no policy objects. The first objection gives the reason, any of them may stop what runs."""
+    """Whether no policy objects. The first objection gives the reason, any of them may stop what runs.
+
+    The cluster hears the verdict's message, so what only the owner may read stays in the objection.
+    """
     found = objections(facts)
     recheck_at = None if facts.own is None else now + _to_next_minute(facts.own)
     if not found:
@@ -37,7 +40,7 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
         Condition.POLICY_ALLOWS,
         False,
         first.reason,
-        first.message,
+        first.outward or first.message,
         Effect.NO_EXECUTE if first.stops else Effect.NO_SCHEDULE,
         recheck_at=recheck_at,
         remedy=first.remedy,
@@ -64,13 +67,15 @@ def _held(rules: PoolRules) -> Objection | None:
 def _paused(_facts: Facts, own: OwnFacts) -> Objection | None:
     if not own.paused_because:
         return None
-    return Objection(Reason.OWNER_PAUSED, own.paused_because, "type `parkade-agent resume`", stops=True)
+    remedy = "type `parkade-agent resume`"
+    return Objection(Reason.OWNER_PAUSED, own.paused_because, remedy, stops=True, outward="the owner paused")
 
 
 def _misread(_facts: Facts, own: OwnFacts) -> Objection | None:
     if not own.problem:
         return None
-    return Objection(Reason.UNKNOWN, own.problem, "correct the owner's files", stops=True)
+    outward = "the owner's files cannot be understood"
+    return Objection(Reason.UNKNOWN, own.problem, "correct the owner's files", stops=True, outward=outward)
 
 
 def _unwalled(facts: Facts, own: OwnFacts) -> Objection | None:
@@ -96,6 +101,8 @@ POLICIES: Final[tuple[Policy, ...]] = (
     places.of_owner,
     departure.objection,
     energy.objection,
+    throttle.objection,
+    broken.objection,
     windows.of_pool,
     places.of_pool,
     _unwalled,

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from parkade_core.vehicle.facts import OwnFacts
+from parkade_api.wellknown import Reason
+from parkade_core.vehicle.facts import Facts, OwnFacts
+from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.verdict import MINIMUM_HOLD
 
 
@@ -30,6 +32,17 @@ def allow(own: OwnFacts, previous: Lanes | None, now: float, *, is_warm: bool) -
     if count == wanted:
         return Lanes(count, because, now)
     return Lanes(count, because or "lanes come back one a minute", now, now + MINIMUM_HOLD)
+
+
+def objection(_facts: Facts, own: OwnFacts) -> Objection | None:
+    """The owner's power is a number that is not passed: where it is less than a lane's, none runs."""
+    most = own.limits.max_power_watts
+    if most is None or most >= own.watts_per_lane:
+        return None
+    words = f"the owner allows {most:g} W, and one lane draws {own.watts_per_lane:g} W"
+    return Objection(
+        Reason.POWER_LIMITED, words, f"allow {own.watts_per_lane:g} W, or take the limit away", stops=True
+    )
 
 
 def _wishes(own: OwnFacts, *, is_warm: bool) -> list[tuple[int, str]]:
