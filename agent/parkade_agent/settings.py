@@ -58,7 +58,7 @@ class Places(BaseSettings):
     @property
     def of_others(self) -> tuple[Path, ...]:
         """Folders of what others have brought into the vehicle: what a wipe empties."""
-        return tuple(self.state_dir / name for name in ("slots", "results", "bundles"))
+        return tuple(self.state_dir / name for name in ("slots", "results", "bundles", "sockets/sidecar"))
 
     @property
     def guard_view(self) -> Path:

@@ -62,19 +62,40 @@ def test_a_start_that_stands_still_is_ended(
     assert death.sentence == "the sidecar stood still while loading model.onnx"
 
 
-def test_who_fills_the_folder_is_ended(
-    life: SidecarLife, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a model has its sidecar write counts in blocks of the disk, whatever the files' names."""
+@pytest.mark.parametrize(
+    "fill",
+    [
+        "open('work/x', 'wb').write(bytes(2 << 20))",
+        "open('sockets/x', 'wb').write(bytes(2 << 20))",
+        "file = open('work/x', 'wb', 0); file.write(bytes(2 << 20)); os.unlink('work/x')",
+    ],
+)
+def test_who_fills_the_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str) -> None:
+    """Blocks of the disk count, in each folder that may be written and in files that have no name any more."""
     monkeypatch.setattr(sidecar, "MOST_FOLDER_BYTES", 1 << 20)
+    work, sockets = tmp_path / "work", tmp_path / "sockets"
+    work.mkdir()
+    sockets.mkdir()
+    life = SidecarLife(work / "words", Limits(), besides=[sockets])
+    life.begin()
 
     async def filled() -> int:
-        group = start("import time; open('x', 'wb').write(bytes(2 << 20)); time.sleep(60)", tmp_path)
+        group = start(f"import os, time; {fill}; time.sleep(60)", tmp_path)
         await life.end_hoarding(group)
         return await group.wait()
 
     death = life.end(asyncio.run(filled()))
     assert (death.cause, death.blame) == (Cause.DISK_HOARDED, Blame.MODEL)
+
+
+def test_a_file_that_goes_meanwhile_hides_no_other(tmp_path: Path) -> None:
+    """Folders change while they are counted."""
+    for name in ("gone", "there"):
+        (tmp_path / name).write_bytes(bytes(1 << 20))
+    with os.scandir(tmp_path) as files:
+        listed = list(files)
+    (tmp_path / "gone").unlink()
+    assert sum(map(sidecar._bytes_of, listed)) >= 1 << 20
 
 
 def test_the_kernels_kill_for_memory_is_told_from_others(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from parkade_agent.runtime.slot import Ending
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import Reason
@@ -45,6 +46,17 @@ async def test_a_full_disk_is_no_fault_of_the_shard(tmp_path: Path) -> None:
         await slot.shards.finish(failed)
         await slot.has_ended.wait()
         assert (slot.status().reason, slot.status().message) == ("NoSpace", failed.message)
+
+
+async def test_what_lies_beside_the_sidecars_socket_ends_with_the_slot(tmp_path: Path) -> None:
+    """That folder is every slot's: the next batch's programs must find nothing of this one's in it."""
+    left = tmp_path / "sidecar" / "left"
+    async with living_slot(tmp_path) as (slot, _):
+        left.parent.mkdir(exist_ok=True)
+        left.write_text("of this batch")
+        slot.end(Ending("", "enough"))
+        await slot.has_ended.wait()
+        assert not left.exists()
 
 
 async def test_a_shard_whose_name_is_a_path_is_dropped(tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ async def test_revoking_kills_and_wipes_also_offline(
             await door.until(lambda d: set(d.handed_back) | set(d.results) >= set(range(d.next_shard)))
     assert killed_after < LONGEST_KILL_SECONDS
     assert (receipt.vehicle, receipt.wiped.files > 0) == ("v1", True)
-    left = [path for name in ("slots", "results", "bundles") for path in (agent.state / name).rglob("*")]
+    others = ("slots", "results", "bundles", "sockets/sidecar")
+    left = [path for name in others for path in (agent.state / name).rglob("*")]
     assert left == []
 
 

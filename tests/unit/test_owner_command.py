@@ -169,6 +169,7 @@ def test_revoking_wipes_and_leaves_a_receipt(line: Line) -> None:
         ("slots/pod-1/work/shard", b"12345"),
         ("results/a", b"678"),
         ("bundles/b/model.onnx", b"9"),
+        ("sockets/sidecar/left", b""),
     ):
         path = line.state / place
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,11 +178,12 @@ def test_revoking_wipes_and_leaves_a_receipt(line: Line) -> None:
     journal.attempts.take([Attempt("pod-1", "batch-1", "lease-1", pb.LeasedShard(shard=1, attempt="a"))])
     said = line("consent", "revoke", key=True)
     assert journal.attempts.open() == []
-    assert "Revoked (number 2). 3 files with 9 bytes were removed" in said
-    assert [path for name in ("slots", "results", "bundles") for path in (line.state / name).iterdir()] == []
+    assert "Revoked (number 2). 4 files with 9 bytes were removed" in said
+    others = ("slots", "results", "bundles", "sockets/sidecar")
+    assert [path for name in others for path in (line.state / name).iterdir()] == []
     data = (line.state / "owner" / "receipts" / "revocation-2.json").read_bytes()
     receipt = verified(data)
-    assert (receipt.vehicle, receipt.number, receipt.wiped) == ("v1", 2, Wiped(3, 9))
+    assert (receipt.vehicle, receipt.number, receipt.wiped) == ("v1", 2, Wiped(4, 9))
     for before, after in (
         (b'"bytes": 9', b'"bytes": 0'),
         (b'"v1"', b'"v2"'),
@@ -192,7 +194,7 @@ def test_revoking_wipes_and_leaves_a_receipt(line: Line) -> None:
             verified(data.replace(before, after))
     (line.state / "owner" / "receipts" / "revocation-10.json").write_bytes(data.replace(b"v1", b"v2"))
     good, bad = line("consent", "receipts").splitlines()
-    assert good.startswith("revocation-2.json: vehicle v1 removed 3 files, 9 bytes, at 20")
+    assert good.startswith("revocation-2.json: vehicle v1 removed 4 files, 9 bytes, at 20")
     assert bad == "revocation-10.json: the signature is not that of the vehicle's certificate"
     assert document_of(line) == {"revoked": True, "because": ""}
     assert "Consent 3" in line(*GRANT, key=True)

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +25,7 @@ from parkade_core.vehicle.death import Blame, Death, End, Limits, SidecarExit, a
 
 MOST_LOADING_DEATHS: Final = 2
 MOST_FOLDER_BYTES: Final = 4 << 30
-"""On the disk, of the folder that a sidecar may write. One file of it is limited by the kernel (RLIMIT_FSIZE)."""
+"""On the disk, of all that a sidecar writes. One file of it is limited by the kernel (RLIMIT_FSIZE)."""
 
 _LOOK_SECONDS: Final = 1.0
 _BLOCK_BYTES: Final = 512  # of stat(2)
@@ -32,10 +34,16 @@ _log = structlog.get_logger()
 
 
 class SidecarLife:
-    """The lives and deaths of one slot's sidecar; its last words are in the file *words*. It runs in *cgroup*."""
+    """The lives and deaths of one slot's sidecar; its last words are in the file *words*. It runs in *cgroup*.
 
-    def __init__(self, words: Path, limits: Limits, cgroup: Cgroup | None = None) -> None:
+    It may write the folder of its words, and *besides*.
+    """
+
+    def __init__(
+        self, words: Path, limits: Limits, cgroup: Cgroup | None = None, besides: Iterable[Path] = ()
+    ) -> None:
         self._cgroup = cgroup
+        self._folders = (words.parent, *besides)
         self._oom_kills = 0
         self.words = words
         self.limits = limits
@@ -78,8 +86,8 @@ class SidecarLife:
         group.signal(signal.SIGKILL)
 
     async def end_hoarding(self, group: ProcessGroup) -> None:
-        """Kills a sidecar whose folder holds more than it may; then returns."""
-        while await asyncio.to_thread(_bytes_in, self.words.parent) <= MOST_FOLDER_BYTES:  # noqa: ASYNC110 - of a disk
+        """Kills a sidecar whose files hold more than they may; then returns."""
+        while await asyncio.to_thread(self._bytes_of, group) <= MOST_FOLDER_BYTES:  # noqa: ASYNC110 - of a disk
             await asyncio.sleep(_LOOK_SECONDS)
         self._has_hoarded = True
         group.signal(signal.SIGKILL)
@@ -110,6 +118,9 @@ class SidecarLife:
         _log.warning("sidecar died", cause=death.cause, blame=death.blame, message=death.sentence)
         return death
 
+    def _bytes_of(self, group: ProcessGroup) -> float:
+        return sum(map(_bytes_in, self._folders)) + _unlinked_bytes(group.pid)
+
     def _count_oom_kills(self) -> int:
         return self._cgroup.oom_kills() if self._cgroup is not None else 0
 
@@ -134,8 +145,33 @@ class SidecarLife:
         return f"{self._death.cause}: {self._death.sentence}"
 
 
-def _bytes_in(folder: Path) -> int:
-    """What the folder's files take of the disk; the sandbox lets nobody make others in it."""
-    with contextlib.suppress(OSError), os.scandir(folder) as files:
-        return sum(file.stat(follow_symlinks=False).st_blocks for file in files) * _BLOCK_BYTES
+def _bytes_in(folder: Path) -> float:
+    """What the folder's files take of the disk; the sandbox lets nobody make others in it.
+
+    A folder that was shut to the agent may hold anything.
+    """
+    try:
+        with os.scandir(folder) as files:
+            return sum(map(_bytes_of, files))
+    except PermissionError:
+        return math.inf
+    except OSError:
+        return 0
+
+
+def _bytes_of(file: os.DirEntry[str]) -> int:
+    with contextlib.suppress(FileNotFoundError):  # it went meanwhile; the others are there
+        return file.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
     return 0
+
+
+def _unlinked_bytes(pid: int) -> int:
+    """What files take that the process holds open, and that no folder has any more."""
+    held = dict[tuple[int, int], int]()
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as files:
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):
+                found = file.stat()
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                    held[found.st_dev, found.st_ino] = found.st_blocks * _BLOCK_BYTES
+    return sum(held.values())

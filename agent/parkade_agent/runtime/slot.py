@@ -20,6 +20,7 @@ from parkade_agent import health
 from parkade_agent.backoff import delays
 from parkade_agent.bundles import Bundles
 from parkade_agent.errors import BundleRefused
+from parkade_agent.folders import emptied
 from parkade_agent.guard import Holder
 from parkade_agent.journal.attempts import Attempt
 from parkade_agent.lanes import LentLanes
@@ -90,14 +91,16 @@ class Slot:
         self._vehicle = vehicle
         self._on_change = on_change
         self.folder = vehicle.slots / assignment.pod_uid
-        self._work = self.folder / "work"
+        self._work, self._sidecar_socket = self.folder / "work", vehicle.sockets / "sidecar" / "s"
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._ended: Ending | None = None
         self.has_ended = asyncio.Event()
         self._sidecar = Container(CONTAINER_SIDECAR)
         self._runner = Container(CONTAINER_RUNNER)
         self.logs = {name: ContainerLog(self.folder, name) for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR)}
-        self._sidecar_life = SidecarLife(self._work / LAST_WORDS, vehicle.limits, vehicle.brake.cgroup)
+        self._sidecar_life = SidecarLife(
+            self._work / LAST_WORDS, vehicle.limits, vehicle.brake.cgroup, [self._sidecar_socket.parent]
+        )
         self._sidecar_serves = asyncio.Event()
         self._groups: dict[str, ProcessGroup] = {}
         self.shards = Shards(assignment, self._work, vehicle.supply, in_hand, self._idle, self._disk_failed)
@@ -126,6 +129,8 @@ class Slot:
             self.end(_failure(life))
         ending = await self._ending
         await self._stop(life, ending)
+        # Before the next slot can begin: it has the same place for its socket.
+        await asyncio.to_thread(shutil.rmtree, self._sidecar_socket.parent, ignore_errors=True)
         self.shards.close(ending.reason)
         self._ended = ending
         self.has_ended.set()
@@ -137,9 +142,9 @@ class Slot:
         """Runs both programs; returns never, raises BundleRefused."""
         bundle = await self._vehicle.bundles.get(self.assignment.batch_uid, self.assignment.bundle_digest)
         (self._work / "empty").mkdir(parents=True, exist_ok=True)
-        agent_socket, sidecar_socket = self._vehicle.sockets / "a", self._vehicle.sockets / "sidecar" / "s"
+        agent_socket, sidecar_socket = self._vehicle.sockets / "a", self._sidecar_socket
         agent_socket.unlink(missing_ok=True)
-        sidecar_socket.parent.mkdir(exist_ok=True)
+        await asyncio.to_thread(emptied, sidecar_socket.parent)
         words, lanes, limits = self._sidecar_life.words, self._vehicle.lanes.at_start, self._vehicle.limits
         sidecar = programs.sidecar(bundle, self._work, sidecar_socket, words, lanes, limits)
         runner = programs.runner(self._work, agent_socket, sidecar_socket, limits)
