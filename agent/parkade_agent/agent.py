@@ -76,19 +76,23 @@ class Agent:
             limits=Limits(settings.memory_bytes, settings.load_cpu_seconds),
         )
         self._reclaims = Reclaims(brake, self._session.tell)
-        self._slots = Slots(self._vehicle, lambda: self._guard.state, self._book.recover())
-        self._assignments = Assignments(journal, self._slots, lambda: name_of(settings.certificate))
+        self._slots = Slots(self._vehicle, lambda: self._guard.state)
+        self._assignments = Assignments(
+            journal, self._slots, lambda: name_of(settings.certificate), self._recover
+        )
         self._answers = LogAnswers(door)
         self._autonomy: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until *stop* is set, then ends the slots and the session."""
         self._guard.start()
-        works = (self._session.run(), self._assignments.run(), self._look())
+        works = (self._assignments.run(), self._session.run(), self._look())
         tasks = [asyncio.create_task(work) for work in works]
+        obeying = tasks[0]
         for task in tasks:
             task.add_done_callback(lambda _: stop.set())
         await stop.wait()
+        obeying.cancel()  # first: a slot that began now would be ended by nobody
         self._slots.end_all(Ending("", "the agent stops", STOP_SECONDS))
         await self._slots.have_ended()
         with contextlib.suppress(TimeoutError):  # the next agent sends the rest
@@ -147,13 +151,14 @@ class Agent:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _hello(self) -> fleet_pb2.Hello:
-        hello = fleet_pb2.Hello(
-            agent_version=__version__,
-            slots=self._slots.statuses(),
-            leases=wire.held_leases((*self._slots.in_hand(), *self._book.unsent())),
-        )
-        self._assignments.introduce(hello)
+        hello = fleet_pb2.Hello(agent_version=__version__)
+        self._assignments.introduce(hello)  # which recovers what is said next
+        hello.slots.extend(self._slots.statuses())
+        hello.leases.extend(wire.held_leases((*self._slots.in_hand(), *self._book.unsent())))
         return hello
+
+    def _recover(self) -> None:
+        self._slots.recover(self._book.recover())
 
     def _telemetry(self) -> fleet_pb2.Telemetry:
         energy = self._own().energy_wh_today

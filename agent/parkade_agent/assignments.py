@@ -36,21 +36,30 @@ class Obeyed(Protocol):
 class Assignments:
     """Hears orders in the event loop and keeps their sequence. *vehicle* tells the vehicle's own name.
 
-    `is_ready` says whether the last counter was read from the journal; before, nothing is obeyed.
+    `is_ready` says whether the journal was read: the last counter, and by *recover*, which may raise JournalBroken,
+    what else an earlier agent has left. Before, nothing is obeyed.
     """
 
-    def __init__(self, journal: Journal, slots: Obeyed, vehicle: Callable[[], str]) -> None:
+    def __init__(
+        self, journal: Journal, slots: Obeyed, vehicle: Callable[[], str], recover: Callable[[], None]
+    ) -> None:
         self._journal = journal
         self._slots = slots
         self._vehicle = vehicle
+        self._recover = recover
         self._memory = Memory("", b"", 0)
         self.is_ready = False
         self._orders: asyncio.Queue[fleet_pb2.Assignment | fleet_pb2.EndAssignment] = asyncio.Queue()
+        self._recall()
 
     def introduce(self, hello: fleet_pb2.Hello) -> None:
-        """Writes into *hello* by what an assignment of the session that it opens is known."""
+        """Writes into *hello* by what an assignment of the session that it opens is known.
+
+        Assignments of the session before that wait are dropped: refused, they would end what the new one assigns.
+        """
         if not self.is_ready:
             self._recall()
+        self._drop_assignments()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         self._memory = Memory(self._vehicle(), nonce, self._memory.last_counter)
         hello.nonce, hello.last_counter = nonce, self._memory.last_counter
@@ -83,18 +92,26 @@ class Assignments:
             self._slots.start(assignment)
 
     def _recall(self) -> None:
-        """Reads the last counter, if the journal can be read."""
+        """Takes up what an earlier agent has left, if the journal can be read."""
         with contextlib.suppress(JournalBroken):
             self._memory = replace(self._memory, last_counter=self._journal.last_counter())
+            self._recover()
             self.is_ready = True
+
+    def _drop_assignments(self) -> None:
+        waiting = [self._orders.get_nowait() for _ in range(self._orders.qsize())]
+        for order in waiting:
+            if isinstance(order, fleet_pb2.EndAssignment):
+                self._orders.put_nowait(order)
 
     async def _note(self, order: fleet_pb2.Assignment) -> None:
         if not self.is_ready:
             raise JournalBroken(self._journal.trouble)
+        # Before it is awaited: a session that opens meanwhile must not offer this counter again.
+        self._memory = replace(self._memory, last_counter=order.counter)
         await asyncio.to_thread(
             self._journal.obey, order.counter, order.pod_uid, order.batch_uid, order.bundle_digest
         )
-        self._memory = replace(self._memory, last_counter=order.counter)
 
 
 def now_milliseconds() -> int:

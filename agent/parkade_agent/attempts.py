@@ -64,12 +64,9 @@ class AttemptBook:
     def recover(self) -> list[Attempt]:
         """Sends what an earlier agent had finished; returns what it had in hand. Called once, before anything else.
 
-        A journal that cannot be read leaves the files as they are.
+        Raises JournalBroken: then the files are as they were, for nobody can tell what they stand for.
         """
-        try:
-            kept = self._journal.attempts.open()
-        except JournalBroken:
-            return []
+        kept = self._journal.attempts.open()
         for each in kept:
             if each.outcome is not None:
                 self._add(Finished(each.attempt, each.outcome, self.folder / each.attempt.uid))

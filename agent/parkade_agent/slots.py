@@ -24,13 +24,11 @@ _log = structlog.get_logger()
 class Slots:
     """Starts and ends slots, one at work at a time, and tells the gateway how each stands; in the event loop.
 
-    *in_hand* are shards of slots that ended with an earlier agent: a slot that is assigned again goes on with its
-    own, the others are handed back as soon as another slot begins or their own is no more.
+    A slot of an earlier agent that is assigned again goes on with the shards that it had in hand; the others are
+    handed back as soon as another slot begins or their own is no more.
     """
 
-    def __init__(
-        self, vehicle: Vehicle, guard_state: Callable[[], GuardState], in_hand: Iterable[Attempt]
-    ) -> None:
+    def __init__(self, vehicle: Vehicle, guard_state: Callable[[], GuardState]) -> None:
         self._vehicle = vehicle
         self._guard_state = guard_state
         self._slots: dict[str, Slot] = {}
@@ -40,9 +38,12 @@ class Slots:
         self._logs: dict[str, Logs] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._in_hand: dict[str, list[Attempt]] = {}
+
+    def recover(self, in_hand: Iterable[Attempt]) -> None:
+        """An earlier agent had these in hand; the folders of all other slots go. Called once, before any starts."""
         for attempt in in_hand:
             self._in_hand.setdefault(attempt.pod_uid, []).append(attempt)
-        _clear(vehicle.slots, keep=self._in_hand)
+        _clear(self._vehicle.slots, keep=self._in_hand)
 
     def statuses(self) -> Iterator[fleet_pb2.SlotStatus]:
         """How every slot stands, also the last few that ended."""

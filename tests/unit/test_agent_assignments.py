@@ -1,13 +1,16 @@
 """A real agent obeys every good assignment and none of the forged ones between them, also after it was killed."""
 
+import asyncio
 import signal
 from pathlib import Path
 
 import pytest
 
 import support.crashing
+from parkade_agent.assignments import Assignments
 from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.wellknown import Reason
 from support.bare import BareDoor
 from support.crashing import FOLDER, Point, Points
 from support.forged import FORGERIES
@@ -68,6 +71,47 @@ async def test_repeating_an_assignment_changes_nothing(tmp_path: Path, certs: Ce
             door.say(pb.GatewayMessage(assignment=repeated))
         statuses = await door.until(lambda d: len(d.statuses()) >= 4 and d.statuses())
         assert not any(status.ended for status in statuses)
+
+
+class Heard:
+    """Slots that only note what they are told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def repeat(self, pod_uid: str) -> bool:
+        """There is none."""
+        return not pod_uid
+
+    def start(self, assignment: pb.Assignment) -> None:
+        """Begins."""
+        self.told.append(("start", assignment.pod_uid))
+
+    def refuse(self, pod_uid: str, reason: Reason, message: str) -> None:
+        """Says no."""
+        self.told.append((reason, pod_uid))
+
+    def end(self, end: pb.EndAssignment) -> None:
+        """Ends."""
+        self.told.append(("end", end.pod_uid))
+
+
+async def test_a_new_session_is_told_nothing_of_the_orders_of_the_last(tmp_path: Path) -> None:
+    """An assignment that waited is not refused in the new one, which may have assigned the same slot; an end counts."""
+    heard = Heard()
+    assignments = Assignments(Journal(tmp_path / "journal.sqlite"), heard, lambda: "ada", lambda: None)
+    assignments.introduce(pb.Hello())
+    assignments.hear(pb.Assignment(pod_uid="pod-1"))
+    assignments.hear(pb.EndAssignment(pod_uid="pod-2"))
+    assignments.introduce(pb.Hello())
+    assignments.hear(pb.EndAssignment(pod_uid="pod-3"))
+    obeying = asyncio.create_task(assignments.run())
+    async with asyncio.timeout(10):
+        while ("end", "pod-3") not in heard.told:
+            await asyncio.sleep(0)
+    obeying.cancel()
+    await asyncio.wait([obeying])
+    assert heard.told == [("end", "pod-2"), ("end", "pod-3")]
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

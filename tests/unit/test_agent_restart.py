@@ -11,6 +11,7 @@ import pytest
 from parkade_agent.journal.journal import Journal
 from parkade_models.bundle import Bundle
 from support.bare import BareDoor
+from support.booking import BODY, OUTCOME, attempt
 from support.vehicles import Certificates, Door, certificates, open_door, running_agent, shards_of
 
 TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(600)]
@@ -70,6 +71,31 @@ async def test_a_full_disk_is_told_and_passes(tmp_path: Path, certs: Certificate
         door.assign("noted")
         assert "kept for" in (await door.until(lambda d: d.ended("noted"))).message
     assert Journal(tmp_path / "state" / "journal.sqlite").last_counter() == door.counter
+
+
+async def test_a_journal_that_cannot_be_read_for_a_moment_costs_nothing(
+    tmp_path: Path, certs: Certificates
+) -> None:
+    """Results and checkpoints of an earlier agent stay as they are until it can, and are gone on with then."""
+    state = tmp_path / "state"
+    result, checkpoint = state / "results" / "attempt-1", state / "slots" / "pod-1" / "checkpoint"
+    for path, body in ((result, BODY), (checkpoint, b"half a shard")):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(body)
+    journal = Journal(state / "journal.sqlite")
+    journal.attempts.take([attempt(1), attempt(2)])
+    journal.attempts.finish("attempt-1", OUTCOME)
+    journal.close()
+    readable = journal.path.rename(tmp_path / "readable")
+    journal.path.write_bytes(b"no database at all, " * 300)
+    door = Door(tmp_path, [])
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs):
+        await door.until(lambda d: d.heard and "journal" in d.heard[-1].telemetry.guard_message)
+        assert (result.read_bytes(), checkpoint.exists()) == (BODY, True)
+        readable.replace(journal.path)
+        await door.until(lambda d: d.results == {1: BODY})
+        assert checkpoint.exists()
+        assert {shard.shard for lease in door.hello.leases for shard in lease.shards} == {1, 2}
 
 
 async def test_a_journal_of_no_use_is_told_and_nothing_starts(tmp_path: Path, certs: Certificates) -> None:

@@ -98,7 +98,8 @@ async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
         shards = [pb.LeasedShard(shard=number, attempt=f"a-{number}") for number in (1, 2)]
         in_hand = [Attempt("old", "batch", "lease", shard) for shard in shards]
         made: Yard
-        made = Yard(Slots(vehicle, lambda: made.state, in_hand), session, tmp_path / "slots")
+        made = Yard(Slots(vehicle, lambda: made.state), session, tmp_path / "slots")
+        made.slots.recover(in_hand)
         yield made
         made.slots.end_all(Ending("", "the test is over"))
         await made.slots.have_ended()
