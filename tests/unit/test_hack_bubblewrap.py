@@ -20,7 +20,8 @@ def _write(path: Path, script: str) -> Path:
     [
         ("echo 'bubblewrap 0.8.0'", True),
         ("echo 'bubblewrap 0.11.0'", True),
-        ("echo 'bubblewrap 0.5.0'", False),
+        ("echo 'bubblewrap 0.7.0'", True),
+        ("echo 'bubblewrap 0.6.3'", False),
         ("echo 'bubblewrap 1.0.0'", False),
         ("echo bubblewrap", False),
         ("exit 1", False),
@@ -51,5 +52,5 @@ def test_without_apt_the_cure_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setattr(bubblewrap, "cache_folder", lambda: tmp_path)
     ensure_bubblewrap.cache_clear()
-    with pytest.raises(ToolsError, match=r"install bubblewrap 0\.6 or newer .*apt-get"):
+    with pytest.raises(ToolsError, match=r"install bubblewrap 0\.7 or newer .*apt-get"):
         ensure_bubblewrap()

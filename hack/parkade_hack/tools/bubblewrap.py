@@ -18,7 +18,7 @@ from parkade_models.cache import cache_folder, file_lock
 VARIABLE: Final = "PARKADE_BWRAP"
 """By which agents find it."""
 
-FIRST_FITTING: Final = (0, 6)  # has --size
+FIRST_FITTING: Final = (0, 7)  # has --size
 FIRST_UNKNOWN: Final = (1, 0)
 _KEPT_CHARACTERS: Final = 300
 _SECONDS: Final = 120.0
@@ -58,11 +58,11 @@ def _unpack(kept: Path) -> None:
             _run("dpkg", "-x", str(package), folder)
         except (OSError, ValueError, ToolsError) as error:
             raise ToolsError(
-                f"no bubblewrap on this machine: install bubblewrap 0.6 or newer ({error})"
+                f"no bubblewrap on this machine: install bubblewrap 0.7 or newer ({error})"
             ) from None
         unpacked = Path(folder) / "usr" / "bin" / "bwrap"
         if not fits(unpacked):
-            raise ToolsError("Debian's bubblewrap does not run here: install bubblewrap 0.6 or newer")
+            raise ToolsError("Debian's bubblewrap does not run here: install bubblewrap 0.7 or newer")
         unpacked.replace(kept)
 
 

@@ -14,7 +14,7 @@ class Layer(StrEnum):
 
 
 CURES: Final = {
-    Layer.NAMESPACES: "install bubblewrap (0.6 or newer) and allow this user namespaces of its own",
+    Layer.NAMESPACES: "install bubblewrap (0.7 or newer) and allow this user namespaces of its own",
     Layer.SECCOMP: "run a kernel with CONFIG_SECCOMP_FILTER on x86-64 or arm64",
     Layer.LANDLOCK: "run Linux 5.13 or newer with landlock among the security modules (lsm=)",
     Layer.CGROUP_MEMORY: "give the agent a control group with the memory controller (systemd: Delegate=yes)",
