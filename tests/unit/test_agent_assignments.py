@@ -78,6 +78,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
+        self.has_ended = asyncio.Event()
 
     def repeat(self, pod_uid: str) -> bool:
         """There is none."""
@@ -89,11 +90,13 @@ class Heard:
 
     def refuse(self, pod_uid: str, reason: Reason, message: str) -> None:
         """Says no."""
-        self.told.append((reason, pod_uid))
+        self.told.append((f"{reason}: {message}", pod_uid))
 
     def end(self, end: pb.EndAssignment) -> None:
         """Ends."""
         self.told.append(("end", end.pod_uid))
+        if end.pod_uid == "last":
+            self.has_ended.set()
 
 
 async def test_a_new_session_is_told_nothing_of_the_orders_of_the_last(tmp_path: Path) -> None:
@@ -104,14 +107,13 @@ async def test_a_new_session_is_told_nothing_of_the_orders_of_the_last(tmp_path:
     assignments.hear(pb.Assignment(pod_uid="pod-1"))
     assignments.hear(pb.EndAssignment(pod_uid="pod-2"))
     assignments.introduce(pb.Hello())
-    assignments.hear(pb.EndAssignment(pod_uid="pod-3"))
+    assignments.hear(pb.EndAssignment(pod_uid="last"))
     obeying = asyncio.create_task(assignments.run())
     async with asyncio.timeout(10):
-        while ("end", "pod-3") not in heard.told:
-            await asyncio.sleep(0)
+        await heard.has_ended.wait()
     obeying.cancel()
     await asyncio.wait([obeying])
-    assert heard.told == [("end", "pod-2"), ("end", "pod-3")]
+    assert heard.told == [("end", "pod-2"), ("end", "last")]
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
