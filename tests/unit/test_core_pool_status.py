@@ -146,12 +146,15 @@ def test_the_promise_to_owners_is_judged_by_its_target(
 
 
 def test_a_new_gateway_does_not_make_a_broken_promise_good() -> None:
-    """What was told of reclaims stays while the gateway knows of none; that there was none for a day ends it."""
+    """What was told of reclaims stays until a whole day was heard, and ends with one that kept the promise."""
     slow = PoolReport(PoolCount(), ReclaimFigures(1, 3.0, 3.0, 1))
     broken = pool_status(pool(), slow, BORN)
     still = pool_status(seen(broken), report(), LATER)
     assert conditions(still)["ReclaimSLOMet"] == ("False", "TooSlow", BORN)
     assert still.reclaim == broken.reclaim is not None
+    partly = PoolReport(PoolCount(), ReclaimFigures(1, 0.01, 0.01, 0, is_partial=True))
+    assert pool_status(seen(broken), partly, LATER) == still
+    assert conditions(pool_status(pool(), partly, LATER))["ReclaimSLOMet"][0] == "True"
     quiet = PoolReport(PoolCount(), ReclaimFigures(0, 0.0, 0.0, 0))
     later = pool_status(seen(still), quiet, LATER)
     assert conditions(later)["ReclaimSLOMet"] == ("True", "NoReclaims", LATER)

@@ -32,7 +32,8 @@ def test_figures_are_of_the_last_day(told: list[tuple[float, float]], target: fl
         heard.append((now, length))
         young = [length for at, length in heard if at > now - WINDOW_SECONDS]
         late = sum(length > target for length in young)
-        expected = ReclaimFigures(len(young), rank(young, 50), rank(young, 99), late)
+        is_partial = now < WINDOW_SECONDS
+        expected = ReclaimFigures(len(young), rank(young, 50), rank(young, 99), late, is_partial)
         assert window.figures(target, now) == expected
     assert window.figures(target, now + WINDOW_SECONDS + 1) == NONE
 
@@ -43,7 +44,7 @@ def test_of_many_reclaims_the_newest_count(monkeypatch: pytest.MonkeyPatch) -> N
     window = ReclaimWindow(0.0)
     for number in range(250):
         window.add(float(number), 0.0)
-    assert window.figures(0.0, 0.0) == ReclaimFigures(100, 199.0, 248.0, 100)
+    assert window.figures(0.0, 0.0) == ReclaimFigures(100, 199.0, 248.0, 100, is_partial=True)
     assert MOST_RECLAIMS == 10_000
 
 
@@ -74,8 +75,8 @@ def test_reclaims_count_for_the_pool_of_their_vehicle() -> None:
     log = ReclaimLog({"ada": "night", "bob": "day"}.get, Clock())
     for vehicle, seconds in (("ada", 0.1), ("bob", 0.2), ("eve", 0.3)):
         log.hear(vehicle, told(seconds))
-    assert log.figures("night", 0.15) == ReclaimFigures(1, 0.1, 0.1, 0)
-    assert log.figures("day", 0.15) == ReclaimFigures(1, 0.2, 0.2, 1)
+    assert log.figures("night", 0.15) == ReclaimFigures(1, 0.1, 0.1, 0, is_partial=True)
+    assert log.figures("day", 0.15) == ReclaimFigures(1, 0.2, 0.2, 1, is_partial=True)
     assert log.figures("other", 0.15) is None
 
 
@@ -84,7 +85,7 @@ def test_a_reclaim_that_cannot_be_is_no_reclaim(seconds: float) -> None:
     """One vehicle with a broken clock does not spoil the promise's figure; its other reclaims count."""
     log = ReclaimLog(lambda _: "night", Clock())
     log.hear("ada", told(seconds, 0.1))
-    assert log.figures("night", 1.0) == ReclaimFigures(1, 0.1, 0.1, 0)
+    assert log.figures("night", 1.0) == ReclaimFigures(1, 0.1, 0.1, 0, is_partial=True)
 
 
 def test_no_vehicle_outvotes_the_others() -> None:
@@ -98,4 +99,4 @@ def test_no_vehicle_outvotes_the_others() -> None:
     assert (figures.count, figures.violations) == (11, 10)
     clock.now = 61.0
     log.hear("eve", told(9.0, 9.0))
-    assert log.figures("night", 1.0) == ReclaimFigures(12, 9.0, 9.0, 11)
+    assert log.figures("night", 1.0) == ReclaimFigures(12, 9.0, 9.0, 11, is_partial=True)

@@ -1,7 +1,8 @@
 """VehiclePool.status: what is counted of its vehicles, and conditions in plain sentences."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from parkade_api.v1alpha1 import VehiclePool
 from parkade_api.v1alpha1.common import seconds
@@ -12,6 +13,8 @@ from parkade_core.conditions import Fact, renew
 from parkade_core.vehicle.census import PoolCount
 from parkade_core.vehicle.contradictions import contradictions
 from parkade_core.vehicle.reclaims import ReclaimFigures
+
+_PROMISE: Final = "ReclaimSLOMet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ def pool_status(pool: VehiclePool, report: PoolReport | None, now: str) -> Vehic
         unserved = (False, GATEWAY_UNREACHABLE, "The gateway has not reported; the operator keeps asking")
         conditions = renew(before.conditions, {"Ready": unserved} | valid, generation, now)
         return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
+    report = _believed(pool.spec, report, before)
     return VehiclePoolStatus(
         observed_generation=generation,
         conditions=renew(before.conditions, valid | _facts(pool.spec, report), generation, now),
@@ -40,13 +44,22 @@ def pool_status(pool: VehiclePool, report: PoolReport | None, now: str) -> Vehic
     )
 
 
+def _believed(spec: VehiclePoolSpec, report: PoolReport, before: VehiclePoolStatus) -> PoolReport:
+    """*report* without reclaims that would make a broken promise good although not all of the day was heard."""
+    was_broken = any(it.type == _PROMISE and it.status == "False" for it in before.conditions or ())
+    figures = report.reclaims
+    if was_broken and figures is not None and figures.is_partial and _reclaims(spec, figures)[0]:
+        return replace(report, reclaims=None)
+    return report
+
+
 def _facts(spec: VehiclePoolSpec, report: PoolReport) -> dict[str, Fact]:
     return {
         "Ready": (True, "GatewayConnected", "The gateway reports this pool's vehicles"),
         "CapacityAvailable": _capacity(report.count),
         "ConsentCurrent": _consent(spec, report.count),
         # What an earlier gateway told stays until this one knows better.
-        **({"ReclaimSLOMet": _reclaims(spec, report.reclaims)} if report.reclaims else {}),
+        **({_PROMISE: _reclaims(spec, report.reclaims)} if report.reclaims else {}),
     }
 
 

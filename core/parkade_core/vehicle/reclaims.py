@@ -12,12 +12,16 @@ MOST_RECLAIMS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ReclaimFigures:
-    """Times in seconds; *violations* are the reclaims that took longer than they should."""
+    """Times in seconds; *violations* are the reclaims that took longer than they should.
+
+    *is_partial* says that not all of the last day was heard: figures that may be worse, and prove no promise kept.
+    """
 
     count: int
     p50: float
     p99: float
     violations: int
+    is_partial: bool = False
 
 
 class ReclaimWindow:
@@ -43,10 +47,12 @@ class ReclaimWindow:
         while self._newest and self._newest[0][0] <= now - WINDOW_SECONDS:
             self._forget_oldest()
         lengths = self._by_length
+        is_partial = now - self._began < WINDOW_SECONDS
         if not lengths:
-            return None if now - self._began < WINDOW_SECONDS else ReclaimFigures(0, 0.0, 0.0, 0)
+            return None if is_partial else ReclaimFigures(0, 0.0, 0.0, 0)
         late = len(lengths) - bisect_right(lengths, target)
-        return ReclaimFigures(len(lengths), _quantile(lengths, 50), _quantile(lengths, 99), late)
+        p50, p99 = _quantile(lengths, 50), _quantile(lengths, 99)
+        return ReclaimFigures(len(lengths), p50, p99, late, is_partial)
 
     def _forget_oldest(self) -> None:
         _, seconds = self._newest.popleft()

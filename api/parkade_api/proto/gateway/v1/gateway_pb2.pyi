@@ -371,6 +371,7 @@ class ReclaimFigures(_message.Message):
     P50_FIELD_NUMBER: _builtins.int
     P99_FIELD_NUMBER: _builtins.int
     VIOLATIONS_FIELD_NUMBER: _builtins.int
+    IS_PARTIAL_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     p50: _builtins.float
     """seconds"""
@@ -378,6 +379,8 @@ class ReclaimFigures(_message.Message):
     """seconds"""
     violations: _builtins.int
     """took longer than the pool's reclaimTarget"""
+    is_partial: _builtins.bool
+    """this gateway has not led for 24 hours: there may have been more"""
     def __init__(
         self,
         *,
@@ -385,10 +388,11 @@ class ReclaimFigures(_message.Message):
         p50: _builtins.float = ...,
         p99: _builtins.float = ...,
         violations: _builtins.int = ...,
+        is_partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "p50", b"p50", "p99", b"p99", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "is_partial", b"is_partial", "p50", b"p50", "p99", b"p99", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
