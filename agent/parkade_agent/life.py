@@ -122,7 +122,7 @@ def _own(
 ) -> Own:
     """What only the vehicle knows of itself."""
     lacking = tuple(sorted(set(sandbox.missing) - settings.allow_missing_sandbox_layers))
-    lent = Lent(settings.lanes, settings.watts_per_core, lacking)
+    lent = Lent(settings.lanes, settings.watts_per_core, lacking, settings.link or "")
     meter, clock = EnergyMeter(journal, settings.watts_per_core), WallClock(settings.time_zone)
     return Own(lent, source, lambda: follower.word, journal, meter, clock, brake.cpu_seconds)
 
@@ -139,6 +139,8 @@ def sandbox_of(settings: Settings, brake: SlotBrake) -> Sandbox:
     """The walls that stand around what *brake* holds; the log says which are missing."""
     sandbox = find_sandbox(settings.bwrap, brake.cgroup)
     report(sandbox.missing, settings.allow_missing_sandbox_layers)
+    if not sandbox.joins:
+        brake.cgroup = None  # every program would end of it at its start
     return sandbox
 
 

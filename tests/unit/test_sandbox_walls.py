@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import structlog
 
+from parkade_agent.runtime.cgroups import Cgroup
+from parkade_agent.runtime.hierarchies import UNIFIED
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_agent.runtime.sandbox import program
 from parkade_agent.runtime.sandbox.layers import CURES, Layer
 from parkade_agent.runtime.sandbox.program import Program, interpreter_files, script_of
 from parkade_agent.runtime.sandbox.walls import find_sandbox, report
+from parkade_hack.tools.bubblewrap import ensure_bubblewrap
 from support.programs import sandbox, start
 
 ASK = """
@@ -60,6 +63,28 @@ def test_no_bubblewrap_is_no_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Neither named nor on PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_sandbox(None, cgroup=None).missing[Layer.NAMESPACES] == "there is no program bwrap"
+
+
+@pytest.mark.parametrize(("place", "joins"), [("groups", True), ("nothing", False)])
+def test_a_group_that_takes_no_program_is_missing(tmp_path: Path, place: str, joins: bool) -> None:  # noqa: FBT001 - a case
+    """Each program would end at its start, and good bundles be refused for it: the walls are tried with the group."""
+    (tmp_path / "groups").mkdir()
+    (tmp_path / "groups" / "cgroup.procs").touch()
+    (tmp_path / "groups" / "memory.max").touch()
+    cgroup = Cgroup({UNIFIED: tmp_path / place})
+    cgroup.limit(1 << 30)
+    found = find_sandbox(ensure_bubblewrap(), cgroup)
+    assert found.joins == joins
+    assert set(found.missing) == (set() if joins else {Layer.CGROUP_MEMORY})
+    assert joins or "No such file" in found.missing[Layer.CGROUP_MEMORY]
+
+
+def test_a_limit_that_the_kernel_refuses_is_none(tmp_path: Path) -> None:
+    """That the file is there says nothing."""
+    (tmp_path / "memory.max").mkdir()
+    cgroup = Cgroup({UNIFIED: tmp_path})
+    cgroup.limit(1 << 30)
+    assert not cgroup.limits_memory
 
 
 @pytest.mark.parametrize("without", [set(), {Layer.NAMESPACES}])

@@ -24,6 +24,7 @@ _MOST_THREADS: Final = 1024
 _WEIGHT: Final = 25
 """A quarter of an ordinary program. Far less lets a busy machine starve a slot until it is taken for dead."""
 _SHARES: Final = 256  # the same in version 1
+_MEMORY_LIMITS: Final = ("memory.limit_in_bytes", "memory.max")
 _MOST_LOOKS: Final = 4
 _LAST_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.005
@@ -42,12 +43,8 @@ class Cgroup:
         self._folders = dict(folders)
         self._unified = folders.get(UNIFIED)
         self._cpu_nanoseconds = 0
-
-    @property
-    def limits_memory(self) -> bool:
-        """Whether the kernel holds the group to its memory."""
-        files = ("memory.limit_in_bytes", "memory.max")
-        return any((folder / name).exists() for folder in self._folders.values() for name in files)
+        self.limits_memory = False
+        """Whether the kernel has taken the limit of the group's memory."""
 
     @property
     def counts_cpu(self) -> bool:
@@ -115,8 +112,8 @@ class Cgroup:
             "cpu.shares": _SHARES,
         }
         for name, value in limits.items():
-            for folder in self._folders.values():
-                _write(folder / name, value)
+            taken = [_write(folder / name, value) for folder in self._folders.values()]
+            self.limits_memory |= name in _MEMORY_LIMITS and any(taken)
 
     def remove(self) -> None:
         """Kills what is left and removes the group; one whose processes do not end within a second stays."""

@@ -1,5 +1,6 @@
 """The sandbox of this machine: which walls stand, tried by really running a program behind them, and its command."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -29,11 +30,15 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """The walls that stand, *bwrap* for that of name spaces, and why each of the others does not."""
+    """The walls that stand, *bwrap* for that of name spaces, and why each of the others does not.
+
+    `joins` is whether programs behind them get into the control group that there is.
+    """
 
     layers: frozenset[Layer]
     bwrap: str = ""
     missing: Mapping[Layer, str] = field(default_factory=dict)
+    joins: bool = True
 
     def command(self, program: Program, lifeline: int = -1, joined: Sequence[int] = ()) -> list[str]:
         """The command that runs *program* behind the walls.
@@ -64,12 +69,22 @@ class Sandbox:
 
 
 def find_sandbox(bwrap: Path | None, cgroup: Cgroup | None) -> Sandbox:
-    """The sandbox of this machine; *bwrap* is bubblewrap, by default that of PATH, *cgroup* what programs join."""
+    """The sandbox of this machine; *bwrap* is bubblewrap, by default that of PATH, *cgroup* what programs join.
+
+    All walls are tried together; only when something is wrong each is tried alone.
+    """
     place = str(bwrap or shutil.which("bwrap") or "")
-    missing = _missing(place)
-    if cgroup is None or not cgroup.limits_memory:
+    join = cgroup.join_files() if cgroup is not None else []
+    if place and not _trial(Sandbox(frozenset(_TRIED), place), join):
+        missing, unjoined = dict[Layer, str](), ""
+    else:
+        missing = {layer: why for layer in _TRIED if (why := _why_missing(layer, place))}
+        unjoined = _trial(Sandbox(frozenset(_TRIED) - set(missing), place), join) if join else ""
+    if unjoined:
+        missing[Layer.CGROUP_MEMORY] = unjoined
+    elif cgroup is None or not cgroup.limits_memory:
         missing[Layer.CGROUP_MEMORY] = _NO_MEMORY_LIMIT
-    return Sandbox(frozenset(Layer) - set(missing), place, missing)
+    return Sandbox(frozenset(Layer) - set(missing), place, missing, joins=not unjoined)
 
 
 def report(missing: Mapping[Layer, str], allowed: Collection[Layer]) -> None:
@@ -84,32 +99,28 @@ def report(missing: Mapping[Layer, str], allowed: Collection[Layer]) -> None:
         )
 
 
-def _missing(bwrap: str) -> dict[Layer, str]:
-    """Why walls do not stand. All are tried together; only when something is wrong each is tried alone."""
-    if bwrap and not _trial(Sandbox(frozenset(_TRIED), bwrap)):
-        return {}
-    return {layer: why for layer in _TRIED if (why := _why_missing(layer, bwrap))}
-
-
 def _why_missing(layer: Layer, bwrap: str) -> str:
     if layer is Layer.NAMESPACES and not bwrap:
         return _NO_BWRAP
     return _trial(Sandbox(frozenset({layer}), bwrap))
 
 
-def _trial(sandbox: Sandbox) -> str:
-    """Why the walls do not hold; empty when they do."""
+def _trial(sandbox: Sandbox, join: Sequence[Path] = ()) -> str:
+    """Why the walls do not hold, or the control groups of the files *join* take no program; empty when all is well."""
     script = script_of("parkade_agent.runtime.sandbox.trial")
     program = Program(script, tuple(sorted(sandbox.layers)), script.parent)
     try:
-        ended = subprocess.run(
-            sandbox.command(program),
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            env={},
-            timeout=_TRIAL_SECONDS,
-            check=False,
-        )
+        with contextlib.ExitStack() as files:
+            joined = [files.enter_context(path.open("wb", buffering=0)).fileno() for path in join]
+            ended = subprocess.run(
+                sandbox.command(program, joined=joined),
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                env={},
+                timeout=_TRIAL_SECONDS,
+                check=False,
+                pass_fds=joined,
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     words = ended.stderr.decode(errors="replace").strip()[-_KEPT_CHARACTERS:]
