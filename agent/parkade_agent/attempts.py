@@ -20,7 +20,7 @@ from parkade_agent.door import Door
 from parkade_agent.errors import JournalBroken
 from parkade_agent.journal.attempts import Attempt, Fate
 from parkade_agent.journal.journal import Journal
-from parkade_agent.pieces import Finished, Pieces, Verdicts, read_result
+from parkade_agent.pieces import Finished, Pieces, Verdicts, read_whole
 from parkade_agent.session import Session
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
@@ -207,7 +207,7 @@ class AttemptBook:
             self._add(finished)
 
     def _lay_up(self, attempt: Attempt, file: Path, outcome: vehicle_pb2.ShardOutcome) -> Finished | None:
-        body = read_result(file, outcome)
+        body = read_whole(file, outcome)
         if body is None:
             return None
         finished = Finished(attempt, outcome, self.folder / attempt.uid)

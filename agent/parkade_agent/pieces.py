@@ -40,7 +40,7 @@ class Finished:
 
     def read(self) -> bytes | None:
         """The result's bytes, or None when they are not those that the sidecar announced."""
-        return self.body if self.body is not None else read_result(self.result, self.outcome)
+        return self.body if self.body is not None else read_whole(self.result, self.outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +159,15 @@ def _row(finished: Finished, offset: int) -> fleet_pb2.ShardResult:
     )
 
 
-def read_result(path: Path, outcome: vehicle_pb2.ShardOutcome) -> bytes | None:
-    """The bytes of a result, or None when they are not those that the sidecar announced."""
+def read_whole(path: Path, said: vehicle_pb2.ShardOutcome | fleet_pb2.LeasedShard) -> bytes | None:
+    """The bytes of a file that the slot's programs may write, or None when they are not those that were *said*."""
     try:
         with open(path, "rb", opener=_open_regular) as file:
-            body = file.read(outcome.size + 1)
+            body = file.read(said.size + 1)
     except OSError:
         return None
     digest = hashlib.sha256(body).hexdigest()
-    return body if (len(body), digest) == (outcome.size, outcome.sha256) else None
+    return body if (len(body), digest) == (said.size, said.sha256) else None
 
 
 def _open_regular(path: str, flags: int) -> int:

@@ -15,6 +15,7 @@ from parkade_agent.door import Door
 from parkade_agent.errors import DoorRefused, JournalBroken
 from parkade_agent.folders import is_file_name
 from parkade_agent.journal.attempts import Attempt
+from parkade_agent.pieces import read_whole
 from parkade_agent.session import Session
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
@@ -252,7 +253,8 @@ class Shards:
 
     async def _fetch(self, held: _Held) -> None:
         file = self._folder / held.input_name
-        if await asyncio.to_thread(_has_digest, file, held.shard):
+        # It may lie there since before the agent was killed.
+        if await asyncio.to_thread(read_whole, file, held.shard) is not None:
             return
         ref = fleet_pb2.ShardRef(
             batch_uid=held.attempt.batch_uid, lease=held.attempt.lease, shard=held.shard.shard
@@ -272,14 +274,3 @@ def _lay(file: Path, data: bytes) -> None:
     file.unlink(missing_ok=True)
     with file.open("xb") as new:
         new.write(data)
-
-
-def _has_digest(file: Path, shard: fleet_pb2.LeasedShard) -> bool:
-    """Whether the shard's bytes lie there since before the agent was killed."""
-    try:
-        return (
-            file.stat().st_size == shard.size
-            and hashlib.sha256(file.read_bytes()).hexdigest() == shard.sha256
-        )
-    except OSError:
-        return False

@@ -94,3 +94,15 @@ async def test_a_link_in_place_of_a_shard_is_not_followed(tmp_path: Path) -> Non
         taken = await slot.shards.next()
         assert (work / taken.input_name).read_bytes() == SHARD
         assert not aim.exists()
+
+
+async def test_a_link_to_the_shards_bytes_is_not_the_shard(tmp_path: Path) -> None:
+    """What is behind it could be changed, or wait, as nothing in the slot's folder can."""
+    work, aim = tmp_path / "pod" / "work", tmp_path / "aim"
+    work.mkdir(parents=True)
+    aim.write_bytes(SHARD)
+    (work / "000001-attempt-1.in").symlink_to(aim)
+    async with living_slot(tmp_path, leased(1)) as (slot, door):
+        taken = await slot.shards.next()
+        assert door.fetched == [1]
+        assert not (work / taken.input_name).is_symlink()
