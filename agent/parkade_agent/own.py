@@ -31,11 +31,15 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """What the vehicle lends, and what draws power: a number of lanes, and watts of a core at work."""
+    """What the vehicle lends, and what that costs: a number of lanes, watts of a core at work, the kind of the link.
+
+    *link* is empty where the computer is asked itself.
+    """
 
     lanes: int
     watts_per_core: float
     missing_layers: tuple[str, ...] = ()
+    link: str = ""
 
 
 class Own:
@@ -61,7 +65,7 @@ class Own:
         self._meter = meter
         self._clock = clock
         self._cpu_seconds = cpu_seconds
-        self._link = link_kind()
+        self._link = lent.link or link_kind()
         self._wanted_cores = 0
 
     def __call__(self) -> OwnFacts:
@@ -109,7 +113,7 @@ class Own:
         watts = number(readings, vss.COMPUTE_WATTS, _STALE_SECONDS)
         today = "" if wall is None else wall.date().isoformat()
         ours = self._meter.take(self._cpu_seconds(), watts, today)
-        self._link = link_kind()
+        self._link = self._lent.link or link_kind()
         load, cores = number(readings, vss.COMPUTE_LOAD, _STALE_SECONDS), os.cpu_count() or 1
         # Linux' pressure figures cannot be asked: they count our own lanes, which wait at the lowest priority.
         self._wanted_cores = 0 if load is None else wanted_cores(load, cores, ours, self._lent.lanes)

@@ -1,7 +1,7 @@
 """The agent's settings, from flags and from environment variables PARKADE_*."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -120,6 +120,10 @@ class Settings(Places, ExpositionSettings):
     )
     watts_per_core: float = Field(
         default=10.0, gt=0, description="Power of a core at work, where the platform does not measure it."
+    )
+    link: Literal["wifi", "ethernet", "cellular"] | None = Field(
+        default=None,
+        description="Kind of the vehicle's link, where its computer cannot see a modem behind it. Default: it looks.",
     )
     time_zone: str = Field(
         default="", description="IANA name of the vehicle's time zone. Default: that of its computer."

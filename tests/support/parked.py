@@ -15,6 +15,7 @@ PARKED: dict[str, float | bool | str] = {
     vss.BATTERY_CELSIUS: 25,
     vss.COMPUTE_CELSIUS: 40,
 }
+CABLE = {"PARKADE_LINK": "ethernet"}  # a machine without a default route tells of no link
 POLICY = pb.Policy(
     pool="home-garage",
     generation=1,

@@ -182,7 +182,7 @@ def _of_the_pool(seen: Situation, rules: PoolRules, own: OwnFacts) -> list[str]:
         "outside windows": bool(rules.windows) and not seen.is_night(),
         "elsewhere": bool(rules.places) and own.place not in rules.places,
         "wrong link": bool(rules.links) and own.link not in rules.links,
-        "metered": own.link == "cellular" and not own.limits.allow_metered_link,
+        "metered": own.link in ("cellular", "") and not own.limits.allow_metered_link,
         "quarantined": bool(seen.quarantined),
         "unwalled": bool(own.missing_layers),
         "forgetful": bool(own.trouble),

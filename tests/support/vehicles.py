@@ -22,7 +22,7 @@ from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
 from parkade_core.batch.lines import shard_line
 from parkade_hack.pki import Authority, KeyPair, Subject
-from support.parked import PARKED, POLICY
+from support.parked import CABLE, PARKED, POLICY
 
 Context = grpc.aio.ServicerContext[Any, Any]
 INPUT_DIGEST = "sha256:" + "1" * 64
@@ -260,16 +260,20 @@ async def running_agent(
     """Starts `python -m` *command* with a parked vehicle's signals, and ends it afterwards."""
     signals = folder / "signals.jsonl"
     signals.write_text(json.dumps({"signals": PARKED}) + "\n", encoding="utf-8")
-    environment = os.environ | {
-        "PARKADE_DOOR_ADDRESS": f"127.0.0.1:{port}",
-        "PARKADE_DOOR_CA_FILE": str(certs.ca),
-        "PARKADE_CERT_FILE": str(certs.vehicle.cert),
-        "PARKADE_KEY_FILE": str(certs.vehicle.key),
-        "PARKADE_SIGNALS_FILE": str(signals),
-        "PARKADE_STATE_DIR": str(folder / "state"),
-        "PARKADE_CPU_SHARE": str(cpu_share),
-        "PARKADE_LANES": str(lanes),
-    }
+    environment = (
+        os.environ
+        | CABLE
+        | {
+            "PARKADE_DOOR_ADDRESS": f"127.0.0.1:{port}",
+            "PARKADE_DOOR_CA_FILE": str(certs.ca),
+            "PARKADE_CERT_FILE": str(certs.vehicle.cert),
+            "PARKADE_KEY_FILE": str(certs.vehicle.key),
+            "PARKADE_SIGNALS_FILE": str(signals),
+            "PARKADE_STATE_DIR": str(folder / "state"),
+            "PARKADE_CPU_SHARE": str(cpu_share),
+            "PARKADE_LANES": str(lanes),
+        }
+    )
     with (folder / "agent.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *command, env=environment, stderr=log

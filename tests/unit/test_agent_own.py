@@ -109,8 +109,22 @@ def test_the_link_is_that_of_the_default_route(
 
 def test_no_route_is_no_link(tmp_path: Path) -> None:
     """Nor is a system that has no such file."""
+    absent = tmp_path / "absent"
     (tmp_path / "route").write_text(ROUTES.splitlines()[0])
-    assert link_kind(tmp_path / "route") == link_kind(tmp_path / "absent") == ""
+    assert link_kind(tmp_path / "route", routes_v6=absent) == link_kind(absent, routes_v6=absent) == ""
+
+
+def test_a_default_route_of_ipv6_alone_is_a_link(tmp_path: Path) -> None:
+    """A modem that gives no other address counts as one; what the kernel rejects on lo is no route."""
+    nowhere = "0" * 32
+    row = f"{nowhere} {{length}} {nowhere} 00 {nowhere} {{metric}} 00000001 00000000 00000003 {{name}}\n"
+    routes = tmp_path / "ipv6_route"
+    routes.write_text(
+        row.format(length="40", metric="00000001", name="eth0")
+        + row.format(length="00", metric="00000400", name="wwan0")
+        + row.format(length="00", metric="ffffffff", name="lo")
+    )
+    assert link_kind(tmp_path / "absent", tmp_path / "net", routes) == "cellular"
 
 
 async def test_energy_outlives_the_agent(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_cold_opens_after_its_dead_band() -> None:
     ("signals", "links", "own", "reason"),
     [
         ({}, (), {"link": "ethernet"}, None),
-        ({}, (), {"link": ""}, None),
+        ({}, (), {"link": ""}, Reason.METERED_LINK),
+        ({}, (), {"link": "", "limits": OwnerLimits(allow_metered_link=True)}, None),
         ({}, (), {"link": "cellular"}, Reason.METERED_LINK),
         ({}, (), {"link": "cellular", "limits": OwnerLimits(allow_metered_link=True)}, None),
         ({}, ("wifi",), {"link": "ethernet"}, Reason.METERED_LINK),

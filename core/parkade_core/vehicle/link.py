@@ -6,7 +6,7 @@ from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.readings import flag
 from parkade_core.vehicle.verdict import Verdict, settle
 
-METERED = "cellular"
+_PERHAPS_METERED = ("cellular", "")  # what nobody knows may cost by the byte
 
 
 def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
@@ -18,9 +18,10 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
         allowed = sorted(facts.rules.links)
         words = f"the link is {own.link or 'unknown'}, the pool allows {', '.join(allowed)}"
         judged = _closed(Reason.METERED_LINK, words, f"connect by {' or '.join(allowed)}")
-    elif own.link == METERED and not own.limits.allow_metered_link:
-        words = "the link is metered, and the owner does not allow that"
-        judged = _closed(Reason.METERED_LINK, words, "connect by wifi or ethernet")
+    elif facts.own and own.link in _PERHAPS_METERED and not own.limits.allow_metered_link:
+        kind = "metered" if own.link else "unknown, so perhaps metered"
+        words = f"the link is {kind}, and the owner does not allow that"
+        judged = _closed(Reason.METERED_LINK, words, "connect by wifi or ethernet, or say PARKADE_LINK")
     else:
         judged = Verdict(Condition.CONNECTIVITY_OK, True, None, f"the link is {own.link or 'there'}")
     return settle(judged, previous, now, hold)

@@ -89,6 +89,7 @@ class Vehicle:
             BWRAP: str(ensure_bubblewrap()),
             "PARKADE_ALLOW_MISSING_SANDBOX_LAYERS": ",".join(sorted(layers_to_lack())),
             "PARKADE_SIGNALS_FILE": str(self.signals_file),
+            "PARKADE_LINK": "ethernet",
             "PARKADE_STATE_DIR": str(self.folder / "state"),
             "PARKADE_CPU_SHARE": str(self.spec.cpu_share),
             "PARKADE_LANES": str(self.spec.lanes),
