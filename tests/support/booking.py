@@ -78,8 +78,8 @@ WRITES: tuple[tuple[Any, str], ...] = (
 )
 
 
-class PowerCuts:
-    """Copies the vehicle's disk before and after every write: each copy is what a power cut there would leave."""
+class Kills:
+    """Copies the vehicle's disk before and after every write: each copy is what a kill there would leave."""
 
     def __init__(self, state: Path, copies: Path, patch: Callable[[Any, str, Any], None]) -> None:
         self.state = state

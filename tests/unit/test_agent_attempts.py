@@ -1,15 +1,17 @@
 """Finished work reaches the gateway once, however late, and whatever happens to the agent meanwhile."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from parkade_agent.journal.attempts import Attempt, Fate
+from parkade_agent.journal.attempts import Attempt, Attempts, Fate
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import ShardFault
 from parkade_core.batch.piece import MOST_PIECE_BYTES
-from support.booking import BODY, OUTCOME, Desk, PowerCuts, attempt, desk
+from support.booking import BODY, OUTCOME, Desk, Kills, attempt, desk
 from support.vehicles import Certificates, Door, certificates, open_door
 
 NOWHERE = 1
@@ -47,19 +49,19 @@ async def test_a_result_is_safe_before_it_is_sent(tmp_path: Path, certs: Certifi
         assert list(vehicle.results.iterdir()) == []
 
 
-async def test_a_power_cut_at_any_write_loses_and_doubles_nothing(
+async def test_a_kill_at_any_write_loses_and_doubles_nothing(
     tmp_path: Path, certs: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every shard is in hand, or sent to the same bytes, or forgotten before anybody was told that it was taken."""
     state, quiet, told = tmp_path / "state", Door(tmp_path, []), set[str]()
     async with open_door(quiet, certs) as port, desk(state, port, certs) as vehicle:
-        cuts = PowerCuts(state, tmp_path / "copies", monkeypatch.setattr)
+        kills = Kills(state, tmp_path / "copies", monkeypatch.setattr)
         await vehicle.book.take([attempt(1)])
         await vehicle.finish(1)
         assert await settled(vehicle, quiet, 1) == [Fate.COMMITTED]
     monkeypatch.undo()
-    assert len(cuts.points) == 10
-    for name, copy in cuts.points:
+    assert len(kills.points) == 10
+    for name, copy in kills.points:
         door = Door(tmp_path, [], results=dict(quiet.results))
         async with open_door(door, certs) as port, desk(copy, port, certs) as vehicle:
             in_hand = [each.shard.shard for each in vehicle.book.recover()]
@@ -71,6 +73,28 @@ async def test_a_power_cut_at_any_write_loses_and_doubles_nothing(
             assert [path.name for path in vehicle.results.iterdir()] == [], name
             told.add(name)
     assert len(told) == 10
+
+
+async def test_a_result_is_synced_before_it_counts_as_finished(
+    tmp_path: Path, certs: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut cannot leave the row without the bytes: file and folder are synced first."""
+    order, sync, note = list[str](), os.fsync, Attempts.finish
+
+    def synced(descriptor: int) -> None:
+        sync(descriptor)
+        order.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    def noted(attempts: Attempts, uid: str, outcome: vehicle_pb2.ShardOutcome) -> None:
+        order.append("finish")
+        note(attempts, uid, outcome)
+
+    async with desk(tmp_path / "state", NOWHERE, certs) as vehicle:
+        await vehicle.book.take([attempt(1)])
+        monkeypatch.setattr(os, "fsync", synced)
+        monkeypatch.setattr(Attempts, "finish", noted)
+        await vehicle.finish(1)
+    assert order == ["attempt-1.part", "results", "finish"]
 
 
 async def test_a_piece_never_has_the_number_of_another(tmp_path: Path, certs: Certificates) -> None:

@@ -32,6 +32,13 @@ def reopened(journal: Journal) -> Journal:
     return Journal(journal.path)
 
 
+def test_every_transaction_is_synced(journal: Journal) -> None:
+    """FULL is 2 (sqlite.org/pragma.html): in WAL mode any less would let a power cut take back what was said."""
+    with journal._database.transaction() as connection:
+        assert tuple(connection.execute("PRAGMA synchronous").fetchone()) == (2,)
+        assert tuple(connection.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+
+
 def test_notes_outlive_the_agent(journal: Journal) -> None:
     """The newest text stands, and none is None."""
     assert journal.recall("consent") is None
