@@ -1,4 +1,4 @@
-"""The programs of a slot: what each is told, what of the vehicle it sees, and the one folder that it may write."""
+"""The programs of a slot: what each is told, what of the vehicle it sees, and what it may write."""
 
 from pathlib import Path
 from typing import Final

@@ -7,7 +7,7 @@ from typing import Final
 class Layer(StrEnum):
     """One wall; a vehicle that lacks one runs nothing unless its owner allowed just that one."""
 
-    NAMESPACES = "namespaces"  # bubblewrap: files, processes, network, users and IPC of its own
+    NAMESPACES = "namespaces"  # bubblewrap: files, processes, network, users, IPC; alone around unix sockets
     SECCOMP = "seccomp"  # the system calls of a program that only computes; unix sockets and no others
     LANDLOCK = "landlock"  # a second wall around the files, which the program puts on itself
     CGROUP_MEMORY = "cgroup-memory"  # memory of all programs together, page cache and kernel's included
