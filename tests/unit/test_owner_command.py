@@ -228,6 +228,18 @@ def test_what_is_no_receipt_is_said_so(data: bytes) -> None:
         verified(data)
 
 
+def test_a_pause_is_refused_where_no_agent_looks(line: Line, tmp_path: Path) -> None:
+    """An agent with its owner's folder elsewhere would run on while the owner reads `Paused`."""
+    elsewhere = tmp_path / "stick"
+    write_view(line.state / "guard.json", replace(VIEW, owner=str(elsewhere)))
+    assert f"the agent follows {elsewhere}" in line.refused("pause")
+    assert "stick is not there" in line.refused("pause", "--owner-dir", str(elsewhere))
+    assert not elsewhere.exists()
+    elsewhere.mkdir()
+    line("pause", "--owner-dir", str(elsewhere))
+    assert (elsewhere / "pause").exists()
+
+
 def test_a_pause_needs_no_key(line: Line) -> None:
     """Whoever sits in the vehicle may stop it."""
     line("pause", "my", "father", "drives")

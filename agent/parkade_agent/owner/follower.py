@@ -24,6 +24,7 @@ class OwnerFollower:
 
     def __init__(self, files: OwnerFiles) -> None:
         self._files = files
+        self.folder = files.folder.root
         self._watched = [str(path) for path in files.folder.watched()]
         self._stamps = self._look()
         self._stopped = threading.Event()

@@ -59,7 +59,8 @@ class OwnerKeeper:
             return
         self._shown, self._show_at = state, now + _SHOW_AGAIN_SECONDS
         try:
-            write_view(self._view, view_of(self._vehicle.name, state, self._vehicle.own(), time.time()))
+            own, folder = self._vehicle.own(), self._follower.folder
+            write_view(self._view, view_of(self._vehicle.name, state, own, folder, time.time()))
         except OSError as error:
             _log.warning("the owner cannot be shown what the guard decided", error=str(error))
 

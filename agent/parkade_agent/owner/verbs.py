@@ -18,6 +18,7 @@ from parkade_agent.owner.explaining import open_question
 from parkade_agent.owner.keys import fingerprint, new_owner_key, public_half
 from parkade_agent.owner.presence import AlreadyRunning, claimed
 from parkade_agent.owner.receipts import BadReceipt, Receipt, verified
+from parkade_agent.owner.view import read_view
 from parkade_agent.owner.wiping import wipe
 from parkade_core.vehicle.consent import FIELDS
 
@@ -46,8 +47,8 @@ def init(desk: Desk, asked: argparse.Namespace) -> str:
 
 
 def pause(desk: Desk, asked: argparse.Namespace) -> str:
-    """Stops all work until resumed."""
-    desk.folder.root.mkdir(parents=True, exist_ok=True)
+    """Stops all work until resumed. Raises NotDone where no agent would look."""
+    _check_folder(desk)
     desk.folder.pause.touch()  # a name alone fits on a full disk
     durable.sync_folder(desk.folder.root)
     with contextlib.suppress(OSError):
@@ -55,8 +56,17 @@ def pause(desk: Desk, asked: argparse.Namespace) -> str:
     return "Paused: nothing runs until `parkade-agent resume`."
 
 
+def _check_folder(desk: Desk) -> None:
+    root, view = desk.folder.root, read_view(desk.places.guard_view)
+    if not root.is_dir():
+        raise NotDone(f"{root} is not there: say the owner's folder by --owner-dir or PARKADE_OWNER_DIR")
+    if view is not None and view.owner not in ("", str(root.resolve())):
+        raise NotDone(f"the agent follows {view.owner}, not {root}: say --owner-dir {view.owner}")
+
+
 def resume(desk: Desk, asked: argparse.Namespace) -> str:  # noqa: ARG001 - every verb is called alike
-    """Ends the pause."""
+    """Ends the pause. Raises NotDone where no agent would look."""
+    _check_folder(desk)
     durable.remove(desk.folder.pause)
     return "Resumed."
 

@@ -17,7 +17,10 @@ from parkade_core.vehicle.guard import Cause, GuardState
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown. `at` is in Unix seconds; `lines` are what a person reads, `causes` the same for machines."""
+    """What is shown. `at` is in Unix seconds; `lines` are what a person reads, `causes` the same for machines.
+
+    `owner` is the folder whose word the agent follows.
+    """
 
     vehicle: str
     at: float
@@ -27,9 +30,10 @@ class View:
     energy_wh_today: float
     lines: tuple[str, ...]
     causes: tuple[Mapping[str, str], ...]
+    owner: str = ""
 
 
-def view_of(vehicle: str, state: GuardState, own: OwnFacts, now: float) -> View:
+def view_of(vehicle: str, state: GuardState, own: OwnFacts, owner: Path, now: float) -> View:
     """What the owner is shown of the guard's decision; *now* is in Unix seconds."""
     return View(
         vehicle=vehicle,
@@ -40,6 +44,7 @@ def view_of(vehicle: str, state: GuardState, own: OwnFacts, now: float) -> View:
         energy_wh_today=round(own.energy_wh_today, 3),
         lines=lines(state, own),
         causes=tuple(_shown(cause) for cause in state.causes),
+        owner=str(owner.resolve()),
     )
 
 
