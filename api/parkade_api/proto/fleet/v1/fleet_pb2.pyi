@@ -588,7 +588,7 @@ class Policy(_message.Message):
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]: ...
     @_builtins.property
     def allow_missing_sandbox_layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """counts only where the owner's own file allows it, too"""
+        """beside what the vehicle's own setting allows: where the owner's file does, too"""
 
     @_builtins.property
     def consent(self) -> Global___ConsentTerms:
