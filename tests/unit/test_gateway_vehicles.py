@@ -21,8 +21,14 @@ from parkade_operator.kubelet.nodes import NodeController
 from parkade_operator.kubelet.pods import PodController
 from support.apiserver import ApiServer, serving
 from support.objects import BORN, UID, node, slot_pod
+from support.parked import PARKED
 
 LOCK = pb.Signal(path=vss.LOW_VOLTAGE_STATE, text="LOCK")
+IN_PARK = [
+    pb.Signal(path=path, flag=value) if isinstance(value, bool) else pb.Signal(path=path, number=value)
+    for path, value in PARKED.items()
+    if not isinstance(value, str)
+]
 
 
 class Fleet:
@@ -169,12 +175,13 @@ async def test_a_flapping_link_taints_little(fleet: Fleet, stale_after: str, mos
     rules = {"telemetryStaleAfter": stale_after, "parkedFor": "0s"}
     spec = {"selector": {}, "eligibility": rules}
     fleet.pools._take({"metadata": {"name": "home", "generation": 1}, "spec": spec}, True)
-    fleet.vehicles.hear(Identity("v1"), telling())
+    parked = pb.Telemetry(signals=[LOCK, *IN_PARK])
+    fleet.vehicles.hear(Identity("v1"), parked)
     changes, before = [], fleet.taints()
     for second in range(300):
         fleet.now += 1
         if second % 10 < 5:
-            fleet.vehicles.hear(Identity("v1"), telling())
+            fleet.vehicles.hear(Identity("v1"), parked)
         else:
             fleet.vehicles.judge("v1")
         if fleet.taints() != before:
