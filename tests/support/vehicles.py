@@ -260,20 +260,16 @@ async def running_agent(
     """Starts `python -m` *command* with a parked vehicle's signals, and ends it afterwards."""
     signals = folder / "signals.jsonl"
     signals.write_text(json.dumps({"signals": PARKED}) + "\n", encoding="utf-8")
-    environment = (
-        os.environ
-        | CABLE
-        | {
-            "PARKADE_DOOR_ADDRESS": f"127.0.0.1:{port}",
-            "PARKADE_DOOR_CA_FILE": str(certs.ca),
-            "PARKADE_CERT_FILE": str(certs.vehicle.cert),
-            "PARKADE_KEY_FILE": str(certs.vehicle.key),
-            "PARKADE_SIGNALS_FILE": str(signals),
-            "PARKADE_STATE_DIR": str(folder / "state"),
-            "PARKADE_CPU_SHARE": str(cpu_share),
-            "PARKADE_LANES": str(lanes),
-        }
-    )
+    environment = dict(os.environ, **CABLE) | {
+        "PARKADE_DOOR_ADDRESS": f"127.0.0.1:{port}",
+        "PARKADE_DOOR_CA_FILE": str(certs.ca),
+        "PARKADE_CERT_FILE": str(certs.vehicle.cert),
+        "PARKADE_KEY_FILE": str(certs.vehicle.key),
+        "PARKADE_SIGNALS_FILE": str(signals),
+        "PARKADE_STATE_DIR": str(folder / "state"),
+        "PARKADE_CPU_SHARE": str(cpu_share),
+        "PARKADE_LANES": str(lanes),
+    }
     with (folder / "agent.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *command, env=environment, stderr=log
