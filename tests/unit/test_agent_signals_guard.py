@@ -50,7 +50,7 @@ class Vehicle:
         self.provider_died = threading.Event()
         self._decided = threading.Condition()
         signals = KuksaSignals(Broker(f"127.0.0.1:{port}"))
-        self.guard = Guard(signals, self.brake, lambda _: self._notify(), OwnFacts)
+        self.guard = Guard(signals, self.brake, lambda _: self._notify(), lambda: OwnFacts(link="wifi"))
         self._provider = threading.Thread(target=self._provide)
 
     @contextmanager

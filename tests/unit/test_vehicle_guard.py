@@ -35,7 +35,7 @@ def readings(**changes: Value | None) -> dict[str, Reading]:
 
 def after(previous: GuardState | None, now: float, **changes: Value | None) -> GuardState:
     """The guard's next state under RULES."""
-    return decide(Facts(readings(**changes), RULES, OwnFacts()), previous or initial(now), now)
+    return decide(Facts(readings(**changes), RULES, OwnFacts(link="wifi")), previous or initial(now), now)
 
 
 def test_nothing_starts_without_rules() -> None:
@@ -124,11 +124,11 @@ def test_a_short_fright_ends_the_work() -> None:
 def test_parked_again_may_not_start_before_its_time() -> None:
     """After a drive new work waits for the pool's parked-for, and says for how long."""
     rules = replace(RULES, parked_for=200)
-    driving = decide(Facts(readings(SPEED=3), rules, OwnFacts()), initial(0), 1)
-    parked = decide(Facts(readings(), rules, OwnFacts()), driving, 2)
+    driving = decide(Facts(readings(SPEED=3), rules, OwnFacts(link="wifi")), initial(0), 1)
+    parked = decide(Facts(readings(), rules, OwnFacts(link="wifi")), driving, 2)
     assert (parked.reasons, parked.causes[0].remedy) == ((Reason.NOT_PARKED_LONG_ENOUGH,), "wait 4 min")
-    assert not decide(Facts(readings(), rules, OwnFacts()), parked, 201).may_start
-    assert decide(Facts(readings(), rules, OwnFacts()), parked, 202).may_start
+    assert not decide(Facts(readings(), rules, OwnFacts(link="wifi")), parked, 201).may_start
+    assert decide(Facts(readings(), rules, OwnFacts(link="wifi")), parked, 202).may_start
 
 
 def test_heat_that_becomes_invisible_stays_heat() -> None:
