@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parkade_api import vss
@@ -248,6 +248,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example([(1.0, {"STATE_OF_CHARGE": percent}, True, 0.0) for percent in (58, 80, None, 58)])
 def test_no_taint_changes_more_than_twice_a_minute(
     steps: list[tuple[float, dict[str, Value | None], bool, float]],
 ) -> None:

@@ -69,9 +69,12 @@ def blank(condition: Condition, message: str, previous: Verdict | None = None) -
 def blind(
     condition: Condition, why: str, previous: Verdict | None, now: float, patience: float, *, at_once: bool
 ) -> Verdict:
-    """The verdict while a signal is missing: no new work, and after *patience* seconds, or *at_once*, none at all."""
+    """The verdict while a signal is missing: no new work, and after *patience* seconds, or *at_once*, none at all.
+
+    What was opened less than *patience* ago stops at once: in two steps it would be a third change within a minute.
+    """
     since = now if previous is None or previous.blind_since is None else previous.blind_since
-    stops = at_once or now >= since + patience
+    stops = at_once or now >= since + patience or _is_young(previous, now, patience)
     return Verdict(
         condition,
         holds=False,
@@ -82,6 +85,15 @@ def blind(
         recheck_at=None if stops else since + patience,
         remedy="wait for the signal",
     )
+
+
+def _is_young(previous: Verdict | None, now: float, patience: float) -> bool:
+    """Whether it was opened lately, or was stopped for that when it went blind."""
+    if previous is None or previous.changed_at is None:
+        return False
+    if previous.effect is Effect.NO_EXECUTE:
+        return previous.blind_since is not None
+    return previous.effect is None and now < previous.changed_at + patience
 
 
 def settle(
