@@ -27,8 +27,6 @@ from parkade_models.layers import Layers
 
 Feeds = Mapping[str, NDArray[Any]]
 
-_SEVEN_BITS: Final = True
-
 
 class Method(StrEnum):
     """Where the ranges of activations come from."""
@@ -170,7 +168,7 @@ def _quantize_dynamic(scope: Scope, folded: Path, target: Path) -> None:
         target,
         op_types_to_quantize=_OPERATORS.get(scope),
         per_channel=True,
-        reduce_range=_SEVEN_BITS,
+        reduce_range=True,  # seven bits
         weight_type=QuantType.QInt8,
     )
 
@@ -181,7 +179,7 @@ def _quantize_static(recipe: Recipe, folded: Path, target: Path, calibration: Ca
         target,
         op_types_to_quantize=_OPERATORS.get(recipe.scope),
         per_channel=True,
-        reduce_range=_SEVEN_BITS,
+        reduce_range=True,  # seven bits
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=_excluded(recipe.scope, folded),

@@ -96,6 +96,22 @@ def test_dynamic_recipe_quantizes_its_scope(
     assert (table == "table") == (scope is Scope.MATMUL)
 
 
+@pytest.mark.parametrize("method", [Method.DYNAMIC, Method.MIN_MAX])
+def test_weights_have_seven_bits(
+    folded: Path, calibration: Calibration, tmp_path: Path, method: Method
+) -> None:
+    """A CPU without VNNI adds two products in 16 bits: 255 x 64 fits there twice, 255 x 127 does not."""
+    target = tmp_path / "int8.onnx"
+    quantize(Recipe(method, Scope.ALL), folded, target, calibration)
+    tensors = map(onnx.numpy_helper.to_array, onnx.load(str(target)).graph.initializer)
+    largest = [
+        int(np.abs(tensor.astype(int)).max())
+        for tensor in tensors
+        if tensor.dtype == np.int8 and tensor.ndim > 1
+    ]
+    assert 0 < max(largest) <= 64
+
+
 def test_quantizing_again_gives_the_same_bytes(folded: Path, tmp_path: Path) -> None:
     """Recipe, graph and calibration data decide every byte."""
     for name in ("one", "other"):
