@@ -12,38 +12,7 @@ from parkade_core.vehicle.assess import Assessment, assess
 from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.readings import Reading, Value
 from parkade_core.vehicle.rules import Charging, PoolRules
-
-RULES = PoolRules(
-    pool="home-garage",
-    generation=1,
-    min_state_of_charge_percent=60,
-    resume_state_of_charge_percent=65,
-    charging=Charging.REQUIRED,
-    max_compute_celsius=75,
-    max_battery_celsius=45,
-    parked_for=0,
-    cooldown=60,
-    telemetry_stale_after=30,
-    driver_return_grace=1,
-)
-GOOD: dict[str, Value] = {
-    vss.SPEED: 0,
-    vss.IS_MOVING: False,
-    vss.PARKING_BRAKE: True,
-    vss.PARK_LOCK: False,
-    vss.LOW_VOLTAGE_STATE: "LOCK",
-    vss.STATE_OF_CHARGE: 80,
-    vss.IS_CHARGING: False,
-    vss.PLUGGED_IN: True,
-    vss.BATTERY_CELSIUS: 25,
-    vss.COMPUTE_CELSIUS: 40,
-}
-
-
-def readings(age: float = 0.0, **changes: Value | None) -> dict[str, Reading]:
-    """Readings of a parked, plugged, cool vehicle with some changed; None leaves a signal out."""
-    values = GOOD | {getattr(vss, name): value for name, value in changes.items()}
-    return {path: Reading(value, age) for path, value in values.items() if value is not None}
+from support.facts import RULES, readings
 
 
 def look(previous: Assessment | None = None, now: float = 0.0, **changes: Value | None) -> Assessment:
