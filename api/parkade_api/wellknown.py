@@ -34,6 +34,7 @@ CONTAINER_RUNNER: Final = "runner"
 CONTAINER_SIDECAR: Final = "sidecar"
 IMAGE_RUNNER: Final = "parkade/runner"
 IMAGE_SIDECAR: Final = "parkade/sidecar"
+SLOT_SECRET: Final = "parkade-slot-secret"  # noqa: S105 - metadata of a runner's calls to its agent
 
 SAN_VEHICLE: Final = "urn:parkade:vehicle:"
 SAN_CLAIM: Final = "urn:parkade:claim:"
@@ -116,6 +117,7 @@ class Reason(StrEnum):
     POWER_LIMITED = "PowerLimited"
     BROKEN_DOWN = "BrokenDown"
     POOL_ON_HOLD = "PoolOnHold"
+    NO_POOL = "NoPool"
     OWNER_PAUSED = "OwnerPaused"
     NO_CONSENT = "NoConsent"
     QUARANTINED = "Quarantined"
