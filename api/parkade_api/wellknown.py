@@ -123,6 +123,7 @@ class Reason(StrEnum):
     QUARANTINED = "Quarantined"
     SANDBOX_INCOMPLETE = "SandboxIncomplete"
     NO_SPACE = "NoSpace"
+    UNKILLABLE = "Unkillable"
     ASSIGNMENT_REFUSED = "AssignmentRefused"
     BUNDLE_REFUSED = "BundleRefused"
     MODEL_REFUSED = "ModelRefused"

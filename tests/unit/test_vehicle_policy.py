@@ -46,6 +46,7 @@ def objections(rules: dict[str, Any], own: dict[str, Any]) -> tuple[Objection, .
             "lacks seccomp",
             "owner and pool",
         ),
+        ({}, {"unkillable": "process 7"}, Reason.UNKILLABLE, True, "process 7", "restart"),
         ({}, {"trouble": "3 MiB are free"}, Reason.NO_SPACE, False, "3 MiB", "make room"),
         ({"windows": (NIGHT,)}, {}, Reason.OUTSIDE_WINDOW, False, "Sun 12:00", "wait 10 h"),
         ({"windows": (LUNCH,)}, {}, Reason.OUTSIDE_WINDOW, False, "the pool allows", "wait 30 min"),

@@ -19,7 +19,8 @@ class OwnFacts:
     (wifi, ethernet, cellular); both are empty while unknown. `lanes` is how many the vehicle lends, each drawing
     `watts_per_lane` at most (0: nobody said), `wanted_cores` how many cores the owner's own programs lack.
     `paused_because`, `problem` and `trouble` are sentences, empty when it is not so: `problem` is why the owner's files
-    cannot be understood, `trouble` what keeps the vehicle from remembering what it must (a full or read-only disk).
+    cannot be understood, `trouble` what keeps the vehicle from remembering what it must (a full or read-only disk),
+    `unkillable` which killed program does not end.
     `missing_layers` are layers of the sandbox that this vehicle lacks and that its settings do not allow.
     """
 
@@ -37,6 +38,7 @@ class OwnFacts:
     problem: str = ""
     missing_layers: tuple[str, ...] = ()
     trouble: str = ""
+    unkillable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

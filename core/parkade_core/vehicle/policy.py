@@ -91,7 +91,16 @@ def _unwalled(facts: Facts, own: OwnFacts) -> Objection | None:
 
 
 def _forgetful(_facts: Facts, own: OwnFacts) -> Objection | None:
-    return Objection(Reason.NO_SPACE, own.trouble, "make room on the vehicle's disk") if own.trouble else None
+    if not own.trouble:
+        return None
+    remedy, outward = "make room on the vehicle's disk", "the vehicle's disk is full or cannot be written"
+    return Objection(Reason.NO_SPACE, own.trouble, remedy, outward=outward)
+
+
+def _unkillable(_facts: Facts, own: OwnFacts) -> Objection | None:
+    """Work stops, too: whoever holds one program for ever, as a broken disk does, will hold the next."""
+    remedy = "restart the vehicle's computer, and look for a broken disk or driver"
+    return Objection(Reason.UNKILLABLE, own.unkillable, remedy, stops=True) if own.unkillable else None
 
 
 POLICIES: Final[tuple[Policy, ...]] = (
@@ -103,6 +112,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     energy.objection,
     throttle.objection,
     broken.objection,
+    _unkillable,
     windows.of_pool,
     places.of_pool,
     _unwalled,
