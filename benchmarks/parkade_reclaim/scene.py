@@ -22,6 +22,7 @@ _SHARDS: Final = 64
 _READY_SECONDS: Final = 60.0
 _BUSY_SHARE: Final = 0.8  # of the cores that are lent; the rest is what others take
 _LOOK_SECONDS: Final = 0.1
+_LAST_LINES: Final = 10
 _MOST_WAIT_SECONDS: Final = 0.03  # stops fall anywhere in a run
 _CHANCE: Final = random.Random(1)  # noqa: S311 - a moment, no secret
 
@@ -46,7 +47,7 @@ class Scene:
         last = time.monotonic() + _READY_SECONDS
         while await self._cores() < _BUSY_SHARE * LANES:
             if time.monotonic() > last:
-                raise BenchError(f"the slot never used {LANES} cores")
+                raise BenchError(f"the slot never used {LANES} cores: {self._told()}")
         await asyncio.sleep(_CHANCE.uniform(0, _MOST_WAIT_SECONDS))
 
     def programs(self) -> list[int]:
@@ -56,6 +57,11 @@ class Scene:
     async def ended(self) -> None:
         """Waits for the slot's last words."""
         await self.door.until(lambda door: door.ended(), _READY_SECONDS)
+
+    def _told(self) -> str:
+        """What agent and slot said last."""
+        log = (self.agent.state.parent / "agent.log").read_text(encoding="utf-8").splitlines()
+        return "\n".join([*map(str, self.door.statuses()[-1:]), *log[-_LAST_LINES:]])
 
     async def _cores(self) -> float:
         pids = self.programs()
