@@ -1,4 +1,8 @@
-"""What the vehicle's computer tells of its own link: the kind of the interface that the default route goes through."""
+"""What the vehicle's computer tells of its own link: the kind of the interface that the default route goes through.
+
+Linux shows it in sysfs (Documentation/ABI/testing/sysfs-class-net). A cable is believed only where the port is the
+computer's own: a modem may stand behind a cable to a USB device, a tunnel, a bridge, or a virtual machine's port.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -8,10 +12,12 @@ ROUTES_V6: Final = Path("/proc/net/ipv6_route")
 INTERFACES: Final = Path("/sys/class/net")
 _ANYWHERE: Final = "00000000"
 _OF_MODEMS: Final = ("wwan", "rmnet", "ppp")
+_ETHERNET: Final = "1"  # ARPHRD_ETHER of linux/if_arp.h
+_OWN_BUSES: Final = ("pci", "platform")
 
 
 def link_kind(routes: Path = ROUTES, interfaces: Path = INTERFACES, routes_v6: Path = ROUTES_V6) -> str:
-    """wifi, cellular or ethernet; empty without a default route, or when the kernel does not say."""
+    """wifi, cellular or ethernet; empty without a default route, and for an interface of which nobody here knows."""
     defaults = _defaults(routes) or _defaults_v6(routes_v6)
     return _kind(interfaces / min(defaults)[1]) if defaults else ""
 
@@ -38,9 +44,15 @@ def _rows(routes: Path) -> list[list[str]]:
 def _kind(interface: Path) -> str:
     if (interface / "wireless").exists() or (interface / "phy80211").exists():
         return "wifi"
+    if "DEVTYPE=wwan" in _text(interface / "uevent") or interface.name.startswith(_OF_MODEMS):
+        return "cellular"
+    bus = (interface / "device" / "subsystem").resolve().name
+    is_wired = _text(interface / "type").strip() == _ETHERNET and bus in _OWN_BUSES
+    return "ethernet" if is_wired else ""
+
+
+def _text(file: Path) -> str:
     try:
-        uevent = (interface / "uevent").read_text()
+        return file.read_text()
     except OSError:
-        uevent = ""
-    is_modem = "DEVTYPE=wwan" in uevent or interface.name.startswith(_OF_MODEMS)
-    return "cellular" if is_modem else "ethernet"
+        return ""

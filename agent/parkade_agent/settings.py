@@ -18,6 +18,9 @@ def _names(value: object) -> object:
 Layers = Annotated[frozenset[Layer], NoDecode, BeforeValidator(_names)]
 """Walls of the sandbox by name, with commas between them."""
 
+Link = Literal["wifi", "ethernet", "cellular"]
+"""Kind of a vehicle's link."""
+
 
 class Places(BaseSettings):
     """Where a vehicle keeps what is its own: what the agent and its owner's command line both must know."""
@@ -121,7 +124,7 @@ class Settings(Places, ExpositionSettings):
     watts_per_core: float = Field(
         default=10.0, gt=0, description="Power of a core at work, where the platform does not measure it."
     )
-    link: Literal["wifi", "ethernet", "cellular"] | None = Field(
+    link: Link | None = Field(
         default=None,
         description="Kind of the vehicle's link, where its computer cannot see a modem behind it. Default: it looks.",
     )

@@ -67,6 +67,10 @@ def test_a_stepped_clock_is_not_believed() -> None:
     assert str(clock.now()) == "2026-11-22 13:00:00+01:00"
     times.pass_by(90)
     assert str(clock.now()) == "2026-11-22 13:01:30+01:00"
+    if bus:
+        (tmp_path / "bus" / bus).mkdir(parents=True)
+        (interface / "device").mkdir()
+        (interface / "device" / "subsystem").symlink_to(tmp_path / "bus" / bus)
     for step in (-3600, 7200, -61 - 3600):
         times.real += step
         assert clock.now() is None
@@ -87,7 +91,7 @@ def test_another_clock_can_only_confirm(unix: float, *, is_believed: bool) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "marks", "kind"),
+    ("name", "bus", "marks", "kind"),
     [
         ("eth0", {}, "ethernet"),
         ("wlp2s0", {"wireless": None}, "wifi"),
@@ -96,9 +100,9 @@ def test_another_clock_can_only_confirm(unix: float, *, is_believed: bool) -> No
     ],
 )
 def test_the_link_is_that_of_the_default_route(
-    tmp_path: Path, name: str, marks: dict[str, str | None], kind: str
+    tmp_path: Path, name: str, bus: str, marks: dict[str, str | None], kind: str
 ) -> None:
-    """Of several the one that the kernel prefers; the kind is what the kernel says of the interface."""
+    """Of several the one that the kernel prefers; a cable is one only where the port is the computer's own."""
     routes, interface = tmp_path / "route", tmp_path / "net" / name
     routes.write_text(ROUTES.format(name=name))
     interface.mkdir(parents=True)

@@ -116,6 +116,8 @@ def test_a_link_must_be_there_and_allowed(
     verdict = link.judge(seen, None, 0, 60)
     assert verdict.reason is reason
     assert verdict.effect is (None if reason is None else Effect.NO_SCHEDULE)
+    is_to_be_told = reason is Reason.METERED_LINK and not own["link"]
+    assert ("PARKADE_LINK" in verdict.message, "PARKADE_LINK" in verdict.remedy) == (is_to_be_told,) * 2
 
 
 def test_quarantine_is_the_clusters_word() -> None:

@@ -58,6 +58,7 @@ def agent_settings(settings: Settings, number: int) -> agent.Settings:
         state_dir=state,
         cpu_share=settings.cpu_share,
         lanes=settings.lanes,
+        link=settings.link,
         allow_missing_sandbox_layers=settings.allow_missing_sandbox_layers,
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from parkade_agent.settings import Layers
+from parkade_agent.settings import Layers, Link
 from parkade_api.exposition import ExpositionSettings
 from parkade_core.enrolment import MOST_SIMULATED
 
@@ -33,6 +33,7 @@ class Settings(ExpositionSettings):
     )
     cpu_share: float = Field(default=1.0, gt=0, description="Cores that each lends to a slot, on average.")
     lanes: int = Field(default=1, ge=1, le=64, description="Records that the sidecar runs at once.")
+    link: Link = Field(default="ethernet", description="Kind of link that they say they have.")
     allow_missing_sandbox_layers: Layers = Field(
         default=frozenset(),
         description="Walls of the sandbox that this pod may lack, by name, with commas between them.",
