@@ -126,7 +126,7 @@ class Settings(Places, ExpositionSettings):
     )
     link: Link | None = Field(
         default=None,
-        description="Kind of the vehicle's link, where its computer cannot see a modem behind it. Default: it looks.",
+        description="Kind of the vehicle's link, where its computer cannot see it. Default: it looks.",
     )
     time_zone: str = Field(
         default="", description="IANA name of the vehicle's time zone. Default: that of its computer."

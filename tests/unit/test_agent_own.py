@@ -60,43 +60,24 @@ class Heard:
         """Nothing to end."""
 
 
-def test_a_stepped_clock_is_not_believed() -> None:
-    """F32: an hour back or ahead leaves the vehicle without a time of day until the clock is right again."""
-    times = Times()
-    clock = times.clock("Europe/Berlin")
-    assert str(clock.now()) == "2026-11-22 13:00:00+01:00"
-    times.pass_by(90)
-    assert str(clock.now()) == "2026-11-22 13:01:30+01:00"
+@pytest.mark.parametrize(
+    ("name", "bus", "marks", "kind"),
+    [
+        ("eth0", "pci", {"type": "1\n"}, "ethernet"),
+        ("eth0", "platform", {"type": "1\n"}, "ethernet"),
+        ("wlp2s0", "pci", {"type": "1\n", "wireless": None}, "wifi"),
+        ("wwan0", "usb", {"type": "1\n"}, "cellular"),
     if bus:
         (tmp_path / "bus" / bus).mkdir(parents=True)
         (interface / "device").mkdir()
         (interface / "device" / "subsystem").symlink_to(tmp_path / "bus" / bus)
-    for step in (-3600, 7200, -61 - 3600):
-        times.real += step
-        assert clock.now() is None
-    times.real += 31
-    assert clock.now() is not None
-
-
-@pytest.mark.parametrize(("unix", "is_believed"), [(START + 3600, True), (START, False), (0.0, False)])
-def test_another_clock_can_only_confirm(unix: float, *, is_believed: bool) -> None:
-    """A clock that is set right later is believed when it agrees with the gateway's; a wrong one takes nothing away."""
-    times = Times()
-    clock = times.clock()
-    clock.confirm(unix)
-    times.pass_by(1000)
-    assert clock.now() is not None
-    times.real += 3600
-    assert (clock.now() is not None) == is_believed
-
-
-@pytest.mark.parametrize(
-    ("name", "bus", "marks", "kind"),
-    [
-        ("eth0", {}, "ethernet"),
-        ("wlp2s0", {"wireless": None}, "wifi"),
-        ("wwan0", {}, "cellular"),
-        ("usb0", {"uevent": "DEVTYPE=wwan\nINTERFACE=usb0\n"}, "cellular"),
+        ("usb0", "usb", {"type": "1\n", "uevent": "DEVTYPE=wwan\nINTERFACE=usb0\n"}, "cellular"),
+        ("enx0", "usb", {"type": "1\n"}, ""),  # a telephone, perhaps
+        ("eth0", "virtio", {"type": "1\n"}, ""),
+        ("eth0", "", {"type": "1\n"}, ""),  # a container's end of a pair, a bridge, a VLAN
+        ("tun0", "", {"type": "65534\n"}, ""),
+        ("ib0", "pci", {"type": "32\n"}, ""),
+        ("eth0", "pci", {}, ""),
     ],
 )
 def test_the_link_is_that_of_the_default_route(
