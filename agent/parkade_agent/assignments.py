@@ -87,7 +87,7 @@ class Assignments:
         try:
             await self._note(assignment)
         except JournalBroken as error:
-            self._slots.refuse(assignment.pod_uid, Reason.NO_SPACE, str(error))
+            self._slots.refuse(assignment.pod_uid, Reason.NO_SPACE, error.outward)
         else:
             self._slots.start(assignment)
 

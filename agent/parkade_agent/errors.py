@@ -45,4 +45,9 @@ class IdentityDamaged(AgentError):
 
 
 class JournalBroken(AgentError):
-    """The journal cannot be read or written; nothing was written."""
+    """The journal cannot be read or written; nothing was written.
+
+    The message names a path of the vehicle, for its owner and its log; the cluster is told *outward*.
+    """
+
+    outward = "the vehicle's journal cannot be written"

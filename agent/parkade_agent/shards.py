@@ -227,7 +227,7 @@ class Shards:
         try:
             await self._book.take([held.attempt for held in new])
         except JournalBroken as error:
-            self._cannot_keep(new, str(error))
+            self._cannot_keep(new, error.outward)
         else:
             await self._fetch_each(new)
 

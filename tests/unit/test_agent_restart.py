@@ -1,5 +1,6 @@
 """An agent that was killed, and one whose journal is of no use: nothing is lost, nothing is doubled, nothing loops."""
 
+import asyncio
 import os
 import resource
 import signal
@@ -9,9 +10,14 @@ from pathlib import Path
 import pytest
 
 from parkade_agent.journal.journal import Journal
+from parkade_agent.signals.heard import boottime
+from parkade_agent.standing import NOTE
+from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_core.vehicle.standing import recalled
 from parkade_models.bundle import Bundle
 from support.bare import BareDoor
 from support.booking import BODY, OUTCOME, attempt
+from support.parked import POLICY
 from support.vehicles import Certificates, Door, certificates, open_door, running_agent, shards_of
 
 TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(600)]
@@ -46,12 +52,43 @@ async def test_a_killed_agent_goes_on_where_it_was(
             assert list(door.hello.slots) == []
             await door.until(lambda d: d.policy_followed())
             door.assign()
-            await door.until(lambda d: len(d.results) == len(d.shards), 60)
+            await door.until(lambda d: len(d.results) == len(d.shards))
     assert door.handed_back == []
     attempts = Counter(row.attempt for header in door.stored for row in header.results)
     assert len(attempts) == len(door.shards)
     pieces = [(header.lease, header.piece) for header in door.stored]
     assert len(pieces) == len(set(pieces))
+
+
+async def test_a_vehicle_that_stood_all_along_is_not_waited_for_anew(
+    tmp_path: Path, certs: Certificates
+) -> None:
+    """When an agent was killed beside a slot and the next one comes soon, the pool's parkedFor goes on."""
+    door, waiting = BareDoor(), pb.Policy()
+    waiting.CopyFrom(POLICY)
+    waiting.parked_for_seconds, waiting.stop_policy = 2, "Hold"
+    async with open_door(door, certs) as port:
+        async with running_agent(tmp_path, port, certs) as agent:
+            await door.until(lambda d: d.policy_followed())
+            door.assign()
+            journal = Journal(agent.state / "journal.sqlite")
+            while (stood := recalled(journal.recall(NOTE))) is None:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.05)
+            journal.close()
+            agent.process.send_signal(signal.SIGKILL)
+            await agent.process.wait()
+        await asyncio.sleep(max(0.0, stood.since + waiting.parked_for_seconds - boottime()))
+        door.heard.clear()
+        async with running_agent(tmp_path, port, certs):
+            await door.until(lambda d: d.policy_followed())
+            door.say(pb.GatewayMessage(policy=waiting))
+            judged = await door.until(lambda d: "PoolOnHold" in (told := judgements(d)).values() and told)
+    assert judged["VehicleParked"] == ""
+
+
+def judgements(door: Door) -> dict[str, str]:
+    """The reason of each condition, empty where it holds, as the vehicle told last."""
+    return {each.condition: each.reason for each in door.heard[-1].telemetry.judgements}
 
 
 async def test_a_full_disk_is_told_and_passes(tmp_path: Path, certs: Certificates) -> None:
@@ -111,7 +148,7 @@ async def test_a_journal_of_no_use_is_told_and_nothing_starts(tmp_path: Path, ce
         door.assign()
         refused = await door.until(lambda d: d.ended())
         assert refused.reason == "NoSpace"
-        assert "file is not a database" in refused.message
+        assert refused.message == "the vehicle's journal cannot be written"
         assert agent.process.returncode is None
         (state / "journal.sqlite").unlink()  # somebody has looked at it
         await door.until(lambda d: len([m for m in d.heard if m.HasField("hello")]) == 2)

@@ -198,7 +198,13 @@ def test_the_answer_can_be_pasted_into_a_shell() -> None:
     [
         (TERMS, own(), None, None, "agreed to terms 2"),
         (None, own(None), None, None, "asks for no consent"),
-        (TERMS, own(None), Reason.NO_CONSENT, Effect.NO_EXECUTE, "terms 2 with public-data: nobody agreed"),
+        (
+            TERMS,
+            own(None),
+            Reason.NO_CONSENT,
+            Effect.NO_EXECUTE,
+            "terms 2 with public-data: the owner has not agreed",
+        ),
         (TERMS, own(wall=None), Reason.NO_CONSENT, Effect.NO_EXECUTE, "time of day"),
         (None, own(replace(CONSENT, revoked=True)), Reason.NO_CONSENT, Effect.NO_EXECUTE, "revoked"),
         (TERMS, None, Reason.UNKNOWN, None, "has not told"),

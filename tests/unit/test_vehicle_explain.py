@@ -10,6 +10,7 @@ from parkade_core.vehicle.explain import lines
 from parkade_core.vehicle.guard import decide, initial
 from parkade_core.vehicle.limits import OwnerLimits
 from parkade_core.vehicle.rules import ConsentTerms, StopPolicy
+from parkade_core.vehicle.usage import shown_energy
 from support.facts import OWN, RULES, facts
 
 
@@ -29,6 +30,23 @@ def test_a_vehicle_that_works_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("wh", "words"),
+    [
+        (0, "0 Wh"),
+        (0.00004, "0.04 mWh"),
+        (0.0123, "12.3 mWh"),
+        (0.4567, "457 mWh"),
+        (1, "1.00 Wh"),
+        (12.34, "12.3 Wh"),
+        (1234.5, "1234 Wh"),
+    ],
+)
+def test_little_energy_is_told_in_figures_that_say_something(wh: float, words: str) -> None:
+    """Three digits that count."""
+    assert shown_energy(wh) == words
+
+
 def test_reasons_come_in_order_with_what_would_change_them() -> None:
     """First what stops work, then what forbids new work, then what makes it less; each with its number."""
     found = explained(
@@ -46,7 +64,7 @@ def test_reasons_come_in_order_with_what_would_change_them() -> None:
         "4. PolicyAllows (PoolOnHold): spec.stopPolicy of pool home-garage is Hold. Wait for whoever runs the pool.",
         "5. ThermalOK (TooHot): computer 72 C is within the limit of 75 C. Let the computer cool to 70 C.",
         "Lanes: 1 of 4: the owner allows 1.",
-        "Energy used for work today: 0.0 Wh.",
+        "Energy used for work today: 0 Wh.",
     )
 
 

@@ -1,8 +1,6 @@
 """Where the vehicle is: known inside it, and told as a cell of eleven kilometres at most."""
 
-from dataclasses import replace
 from math import inf
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,12 +8,9 @@ from hypothesis import strategies as st
 
 from parkade_agent import wire
 from parkade_api import vss
-from parkade_core.vehicle.facts import Facts
-from parkade_core.vehicle.guard import decide, initial
-from parkade_core.vehicle.limits import OwnerLimits
+from parkade_core.vehicle.guard import initial
 from parkade_core.vehicle.position import Place, Position, coarse, distance, outward, place_of, position_of
 from parkade_core.vehicle.readings import Reading
-from support.facts import OWN, RULES, readings
 
 HOME = Position(52.377956, 4.897070)
 WORK = Position(52.309456, 4.762283)
@@ -107,24 +102,3 @@ def test_only_what_the_cluster_judges_by_leaves() -> None:
         vss.STATE_OF_CHARGE: Reading(80.0, inf),
     }
     assert set(outward(readings)) == {vss.SPEED}
-
-
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"paused_because": "the owner paused: at my mother's, 52.377956"},
-        {"problem": "places.json: home.latitude: 52.377956 4.89707"},
-        {"place": "work", "limits": OwnerLimits(places=frozenset({"home"}))},
-        {},
-    ],
-)
-def test_a_canary_is_in_no_telemetry(own: dict[str, Any]) -> None:
-    """Neither the digits of a known position nor the owner's own words are in a message; the owner reads them."""
-    known = where(HOME.latitude, HOME.longitude)
-    state = decide(Facts({**readings(), **known}, RULES, replace(OWN, **own)), initial(0), 0)
-    words = str(wire.telemetry(known, state))
-    for canary in ("52.377956", "4.89707", "mother", "at work"):
-        assert canary not in words
-    assert "52.35" in words
-    told = {word for word in (own.get("paused_because"), own.get("problem")) if word}
-    assert told <= {cause.message for cause in state.causes}

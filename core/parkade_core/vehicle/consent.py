@@ -58,10 +58,14 @@ class Consent:
 
 
 class Shortfall(NamedTuple):
-    """Why consent does not cover what a pool asks, and what the owner can do about it."""
+    """Why consent does not cover what a pool asks, and what the owner can do about it.
+
+    *outward* is the same without what the owner wrote and when; empty: *because* itself.
+    """
 
     because: str
     remedy: str
+    outward: str = ""
 
 
 class BadConsent(Exception):
@@ -117,10 +121,7 @@ def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | Non
     if wall is None:
         because = "the time of day is not known, so nobody can say whether consent is still good"
         return Shortfall(because, "wait until the vehicle's clock can be believed")
-    if (late := _out_of_date(consent, terms, wall)) is not None:
-        return Shortfall(late, "agree again by `parkade-agent consent renew`")
-    other = _other_terms(consent, terms)
-    return None if other is None else Shortfall(other, answer_to(terms))
+    return _out_of_date(consent, terms, wall) or _other_terms(consent, terms)
 
 
 def asked(terms: ConsentTerms) -> str:
@@ -142,25 +143,28 @@ def answer_to(terms: ConsentTerms) -> str:
     return f"{read}agree by `parkade-agent consent grant --terms {shlex.quote(_shown(terms.terms_version))}{scopes}`"
 
 
-def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> str | None:
-    now = wall.timestamp()
+def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> Shortfall | None:
+    now, remedy = wall.timestamp(), "agree again by `parkade-agent consent renew`"
     if now < consent.granted_at:
-        return f"consent {consent.number} is good from {_day(consent.granted_at, wall)} on only"
+        early = f"consent {consent.number} is good from {_day(consent.granted_at, wall)} on only"
+        return Shortfall(early, remedy, f"consent {consent.number} is not good yet")
     if now >= consent.expires_at:
-        return f"consent {consent.number} ended on {_day(consent.expires_at, wall)}"
+        ended = f"consent {consent.number} ended"
+        return Shortfall(f"{ended} on {_day(consent.expires_at, wall)}", remedy, ended)
     if terms.renew_after and now >= consent.granted_at + terms.renew_after:
         days = terms.renew_after / 86400
-        age = f"{days:g} day{'' if days == 1 else 's'}"
-        return f"the pool asks anew after {age}, the owner agreed on {_day(consent.granted_at, wall)}"
+        anew = f"the pool asks anew after {days:g} day{'' if days == 1 else 's'}"
+        return Shortfall(f"{anew}, the owner agreed on {_day(consent.granted_at, wall)}", remedy, anew)
     return None
 
 
-def _other_terms(consent: Consent, terms: ConsentTerms) -> str | None:
+def _other_terms(consent: Consent, terms: ConsentTerms) -> Shortfall | None:
     if consent.terms_version != terms.terms_version:
-        version = _shown(terms.terms_version)
-        return f"the pool asks for terms {version}, the owner agreed to {consent.terms_version}"
+        asks = f"the pool asks for terms {_shown(terms.terms_version)}, the owner agreed to"
+        return Shortfall(f"{asks} {consent.terms_version}", answer_to(terms), f"{asks} others")
     if lacking := terms.scopes - consent.scopes:
-        return f"the pool asks for {_listed(lacking)}, the owner agreed to {_listed(consent.scopes)}"
+        because = f"the pool asks for {_listed(lacking)}, the owner agreed to {_listed(consent.scopes)}"
+        return Shortfall(because, answer_to(terms))
     return None
 
 

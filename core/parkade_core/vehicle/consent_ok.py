@@ -3,25 +3,27 @@
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.consent import Shortfall, answer_to, asked, changes_at, shortfall
 from parkade_core.vehicle.facts import Facts, OwnFacts
+from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.rules import ConsentTerms
 from parkade_core.vehicle.verdict import Verdict, blank, earliest, settle
 
 
 def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
-    """Whether the owner's newest word covers the pool's terms. Only the vehicle knows; the gateway is told."""
+    """Whether the owner's newest word covers the pool's terms. Only the vehicle knows; the gateway is told.
+
+    The cluster hears the verdict's message, so what only the owner may read stays in the objection.
+    """
     own, terms = facts.own, facts.rules.consent
     if own is None:
         return blank(Condition.CONSENT_CURRENT, "the vehicle has not told its owner's word", previous)
     recheck_at = _recheck_at(own, terms, now)
-    lacking = _shortfall(own, terms)
-    if lacking is None:
-        judged = Verdict(Condition.CONSENT_CURRENT, True, None, _agreed(own, terms), recheck_at=recheck_at)
-    else:
+    judged = Verdict(Condition.CONSENT_CURRENT, True, None, _agreed(own, terms), recheck_at=recheck_at)
+    for lacking in objections(facts):
         judged = Verdict(
             Condition.CONSENT_CURRENT,
             holds=False,
-            reason=Reason.NO_CONSENT,
-            message=lacking.because,
+            reason=lacking.reason,
+            message=lacking.told,
             effect=Effect.NO_EXECUTE,
             recheck_at=recheck_at,
             remedy=lacking.remedy,
@@ -29,12 +31,23 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
     return settle(judged, previous, now, hold)
 
 
+def objections(facts: Facts) -> tuple[Objection, ...]:
+    """What consent lacks, in the owner's words and in those for the cluster; at most one."""
+    lacking = None if facts.own is None else _shortfall(facts.own, facts.rules.consent)
+    if lacking is None:
+        return ()
+    because, remedy, outward = lacking
+    return (Objection(Reason.NO_CONSENT, because, remedy, stops=True, outward=outward),)
+
+
 def _shortfall(own: OwnFacts, terms: ConsentTerms | None) -> Shortfall | None:
     if own.consent is not None:
         return shortfall(own.consent, terms, own.wall)
     if terms is None:
         return None
-    return Shortfall(f"{asked(terms)}: {own.no_consent_because}", answer_to(terms))
+    question = asked(terms)
+    because = f"{question}: {own.no_consent_because}"
+    return Shortfall(because, answer_to(terms), f"{question}: the owner has not agreed")
 
 
 def _agreed(own: OwnFacts, terms: ConsentTerms | None) -> str:

@@ -17,15 +17,19 @@ STOP_BEFORE: Final = 120.0
 """Seconds before the departure when work is stopped: memory and heat are back before the owner sits down."""
 OVER_AFTER: Final = 3600.0
 """Seconds after which a departure that did not happen is no plan any more."""
+_UNREADABLE: Final = "the owner's plan cannot be read, so the departure may be near"
 
 
 def objection(facts: Facts, own: OwnFacts) -> Objection | None:
-    """Whether the owner leaves soon. A vehicle without a timer has no plan; a plan that cannot be read is near."""
+    """Whether the owner leaves soon. A vehicle without a timer has no plan; a plan that cannot be read is near.
+
+    When the owner leaves is for the owner alone to read.
+    """
     if not facts.rules.respect_schedule or not _is_planned(facts):
         return None
     departure = _departure(facts)
     if isinstance(departure, str):
-        return Objection(Reason.DEPARTURE_NEAR, departure, "wait for the signal")
+        return Objection(Reason.DEPARTURE_NEAR, departure, "wait for the signal", outward=_UNREADABLE)
     if own.wall is None:
         words = "the time of day is not known, and a departure is planned"
         return Objection(Reason.DEPARTURE_NEAR, words, "wait until the clock is set")
@@ -35,7 +39,7 @@ def objection(facts: Facts, own: OwnFacts) -> Objection | None:
     when = f"{departure.astimezone(own.wall.tzinfo):%H:%M}"
     words = f"the owner leaves at {when}, {f'in {span(left)}' if left > 0 else 'now'}"
     remedy = "wait until the vehicle is back, or move the departure"
-    return Objection(Reason.DEPARTURE_NEAR, words, remedy, stops=left <= STOP_BEFORE)
+    return Objection(Reason.DEPARTURE_NEAR, words, remedy, left <= STOP_BEFORE, "the owner leaves soon")
 
 
 def _is_planned(facts: Facts) -> bool:

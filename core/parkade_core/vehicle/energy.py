@@ -3,6 +3,7 @@
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.objection import Objection
+from parkade_core.vehicle.usage import shown_energy
 
 
 def objection(facts: Facts, own: OwnFacts) -> Objection | None:
@@ -13,7 +14,7 @@ def objection(facts: Facts, own: OwnFacts) -> Objection | None:
     cap, whose = min(caps)
     if own.energy_wh_today < cap:
         return None
-    words = f"{own.energy_wh_today:.0f} Wh were used today, {whose} allows {cap:g} Wh"
+    words = f"{shown_energy(own.energy_wh_today)} were used today, {whose} allows {cap:g} Wh"
     return Objection(Reason.ENERGY_USED_UP, words, "wait until midnight", stops=True)
 
 

@@ -2,6 +2,7 @@
 
 from parkade_core.vehicle.facts import OwnFacts
 from parkade_core.vehicle.guard import Action, Cause, GuardState
+from parkade_core.vehicle.usage import shown_energy
 
 _HEADLINES = {
     Action.FREEZE: "Stopped: work is frozen and ends in a moment.",
@@ -33,4 +34,4 @@ def _lanes(state: GuardState, own: OwnFacts) -> str:
 
 
 def _energy(own: OwnFacts) -> str:
-    return f"Energy used for work today: {own.energy_wh_today:.1f} Wh."
+    return f"Energy used for work today: {shown_energy(own.energy_wh_today)}."

@@ -5,7 +5,7 @@ after the pool's grace; a consent that is gone kills at once. Other reasons forb
 Closing never waits, opening waits out the minimum hold, so what oscillates is stopped and stays so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -14,6 +14,7 @@ from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle import consent_ok, link, policy, throttle, trusted
 from parkade_core.vehicle.assess import JUDGES, Judge
 from parkade_core.vehicle.facts import Facts
+from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.throttle import Lanes
 from parkade_core.vehicle.tightened import tightened
 from parkade_core.vehicle.verdict import MINIMUM_HOLD, Verdict, earliest
@@ -87,11 +88,10 @@ def initial(now: float) -> GuardState:
 def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
     """The guard's next state. *now* and the times in it are seconds on one monotonic clock.
 
-    *facts* is None while the vehicle has no rules of a pool: what was stopped under the last ones ends.
+    *facts* is None while the vehicle has no rules of a pool: whatever ran under the last ones ends at once.
     """
     if facts is None:
-        ends = Action.RUN if previous.action is Action.RUN else Action.KILL
-        return replace(initial(now), action=ends) if previous.verdicts else previous
+        return _without_pool(now) if previous.verdicts else previous
     if facts.own is not None:
         facts = replace(facts, rules=tightened(facts.rules, facts.own.limits))
     before = {verdict.condition: verdict for verdict in previous.verdicts}
@@ -113,6 +113,14 @@ def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
         causes=_causes(facts, verdicts),
         throttle=lanes,
     )
+
+
+def _without_pool(now: float) -> GuardState:
+    """The state of a vehicle that was in a pool and is in none any more: nobody is left to say that work may go on."""
+    words = "the vehicle is in no pool any more"
+    remedy = "have the vehicle put in a pool"
+    cause = Cause(Condition.POLICY_ALLOWS, Reason.NO_POOL, words, remedy)
+    return GuardState(Action.KILL, (Reason.NO_POOL,), words, now, None, causes=(cause,))
 
 
 def _lanes(facts: Facts, verdicts: tuple[Verdict, ...], previous: GuardState, now: float) -> Lanes:
@@ -160,8 +168,8 @@ def _causes_of(facts: Facts, verdict: Verdict) -> list[tuple[int, Cause]]:
     if verdict.holds:
         less = _LESS.get(verdict.condition) if verdict.effect is Effect.PREFER_NO_SCHEDULE else None
         return [(2, Cause(verdict.condition, less, verdict.message, verdict.remedy))] if less else []
-    objections = policy.objections(facts) if verdict.condition is Condition.POLICY_ALLOWS else ()
-    if objections:
+    objections_of = _OBJECTIONS.get(verdict.condition)
+    if objections_of is not None and (objections := objections_of(facts)):
         return [
             (0 if each.stops else 1, Cause(verdict.condition, each.reason, each.message, each.remedy))
             for each in objections
@@ -170,4 +178,9 @@ def _causes_of(facts: Facts, verdict: Verdict) -> list[tuple[int, Cause]]:
     return [(weight, Cause(verdict.condition, _reason(verdict), verdict.message, verdict.remedy))]
 
 
+_OBJECTIONS: Final[Mapping[Condition, Callable[[Facts], tuple[Objection, ...]]]] = {
+    Condition.POLICY_ALLOWS: policy.objections,
+    Condition.CONSENT_CURRENT: consent_ok.objections,
+}
+"""Whose words for the owner are others than a verdict's, which the cluster hears."""
 _LESS: Final = {Condition.CHARGING_OK: Reason.NOT_CHARGING, Condition.THERMAL_OK: Reason.TOO_HOT}

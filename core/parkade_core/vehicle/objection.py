@@ -1,4 +1,4 @@
-"""An objection: what one small policy of PolicyAllows has against work now."""
+"""An objection: what one small policy of PolicyAllows, or consent, has against work now."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ from parkade_api.wellknown import Reason
 class Objection:
     """Why work may not start. *stops*: what runs must stop, too, instead of being let finish.
 
-    *outward* is what the cluster is told instead of a message in the owner's own words; empty: the message itself.
+    *outward* is what the cluster is told instead of a message with the owner's own words, hours, plans or places, or
+    with a path of the vehicle; empty: the message itself.
     """
 
     reason: Reason
@@ -17,3 +18,8 @@ class Objection:
     remedy: str
     stops: bool = False
     outward: str = ""
+
+    @property
+    def told(self) -> str:
+        """What the cluster is told."""
+        return self.outward or self.message

@@ -40,7 +40,7 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
         Condition.POLICY_ALLOWS,
         False,
         first.reason,
-        first.outward or first.message,
+        first.told,
         Effect.NO_EXECUTE if first.stops else Effect.NO_SCHEDULE,
         recheck_at=recheck_at,
         remedy=first.remedy,
@@ -93,8 +93,8 @@ def _unwalled(facts: Facts, own: OwnFacts) -> Objection | None:
 def _forgetful(_facts: Facts, own: OwnFacts) -> Objection | None:
     if not own.trouble:
         return None
-    remedy, outward = "make room on the vehicle's disk", "the vehicle's disk is full or cannot be written"
-    return Objection(Reason.NO_SPACE, own.trouble, remedy, outward=outward)
+    outward = "the vehicle's journal cannot be written, or its disk is full"
+    return Objection(Reason.NO_SPACE, own.trouble, "make room on the vehicle's disk", outward=outward)
 
 
 def _unkillable(_facts: Facts, own: OwnFacts) -> Objection | None:

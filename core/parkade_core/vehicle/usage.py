@@ -36,6 +36,15 @@ def watt_hours(seconds: float, cpu_seconds: float, watts: float | None, watts_pe
     return (watts * seconds if watts is not None else watts_per_core * cpu_seconds) / 3600
 
 
+def shown_energy(wh: float) -> str:
+    """Energy as people read it: three digits that count, in mWh below one watt-hour."""
+    if wh == 0:
+        return "0 Wh"
+    amount, unit = (wh, "Wh") if wh >= 1 else (wh * 1000, "mWh")
+    decimals = next((few for few, least in enumerate((100, 10)) if amount >= least), 2)
+    return f"{amount:.{decimals}f} {unit}"
+
+
 def noted(usage: Usage) -> str:
     """*usage* as a line to remember."""
     return f"{usage.day or '-'} {usage.wh:.6f}"

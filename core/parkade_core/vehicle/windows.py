@@ -52,6 +52,7 @@ def of_owner(facts: Facts, own: OwnFacts) -> Objection | None:
 def _objection(
     windows: tuple[Window, ...], wall: datetime | None, whose: str, *, stops: bool
 ) -> Objection | None:
+    """What only the vehicle may know stays in it: the hour there, and when the owner's hours begin."""
     if not windows:
         return None
     if wall is None:
@@ -66,9 +67,11 @@ def _objection(
         wait = min(_until(window, minute) for window in allowing)
     else:
         return None
-    words = f"at {wall:%a %H:%M} work is outside the hours that the {whose} allows"
-    remedy = f"wait {span(wait)}" if wait < float("inf") else f"correct the hours of the {whose}"
-    return Objection(Reason.OUTSIDE_WINDOW, words, remedy, stops)
+    outward = f"work is outside the hours that the {whose} allows"
+    unreadable = filter(None, map(problem_of, windows))
+    correct = "; ".join((f"correct the hours of the {whose}", *unreadable))
+    remedy = f"wait {span(wait)}" if wait < float("inf") else correct
+    return Objection(Reason.OUTSIDE_WINDOW, f"at {wall:%a %H:%M} {outward}", remedy, stops, outward)
 
 
 def _left(window: Window, minute: datetime) -> float:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
+from parkade_core.vehicle.usage import shown_energy
 from parkade_hack.demo.play import Play, vehicle_row
 from parkade_hack.processes import plain_environment
 
@@ -23,7 +24,7 @@ def owner_asks(play: Play, name: str) -> None:
     reasons = [cause["reason"] for cause in guard["causes"]]
     play.stage.check(f"both give the reason {reasons[0]}", holds=reasons[0] in cluster)
     used = guard["energy_wh_today"]
-    play.stage.check(f"the energy of today's work is told: {used:.2f} Wh", holds=used > 0)
+    play.stage.check(f"the energy of today's work is told: {shown_energy(used)}", holds=used > 0)
 
 
 def _explain(play: Play, name: str, *flags: str) -> str:
