@@ -1,43 +1,97 @@
-"""The time of day, as long as it can be believed: a clock that was stepped is not, until it is right again."""
+"""The time of day, as long as it can be believed: one that was stepped or set back is not, until it is right."""
 
+import asyncio
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from math import inf
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from parkade_agent.signals.heard import boottime
+import structlog
 
-MOST_STEP_SECONDS: Final = 60.0
-"""Seconds by which the time of day may run away from the clock that never steps."""
+from parkade_agent.errors import JournalBroken
+from parkade_agent.signals.heard import boottime
+from parkade_core.vehicle.daytime import Daytime, believed, must_be_noted
+
+NOTE: Final = "clock.floor"
+_log = structlog.get_logger()
+
+
+class Memory(Protocol):
+    """What outlives a power cut. Both methods may raise JournalBroken."""
+
+    def recall(self, name: str) -> str | None:
+        """The text that was remembered last under *name*."""
+
+    def remember(self, name: str, text: str) -> None:
+        """Keeps *text* under *name*."""
 
 
 class WallClock:
-    """The vehicle's time of day in *zone*, an IANA name; empty: the zone that the computer is set to."""
+    """The vehicle's time of day in *zone*, an IANA name; empty: the zone that the computer is set to.
+
+    What was believed is remembered in *memory*, so that a clock set back while no agent ran is not. Callable from any
+    thread.
+    """
 
     def __init__(
         self,
+        memory: Memory,
         zone: str = "",
         real: Callable[[], float] = time.time,
         steady: Callable[[], float] = boottime,
     ) -> None:
+        self._memory = memory
         self._zone = ZoneInfo(zone) if zone else None
         self._real = real
         self._steady = steady
-        self._ahead = self._told_ahead = real() - steady()
+        self._lock = threading.Lock()
+        self._daytime = Daytime(real() - steady())
+        self._noted = inf  # until the journal was read
+        self._recall()
+        if self._noted == inf:
+            _log.warning("the last time of day is not known: the gateway must confirm the clock")
 
     def now(self) -> datetime | None:
-        """The time of day, or None while it is neither that of the start, plus what has passed, nor confirmed."""
+        """The time of day, or None while it is not believed (`parkade_core.vehicle.daytime`)."""
         unix = self._real()
-        ahead = unix - self._steady()
-        if min(abs(ahead - known) for known in (self._ahead, self._told_ahead)) > MOST_STEP_SECONDS:
-            return None
-        moment = datetime.fromtimestamp(unix, UTC)
-        return moment.astimezone(self._zone)
+        with self._lock:
+            after = believed(self._daytime, unix, self._steady())
+            self._daytime = after or self._daytime
+        return None if after is None else datetime.fromtimestamp(unix, UTC).astimezone(self._zone)
 
     def confirm(self, unix: float) -> None:
         """Somebody else's clock shows *unix* now: whenever ours agrees with it, ours is believed, too.
 
         It takes no belief away: who can reach the vehicle must not be able to stop it by a wrong clock.
         """
-        self._told_ahead = unix - self._steady()
+        with self._lock:
+            self._daytime = replace(self._daytime, told=unix - self._steady())
+
+    async def note(self, ends: Iterable[float] = (), *, at_once: bool = False) -> None:
+        """Remembers what was believed, when it must be (*ends* as in `must_be_noted`) or *at_once*.
+
+        A journal that cannot be read or written is asked again at the next call; its trouble it tells itself.
+        """
+        if self._noted == inf:
+            await asyncio.to_thread(self._recall)
+        floor = self._daytime.floor
+        if floor == inf or not (at_once or must_be_noted(floor, self._noted, ends)):
+            return
+        try:
+            await asyncio.to_thread(self._memory.remember, NOTE, f"{floor:.0f}")
+            self._noted = floor
+        except JournalBroken as error:
+            _log.warning("the time of day is not remembered", error=str(error))
+
+    def _recall(self) -> None:
+        """Learns the floor from the journal, unless the gateway was first; a damaged note cannot be read."""
+        with contextlib.suppress(JournalBroken, ValueError):
+            self._noted = float(self._memory.recall(NOTE) or 0)
+            with self._lock:
+                if self._daytime.floor == inf:
+                    self._daytime = replace(self._daytime, floor=self._noted)

@@ -94,7 +94,7 @@ async def _work(
     stop: asyncio.Event,
 ) -> None:
     journal, source = Journal(settings.journal), signals_of(settings)
-    files = OwnerFiles(_owner_folder(settings), name_of(settings.certificate), journal)
+    files = OwnerFiles(_owner_folder(settings), lambda: name_of(settings.certificate), journal)
     follower = OwnerFollower(files)
     own = _own(settings, source, journal, brake, sandbox, follower)
     agent = Agent(settings, source, door, brake, sandbox, journal, own)
@@ -102,7 +102,12 @@ async def _work(
     receipts = Receipts(files.folder, settings.certificate, settings.key)
     shown = Shown(files.vehicle, agent.guard_state, own, agent.wipe)
     owner = OwnerKeeper(shown, follower, receipts, settings.guard_view)
-    works = (keeper.keep(door, agent.reconnect), own.keep(agent.decide_again), owner.keep())
+
+    def renewed() -> None:
+        follower.read_again()
+        agent.reconnect()
+
+    works = (keeper.keep(door, renewed), own.keep(agent.decide_again), owner.keep())
     with _governed(settings, brake):
         async with _beside(works, stop):
             follower.start(agent.decide_again)
@@ -123,8 +128,8 @@ def _own(
     """What only the vehicle knows of itself."""
     lacking = tuple(sorted(set(sandbox.missing) - settings.allow_missing_sandbox_layers))
     lent = Lent(settings.lanes, settings.watts_per_core, lacking, settings.link or "")
-    meter, clock = EnergyMeter(journal, settings.watts_per_core), WallClock(settings.time_zone)
-    return Own(lent, source, lambda: follower.word, journal, meter, clock, brake.cpu_seconds)
+    meter, clock = EnergyMeter(journal, settings.watts_per_core), WallClock(journal, settings.time_zone)
+    return Own(lent, source, lambda: follower.word, journal, meter, clock, brake)
 
 
 def _owner_folder(settings: Settings) -> OwnerFolder:

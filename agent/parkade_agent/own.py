@@ -29,6 +29,16 @@ class Journal(Protocol):
         """Why the vehicle cannot remember what it must; empty when it can."""
 
 
+class Work(Protocol):
+    """What the guard must know of the programs that work. No method waits."""
+
+    def cpu_seconds(self) -> float:
+        """All CPU time that work took so far."""
+
+    def unkillable(self) -> str:
+        """Which killed program does not end; empty when all do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lent:
     """What the vehicle lends, and what that costs: a number of lanes, watts of a core at work, the kind of the link.
@@ -45,7 +55,7 @@ class Lent:
 class Own:
     """Calling it gives the newest facts and never waits; `keep` looks after what has to be asked for.
 
-    *word* gives the owner's newest word, *cpu_seconds* all CPU time that work took so far.
+    *word* gives the owner's newest word.
     """
 
     def __init__(
@@ -56,7 +66,7 @@ class Own:
         journal: Journal,
         meter: EnergyMeter,
         clock: WallClock,
-        cpu_seconds: Callable[[], float],
+        work: Work,
     ) -> None:
         self._lent = lent
         self._source = source
@@ -64,7 +74,7 @@ class Own:
         self._journal = journal
         self._meter = meter
         self._clock = clock
-        self._cpu_seconds = cpu_seconds
+        self._work = work
         self._link = lent.link or link_kind()
         self._wanted_cores = 0
 
@@ -87,6 +97,7 @@ class Own:
             problem=word.problem,
             missing_layers=self._lent.missing_layers,
             trouble=self._journal.trouble,
+            unkillable=self._work.unkillable(),
         )
 
     def confirm_time(self, unix: float) -> None:
@@ -99,20 +110,28 @@ class Own:
         try:
             while True:
                 self._look(self._source.readings())
-                seen = (self._link, self._wanted_cores, self._journal.trouble, self._clock.now() is None)
+                troubles = self._journal.trouble, self._work.unkillable()
+                seen = (self._link, self._wanted_cores, troubles, self._clock.now() is None)
                 if seen != told:
                     told = seen
                     on_change()
                 await self._meter.note()
+                await self._clock.note(self._ends())
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             await self._meter.note(at_once=True)
+            await self._clock.note(at_once=True)
+
+    def _ends(self) -> tuple[float, ...]:
+        """When what the owner allowed ends, in Unix seconds."""
+        consent = self._word().consent
+        return () if consent is None else (consent.expires_at,)
 
     def _look(self, readings: Readings) -> None:
         wall = self._clock.now()
         watts = number(readings, vss.COMPUTE_WATTS, _STALE_SECONDS)
         today = "" if wall is None else wall.date().isoformat()
-        ours = self._meter.take(self._cpu_seconds(), watts, today)
+        ours = self._meter.take(self._work.cpu_seconds(), watts, today)
         self._link = self._lent.link or link_kind()
         load, cores = number(readings, vss.COMPUTE_LOAD, _STALE_SECONDS), os.cpu_count() or 1
         # Linux' pressure figures cannot be asked: they count our own lanes, which wait at the lowest priority.

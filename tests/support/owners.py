@@ -44,7 +44,7 @@ class Owner:
 
     def files(self, vehicle: str = "v1") -> OwnerFiles:
         """What reads the word, with the vehicle's own journal."""
-        return OwnerFiles(self.folder, vehicle, Journal(self.state / "journal.sqlite"))
+        return OwnerFiles(self.folder, lambda: vehicle, Journal(self.state / "journal.sqlite"))
 
     def signed(self, *, key: bytes | None = None, **changes: Any) -> bytes:
         """A document with these fields, signed by the owner or by another *key*."""

@@ -12,6 +12,7 @@ from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import ShardFault
 from parkade_core.batch.piece import MOST_PIECE_BYTES
 from support.booking import BODY, OUTCOME, Desk, Kills, attempt, desk
+from support.fates import fate_of
 from support.vehicles import Certificates, Door, certificates, open_door
 
 NOWHERE = 1
@@ -29,7 +30,7 @@ async def settled(vehicle: Desk, door: Door, *numbers: int) -> list[Fate | None]
     await door.until(lambda d: set(d.results) >= set(numbers), 10)
     await vehicle.book.drained()
     await vehicle.book.stop()
-    return [vehicle.journal.attempts.fate(f"attempt-{number}") for number in numbers]
+    return [fate_of(vehicle.journal, f"attempt-{number}") for number in numbers]
 
 
 async def test_a_result_is_safe_before_it_is_sent(tmp_path: Path, certs: Certificates) -> None:
@@ -149,7 +150,7 @@ async def test_a_repeated_grant_takes_nothing_back(tmp_path: Path, certs: Certif
         grant = pb.LeaseGrant(pod_uid="pod-1", lease="lease-1", shards=[attempt(1).shard, attempt(2).shard])
         assert vehicle.book.new_in(grant, "batch-1") == [attempt(2)]
         await vehicle.book.take([attempt(1)])
-        assert vehicle.journal.attempts.fate("attempt-1") is Fate.FINISHED
+        assert fate_of(vehicle.journal, "attempt-1") is Fate.FINISHED
 
 
 async def test_no_name_leads_out_of_the_folder_of_results(tmp_path: Path, certs: Certificates) -> None:

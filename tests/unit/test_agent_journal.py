@@ -12,6 +12,7 @@ from parkade_agent.journal.attempts import Attempt, Fate
 from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from support.fates import fate_of
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -69,8 +70,8 @@ def test_an_attempt_goes_from_hand_to_its_fate(journal: Journal) -> None:
     }
     journal.attempts.settle([("attempt-1", Fate.LOST), ("attempt-2", Fate.RETURNED)])
     assert reopened(journal).attempts.open() == []
-    assert journal.attempts.fate("attempt-1") is Fate.LOST
-    assert journal.attempts.fate("attempt-3") is None
+    assert fate_of(journal, "attempt-1") is Fate.LOST
+    assert fate_of(journal, "attempt-3") is None
 
 
 def test_no_two_pieces_of_a_lease_have_one_number(journal: Journal) -> None:
@@ -88,8 +89,8 @@ def test_a_wipe_leaves_fates_and_counters(journal: Journal) -> None:
     journal.attempts.take([attempt(1), attempt(2)])
     journal.attempts.settle([("attempt-1", Fate.COMMITTED)])
     assert journal.attempts.forget_open() == 1
-    assert journal.attempts.fate("attempt-2") is None
-    assert (journal.attempts.fate("attempt-1"), journal.last_counter()) == (Fate.COMMITTED, 3)
+    assert fate_of(journal, "attempt-2") is None
+    assert (fate_of(journal, "attempt-1"), journal.last_counter()) == (Fate.COMMITTED, 3)
 
 
 def test_only_the_newest_fates_are_kept(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +100,8 @@ def test_only_the_newest_fates_are_kept(journal: Journal, monkeypatch: pytest.Mo
     monkeypatch.setattr(table.time, "time", lambda: 10 * table.KEPT_SECONDS + 2e9)
     journal.attempts.settle([("attempt-1", Fate.COMMITTED)])
     journal.attempts.prune()
-    assert journal.attempts.fate("attempt-0") is None
-    assert journal.attempts.fate("attempt-1") is Fate.COMMITTED
+    assert fate_of(journal, "attempt-0") is None
+    assert fate_of(journal, "attempt-1") is Fate.COMMITTED
     assert len(journal.attempts.open()) == 2
 
 

@@ -21,6 +21,7 @@ from parkade_agent.shards import Shards, Supply
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from support.bare import BareDoor
+from support.fates import fate_of
 from support.parked import POLICY
 from support.vehicles import Certificates, Door, certificates, open_door, running_agent
 
@@ -73,7 +74,7 @@ class Van:
 
     def fates(self) -> list[Fate | None]:
         """What the vehicle knows of its two attempts."""
-        return [self.journal.attempts.fate(f"attempt-1-{number}") for number in range(len(SHARDS))]
+        return [fate_of(self.journal, f"attempt-1-{number}") for number in range(len(SHARDS))]
 
     def _hear(self, message: pb.GatewayMessage) -> None:
         if message.HasField("welcome"):

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from parkade_agent.clock import WallClock
 from parkade_agent.energy import NOTE, EnergyMeter
 from parkade_agent.errors import JournalBroken
 from parkade_agent.host import link_kind
@@ -18,29 +18,13 @@ from parkade_api import vss
 from parkade_core.vehicle.limits import OwnerLimits
 from parkade_core.vehicle.position import Place, Position
 from parkade_core.vehicle.readings import Reading, Readings, Value
+from support.clocks import START, Times
 
-START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 wlan0\t00000000\t0102A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0
 {name}\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
 {name}\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
 """
-
-
-class Times:
-    """The time of day and the clock that never steps, both set by hand."""
-
-    def __init__(self) -> None:
-        self.real, self.steady = START, 500.0
-
-    def pass_by(self, seconds: float) -> None:
-        """Both go on."""
-        self.real += seconds
-        self.steady += seconds
-
-    def clock(self, zone: str = "UTC") -> WallClock:
-        """A vehicle's clock that shows them."""
-        return WallClock(zone, lambda: self.real, lambda: self.steady)
 
 
 class Heard:
@@ -67,10 +51,6 @@ class Heard:
         ("eth0", "platform", {"type": "1\n"}, "ethernet"),
         ("wlp2s0", "pci", {"type": "1\n", "wireless": None}, "wifi"),
         ("wwan0", "usb", {"type": "1\n"}, "cellular"),
-    if bus:
-        (tmp_path / "bus" / bus).mkdir(parents=True)
-        (interface / "device").mkdir()
-        (interface / "device" / "subsystem").symlink_to(tmp_path / "bus" / bus)
         ("usb0", "usb", {"type": "1\n", "uevent": "DEVTYPE=wwan\nINTERFACE=usb0\n"}, "cellular"),
         ("enx0", "usb", {"type": "1\n"}, ""),  # a telephone, perhaps
         ("eth0", "virtio", {"type": "1\n"}, ""),
@@ -87,6 +67,10 @@ def test_the_link_is_that_of_the_default_route(
     routes, interface = tmp_path / "route", tmp_path / "net" / name
     routes.write_text(ROUTES.format(name=name))
     interface.mkdir(parents=True)
+    if bus:
+        (tmp_path / "bus" / bus).mkdir(parents=True)
+        (interface / "device").mkdir()
+        (interface / "device" / "subsystem").symlink_to(tmp_path / "bus" / bus)
     for mark, text in marks.items():
         (interface / mark).mkdir() if text is None else (interface / mark).write_text(text)
     assert link_kind(routes, tmp_path / "net") == kind
@@ -208,12 +192,28 @@ async def test_a_broken_journal_stops_nothing_here() -> None:
     assert own(Heard({}), meter=meter)().trouble == "the disk is read-only"
 
 
+@dataclass
+class Working:
+    """A slot's programs: what they have used, and whether one outlives its kill."""
+
+    used: Callable[[], float] = lambda: 0.0
+    held: str = ""
+
+    def cpu_seconds(self) -> float:
+        """As it is told."""
+        return self.used()
+
+    def unkillable(self) -> str:
+        """As it is told."""
+        return self.held
+
+
 def own(
     source: Heard,
     word: OwnerWord | None = None,
     meter: EnergyMeter | None = None,
     times: Times | None = None,
-    used: Callable[[], float] = lambda: 0.0,
+    work: Working | None = None,
 ) -> Own:
     """A vehicle that lends four lanes."""
     return Own(
@@ -223,7 +223,7 @@ def own(
         Broken(),
         meter or EnergyMeter(Broken(), 10.0),
         (times or Times()).clock(),
-        used,
+        work or Working(),
     )
 
 
@@ -245,7 +245,7 @@ async def test_the_guard_hears_of_what_changes_by_itself() -> None:
     times, told, used = Times(), asyncio.Queue[bool](), iter(range(1, 100))
     meter = EnergyMeter(Broken(), 10.0)
     source = Heard({vss.COMPUTE_WATTS: 3600.0, vss.COMPUTE_LOAD: 100.0})
-    mine = own(source, meter=meter, times=times, used=lambda: float(next(used)))
+    mine = own(source, meter=meter, times=times, work=Working(lambda: float(next(used))))
     keeping = asyncio.create_task(mine.keep(lambda: told.put_nowait(mine().wall is None)))
     assert await told.get() is False
     times.real += 3600
@@ -253,3 +253,16 @@ async def test_the_guard_hears_of_what_changes_by_itself() -> None:
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
     assert mine().energy_wh_today == meter.wh_today > 0
+
+
+async def test_the_guard_hears_of_a_program_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else would wake it: a parked vehicle's signals stand still."""
+    monkeypatch.setattr("parkade_agent.own.LOOK_SECONDS", 0.01)
+    work, told = Working(), asyncio.Queue[str]()
+    mine = own(Heard({}), work=work)
+    keeping = asyncio.create_task(mine.keep(lambda: told.put_nowait(mine().unkillable)))
+    assert await told.get() == ""
+    work.held = "process 7"
+    assert await asyncio.wait_for(told.get(), 10) == "process 7"
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)

@@ -139,12 +139,14 @@ async def test_new_terms_ask_again(
         await door.until(lambda d: consent_told(d) == (True, "the owner agreed to terms 2 (number 1)"))
         door.say(asking_policy("3"))
         await door.until(
-            lambda d: consent_told(d) == (False, "the pool asks for terms 3, the owner agreed to 2")
+            lambda d: consent_told(d) == (False, "the pool asks for terms 3, the owner agreed to others")
         )
         async with asyncio.timeout(10):
             while "terms 3" not in (said := await asked(agent, certs, "explain")):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
         assert "Agree by `parkade-agent consent grant --terms 3 --scope public-data`." in said
+        assert "has stopped all work" in await asked(agent, certs, "pause")
+        assert await asked(agent, certs, "resume") == "Resumed.\n"
         owner.says(number=2, terms="3")
         await door.until(lambda d: "kept for" in (consent_told(d) or ("", ""))[1])
         status = json.loads(await asked(agent, certs, "status", "-o", "json"))

@@ -1,4 +1,4 @@
-"""The owner's command line: key, consent, pause, what is shown, and a revocation while no agent runs."""
+"""The owner's command line: key, consent, what is shown, and a revocation while no agent runs."""
 
 import json
 from dataclasses import replace
@@ -7,68 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from parkade_agent.journal.attempts import Attempt
+from parkade_agent.journal.attempts import Attempt, Fate
 from parkade_agent.journal.journal import Journal
 from parkade_agent.owner import command
 from parkade_agent.owner.presence import AlreadyRunning, claimed, is_running
 from parkade_agent.owner.receipts import BadReceipt, verified
-from parkade_agent.owner.view import View, write_view
+from parkade_agent.owner.view import write_view
 from parkade_agent.owner.wiping import Wiped
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_hack.pki import Authority, Subject
+from support.owner_line import VIEW, Line
 from support.owners import Owner
 
 GRANT = ("consent", "grant", "--terms", "2", "--scope", "public-data")
-VIEW = View(
-    vehicle="v1",
-    at=0.0,
-    state="Run",
-    may_start=False,
-    lanes=2,
-    energy_wh_today=12.34,
-    lines=("Not earning: nothing new starts.", "1. ChargingOK (NotCharging): no cable. Plug in."),
-    causes=(
-        {
-            "condition": "ConsentCurrent",
-            "reason": "NoConsent",
-            "message": "the pool asks for terms 3, the owner agreed to 2",
-            "remedy": "parkade-agent consent grant --terms 3",
-        },
-    ),
-)
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Who signs vehicles' certificates."""
     return Authority(tmp_path_factory.mktemp("pki"), "door-ca")
-
-
-class Line:
-    """The command line of one vehicle's owner."""
-
-    def __init__(self, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.state = state
-        self.key = state.parent / "owner.pem"
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str, key: bool = False) -> str:
-        """What a verb prints."""
-        code, out, err = self.outcome(*arguments, *(("--key", str(self.key)) if key else ()))
-        assert code == 0, err
-        return out
-
-    def refused(self, *arguments: str, key: bool = False) -> str:
-        """Why a verb is not done."""
-        code, out, err = self.outcome(*arguments, *(("--key", str(self.key)) if key else ()))
-        assert (code, out) == (1, "")
-        return err
-
-    def outcome(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code and both streams."""
-        code = command.main([*arguments, "--state-dir", str(self.state)])
-        streams = self._capsys.readouterr()
-        return code, streams.out.strip(), streams.err.strip()
 
 
 @pytest.fixture
@@ -228,27 +186,6 @@ def test_what_is_no_receipt_is_said_so(data: bytes) -> None:
         verified(data)
 
 
-def test_a_pause_is_refused_where_no_agent_looks(line: Line, tmp_path: Path) -> None:
-    """An agent with its owner's folder elsewhere would run on while the owner reads `Paused`."""
-    elsewhere = tmp_path / "stick"
-    write_view(line.state / "guard.json", replace(VIEW, owner=str(elsewhere)))
-    assert f"the agent follows {elsewhere}" in line.refused("pause")
-    assert "stick is not there" in line.refused("pause", "--owner-dir", str(elsewhere))
-    assert not elsewhere.exists()
-    elsewhere.mkdir()
-    line("pause", "--owner-dir", str(elsewhere))
-    assert (elsewhere / "pause").exists()
-
-
-def test_a_pause_needs_no_key(line: Line) -> None:
-    """Whoever sits in the vehicle may stop it."""
-    line("pause", "my", "father", "drives")
-    assert "the owner paused: my father drives" in line("status")
-    line("resume")
-    line("resume")
-    assert "pause          none" in line("status")
-
-
 def test_the_owner_sees_why(line: Line) -> None:
     """Causes in order with their cure; whose word it is and of when, if the agent does not run."""
     assert line("explain") == "No agent has run here yet."
@@ -257,7 +194,7 @@ def test_the_owner_sees_why(line: Line) -> None:
     gone = line("explain")
     assert gone.startswith("Vehicle v1: the agent does not run, so nothing is computed. At ")
     with claimed(line.state):
-        assert line("explain") == "\n".join(("Vehicle v1:", *VIEW.lines))
+        assert line("explain") == "\n".join(("Vehicle v1:", *VIEW.lines, "No work was finished here yet."))
         write_view(line.state / "guard.json", VIEW)
         assert "the agent has said nothing for" in line("explain")
         status = line("status")
@@ -269,6 +206,26 @@ def test_the_owner_sees_why(line: Line) -> None:
     )
     shown = json.loads(line("explain", "-o", "json"))
     assert (shown["running"], shown["guard"]["causes"][0]["reason"]) == (False, "NoConsent")
+
+
+def test_the_owner_sees_what_became_of_the_work(line: Line) -> None:
+    """Records of the shards that were finished last, by their fate; a broken journal hides nothing else."""
+    write_view(line.state / "guard.json", VIEW)
+    journal = Journal(line.state / "journal.sqlite")
+    journal.attempts.take(
+        [Attempt("p", "b", "l", pb.LeasedShard(shard=n, attempt=f"a{n}")) for n in range(4)]
+    )
+    for number in range(3):
+        journal.attempts.finish(f"a{number}", vehicle_pb2.ShardOutcome(succeeded=10 + number, failed=1))
+    journal.attempts.settle([("a0", Fate.COMMITTED), ("a1", Fate.LOST), ("a3", Fate.RETURNED)])
+    journal.close()
+    words = "11 accepted, 12 lost to a vehicle that was first, 13 not answered yet"
+    assert f"Shards finished last: 3, with 36 records: {words}." in line("explain")
+    assert json.loads(line("explain", "-o", "json"))["records"]["Committed"] == 11
+    journal.path.write_bytes(b"no database at all, " * 300)
+    said = line("explain")
+    assert VIEW.lines[1] in said
+    assert "What became of its work is not known" in said
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"vehicle": "v1"}'])

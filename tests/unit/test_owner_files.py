@@ -159,7 +159,7 @@ class _Broken:
 
 def test_without_memory_nobody_agrees_but_everybody_revokes(owner: Owner) -> None:
     """A consent that might be an old one does not count; a revocation counts whatever the disk says."""
-    files = OwnerFiles(owner.folder, "v1", _Broken())
+    files = OwnerFiles(owner.folder, lambda: "v1", _Broken())
     owner.says()
     assert "the disk is full" in files.read().no_consent_because
     owner.says(number=2, revoked=True)
@@ -173,6 +173,9 @@ def test_a_consent_that_was_noted_outlives_the_journal(owner: Owner, monkeypatch
     assert number_of(files.read()) == 1
     monkeypatch.setattr(Journal, "recall", _Broken.recall)
     assert number_of(files.read()) == 1
+    monkeypatch.setattr(files, "vehicle", lambda: "v2")
+    assert "this is v2" in files.read().no_consent_because
+    monkeypatch.setattr(files, "vehicle", lambda: "v1")
     owner.says(number=2)
     word = files.read()
     assert word.consent is None
@@ -239,7 +242,7 @@ def test_caps_and_places_are_read(owner: Owner) -> None:
 
 def test_a_folder_that_is_not_there_stops_all_work(tmp_path: Path, owner: Owner) -> None:
     """Caps on a stick that was pulled out still hold: nothing runs."""
-    word = OwnerFiles(OwnerFolder(tmp_path / "stick"), "v1", Journal(owner.state / "j")).read()
+    word = OwnerFiles(OwnerFolder(tmp_path / "stick"), lambda: "v1", Journal(owner.state / "j")).read()
     assert "stick is not there" in word.problem
     assert owner.files().read().limits is NO_LIMITS
 
@@ -255,7 +258,37 @@ def test_a_folder_that_was_not_mounted_stops_all_work(owner: Owner) -> None:
     (away / "key.pem").rename(owner.folder.key)
     assert "limits.json was there and is gone" in files.glance(OwnerWord()).problem
     owner.folder.limits.write_text("{}", encoding="utf-8")
+    owner.folder.mark.touch()
     assert files.glance(OwnerWord()).problem == ""
+
+
+def test_a_pause_outlives_a_failed_mount(owner: Owner) -> None:
+    """A folder that held nothing but a pause is missed, too; nothing is left at its mount point meanwhile."""
+    owner.folder.key.unlink()
+    owner.folder.pause.touch()
+    assert owner.files().read().paused_because
+    away = owner.folder.root.rename(owner.state / "away")
+    owner.folder.root.mkdir()
+    for _ in range(2):
+        assert "mounted was there and is gone: mount the owner's folder" in owner.files().read().problem
+    assert list(owner.folder.root.iterdir()) == []
+    owner.folder.root.rmdir()
+    away.rename(owner.folder.root)
+    word = owner.files().read()
+    assert (word.problem, word.paused_because) == ("", "the owner paused")
+
+
+def test_another_name_is_another_vehicle(owner: Owner) -> None:
+    """After an enrolment anew the consent for the old name counts no more, and one for the new name does."""
+    name = "v1"
+    files = OwnerFiles(owner.folder, lambda: name, Journal(owner.state / "journal.sqlite"))
+    owner.says()
+    assert number_of(files.read()) == 1
+    name = "v2"
+    word = files.read()
+    assert (word.consent, "for v1, this is v2" in word.no_consent_because) == (None, True)
+    owner.says(number=2, vehicle="v2")
+    assert number_of(files.read()) == 2
 
 
 @pytest.mark.parametrize(

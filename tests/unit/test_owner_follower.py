@@ -51,7 +51,7 @@ def test_a_reader_that_breaks_allows_nothing(owner: Owner) -> None:
             """Fails as nobody expected."""
             raise RuntimeError("boom")
 
-    follower = OwnerFollower(Breaking(owner.folder, "v1", Journal(owner.state / "journal.sqlite")))
+    follower = OwnerFollower(Breaking(owner.folder, lambda: "v1", Journal(owner.state / "journal.sqlite")))
     assert "boom" in follower.word.problem
 
 
@@ -90,7 +90,7 @@ def test_what_stops_work_waits_for_no_disk(
     """The journal hangs, and the guard hears of a revocation, a pause or a broken file all the same, each time."""
     journal, heard = _Slow(owner.state / "journal.sqlite"), threading.Event()
     owner.says()
-    follower = OwnerFollower(OwnerFiles(owner.folder, "v1", journal))
+    follower = OwnerFollower(OwnerFiles(owner.folder, lambda: "v1", journal))
     journal.works.clear()
     follower.start(heard.set)
     try:

@@ -75,7 +75,7 @@ def decided(own: OwnFacts, terms: ConsentTerms | None = None, **signals: Value) 
             {},
             [
                 "Stopped: work is frozen and ends in a moment.",
-                "1. PolicyAllows (EnergyUsedUp): 12 Wh were used today, the owner allows 10 Wh. Wait until midnight.",
+                "1. PolicyAllows (EnergyUsedUp): 12.3 Wh were used today, the owner allows 10 Wh. Wait until midnight.",
             ],
         ),
     ],
@@ -129,7 +129,7 @@ class Garage:
         """Has a keeper look after the owner meanwhile."""
         follower = OwnerFollower(self.owner.files())
         follower.start(lambda: None)
-        vehicle = Shown("v1", lambda: self.state, lambda: OWN, self.wipe)
+        vehicle = Shown(lambda: "v1", lambda: self.state, lambda: OWN, self.wipe)
         keeper = OwnerKeeper(vehicle, follower, self.receipts, self.owner.state / "guard.json")
         task = asyncio.create_task(keeper.keep())
         try:

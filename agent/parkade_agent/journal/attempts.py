@@ -122,10 +122,9 @@ class Attempts:
         """Everything that is not settled, oldest first."""
         return self._select(f"{_OPEN} ORDER BY changed_at, attempt")
 
-    def fate(self, attempt: str) -> Fate | None:
-        """What became of one attempt; None for one that the journal does not know, or no more."""
-        found = self._select("attempt = ?", attempt)
-        return found[0].fate if found else None
+    def finished(self, most: int) -> list[Kept]:
+        """Those that have a result, whatever became of it; the newest, at most that many."""
+        return self._select("outcome IS NOT NULL ORDER BY changed_at DESC, attempt LIMIT ?", most)
 
     def forget_open(self) -> int:
         """Removes everything that is not settled, as if it had never been granted; returns how many."""
@@ -137,7 +136,7 @@ class Attempts:
         with self._database.transaction() as connection:
             connection.execute(_PRUNE, (time.time() - KEPT_SECONDS,))
 
-    def _select(self, condition: str, *values: str) -> list[Kept]:
+    def _select(self, condition: str, *values: int) -> list[Kept]:
         with self._database.transaction() as connection:
             rows = connection.execute(f"SELECT * FROM attempts WHERE {condition}", values)  # noqa: S608
             return [_kept(row) for row in rows]

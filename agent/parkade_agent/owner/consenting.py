@@ -133,7 +133,7 @@ def _next(files: OwnerFiles, document: Document, lifetime: str, now: float) -> D
         **document,
         "schema": SCHEMA,
         "number": _highest(files) + 1,
-        "vehicle": files.vehicle,
+        "vehicle": files.vehicle(),
         "grantedAt": _moment(now),
         "expiresAt": _moment(now + seconds_of(lifetime)),
         "revoked": False,

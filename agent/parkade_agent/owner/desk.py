@@ -8,6 +8,7 @@ from parkade_agent.journal.journal import Journal
 from parkade_agent.owner.files import OwnerFiles, OwnerFolder
 from parkade_agent.owner.keys import vehicle_of
 from parkade_agent.owner.receipts import Receipts
+from parkade_agent.owner.view import read_view
 from parkade_agent.settings import Places
 
 
@@ -15,13 +16,15 @@ class NoVehicle(AgentError):
     """Nobody knows which vehicle this is."""
 
 
+class WrongFolder(AgentError):
+    """No agent would look into this owner's folder."""
+
+
 class Desk:
     """One vehicle's places, folder and journal; *vehicle* is its id when it has no certificate yet."""
 
     def __init__(self, places: Places, vehicle: str = "") -> None:
         self.places = places
-        self.folder = OwnerFolder(places.owner)
-        self.receipts = Receipts(self.folder, places.certificate, places.key)
         self.journal = Journal(places.journal)
         self._vehicle = vehicle
 
@@ -44,6 +47,20 @@ class Desk:
             raise NoVehicle("the vehicle has no certificate yet: enrol it, or say --vehicle ID") from None
 
     @property
+    def folder(self) -> OwnerFolder:
+        """The owner's folder, which may be missing. Raises WrongFolder when the agent follows another one."""
+        root, view = self.places.owner, read_view(self.places.guard_view)
+        if view is not None and view.owner not in {"", str(root.resolve())}:
+            cure = f"say --owner-dir {view.owner}, or start the agent with the other one"
+            raise WrongFolder(f"the agent follows {view.owner}, not {root}: {cure}")
+        return OwnerFolder(root)
+
+    @property
+    def receipts(self) -> Receipts:
+        """What the vehicle signed when it wiped. Raises WrongFolder."""
+        return Receipts(self.folder, self.places.certificate, self.places.key)
+
+    @property
     def files(self) -> OwnerFiles:
-        """The owner's word of this vehicle. Raises NoVehicle, BadKey."""
-        return OwnerFiles(self.folder, self.vehicle, self.journal)
+        """The owner's word; reading a consent may raise what `vehicle` does. Raises WrongFolder."""
+        return OwnerFiles(self.folder, lambda: self.vehicle, self.journal)

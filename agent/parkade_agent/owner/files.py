@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeVar
 import orjson
 import structlog
 
+from parkade_agent import durable
 from parkade_agent.errors import JournalBroken
 from parkade_agent.owner.keys import BadKey, fingerprint, is_owners
 from parkade_agent.owner.limits import BadLimits, read_limits, read_places
@@ -73,9 +74,14 @@ class OwnerFolder:
         return self.root / "receipts"
 
     @property
+    def mark(self) -> Path:
+        """What the agent leaves here at first sight: where it is missing later, the folder's disk is not mounted."""
+        return self.root / "mounted"
+
+    @property
     def kept(self) -> tuple[Path, ...]:
-        """What the owner gives once and changes, but does not take away."""
-        return (self.key, self.limits, self.places)
+        """What is given once and changed, but not taken away."""
+        return (self.key, self.limits, self.places, self.mark)
 
     def watched(self) -> tuple[Path, ...]:
         """What a change of the word changes."""
@@ -110,9 +116,9 @@ class Seen:
 
 
 class OwnerFiles:
-    """Reads the owner's word for one vehicle."""
+    """Reads the owner's word for one vehicle; *vehicle* tells its name, which a new enrolment may change."""
 
-    def __init__(self, folder: OwnerFolder, vehicle: str, memory: Memory) -> None:
+    def __init__(self, folder: OwnerFolder, vehicle: Callable[[], str], memory: Memory) -> None:
         self.folder = folder
         self.vehicle = vehicle
         self._memory = memory
@@ -121,7 +127,7 @@ class OwnerFiles:
 
     def read(self) -> OwnerWord:
         """The word as it stands in the files. What cannot be understood allows nothing."""
-        self._note_given()
+        self.note_given()
         word = self.glance(OwnerWord())
         if not self.folder.root.is_dir():
             return word
@@ -145,24 +151,32 @@ class OwnerFiles:
         except BadLimits as error:
             return replace(word, problem=str(error))
 
-    def _note_given(self) -> None:
+    def note_given(self) -> None:
         """Notes which files there are: an empty folder where there were some is a disk that was not mounted."""
         with contextlib.suppress(JournalBroken):
-            noted = frozenset((self._memory.recall(_FILES) or "").split())
+            noted = self._given = frozenset((self._memory.recall(_FILES) or "").split())
+            self._leave_mark()
             given = noted | {path.name for path in self.folder.kept if path.exists()}
             if given != noted:
                 self._memory.remember(_FILES, " ".join(sorted(given)))
             self._given = given
+
+    def _leave_mark(self) -> None:
+        """Makes even a folder of nothing but a pause one that can be missed; without room it is tried again."""
+        if self.folder.mark.exists() or self._gone() or not self.folder.root.is_dir():
+            return
+        with contextlib.suppress(OSError):
+            self.folder.mark.touch()  # a name alone fits on a full disk
+            durable.sync_folder(self.folder.root)
 
     def _gone(self) -> str:
         """Which file that the owner gave is not there; empty when none is missing."""
         gone = [path for path in self.folder.kept if path.name in self._given and not path.exists()]
         if not gone:
             return ""
-        cure = (
-            "put it back" if gone[0] == self.folder.key else "put it back, or write {} to it to limit nothing"
-        )
-        return f"{gone[0]} was there and is gone: mount the owner's folder, {cure}"
+        is_of_json = gone[0] in {self.folder.limits, self.folder.places}
+        cure = "put it back, or write {} to it to limit nothing" if is_of_json else "put it back"
+        return f"{gone[0]} was there and is gone: mount the owner's folder, or {cure}"
 
     def seen(self) -> Seen:
         """What this vehicle has taken so far. Raises JournalBroken."""
@@ -198,7 +212,7 @@ class OwnerFiles:
             return None
         if not seen.revoked:
             return None
-        return Consent(seen.number, self.vehicle, "", frozenset(), 0.0, 0.0, revoked=True)
+        return Consent(seen.number, self.vehicle(), "", frozenset(), 0.0, 0.0, revoked=True)
 
     def _revocation(self) -> Consent | None:
         """The revocation in the file, when the owner signed it."""
@@ -206,7 +220,7 @@ class OwnerFiles:
             consent = self._signed(parse(_read(self.folder.consent)))
         except (BadConsent, NotSigned, BadKey, OSError):
             return None
-        return consent if consent.revoked and consent.vehicle == self.vehicle else None
+        return consent if consent.revoked and consent.vehicle == self.vehicle() else None
 
     def _signed(self, signed: Signed) -> Consent:
         """What the owner signed. Raises BadConsent, BadKey, OSError."""
@@ -238,8 +252,8 @@ class OwnerFiles:
         except JournalBroken:
             if new != self._noted:
                 raise
-            return
-        if (problem := refusal(consent, self.vehicle, seen.number) or _conflict(seen, new)) is not None:
+            seen = new
+        if (problem := refusal(consent, self.vehicle(), seen.number) or _conflict(seen, new)) is not None:
             raise BadConsent(problem)
         if new != seen:
             self._memory.remember(NOTE, orjson.dumps(asdict(new)).decode())

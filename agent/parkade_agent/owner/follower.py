@@ -39,6 +39,10 @@ class OwnerFollower:
             self._threads.append(threading.Thread(target=target, args=(on_change,), name=name, daemon=True))
             self._threads[-1].start()
 
+    def read_again(self) -> None:
+        """Reads the word anew, because what it is held against has changed: the vehicle has another name."""
+        self._changed.set()
+
     def stop(self) -> None:
         """Ends the threads."""
         self._stopped.set()

@@ -25,9 +25,9 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the owner is shown of a vehicle, and whom the keeper tells to wipe it."""
+    """What the owner is shown of a vehicle, and whom the keeper tells to wipe it; each is asked anew."""
 
-    name: str
+    name: Callable[[], str]
     guard: Callable[[], GuardState]
     own: Callable[[], OwnFacts]
     wipe: Callable[[], Awaitable[Wiped]]
@@ -59,8 +59,8 @@ class OwnerKeeper:
             return
         self._shown, self._show_at = state, now + _SHOW_AGAIN_SECONDS
         try:
-            own, folder = self._vehicle.own(), self._follower.folder
-            write_view(self._view, view_of(self._vehicle.name, state, own, folder, time.time()))
+            name, own, folder = self._vehicle.name(), self._vehicle.own(), self._follower.folder
+            write_view(self._view, view_of(name, state, own, folder, time.time()))
         except OSError as error:
             _log.warning("the owner cannot be shown what the guard decided", error=str(error))
 

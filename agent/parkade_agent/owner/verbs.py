@@ -16,13 +16,14 @@ from parkade_agent.owner.consenting import Document, Wishes
 from parkade_agent.owner.desk import Desk
 from parkade_agent.owner.explaining import open_question
 from parkade_agent.owner.keys import fingerprint, new_owner_key, public_half
-from parkade_agent.owner.presence import AlreadyRunning, claimed
+from parkade_agent.owner.presence import AlreadyRunning, claimed, is_running
 from parkade_agent.owner.receipts import BadReceipt, Receipt, verified
-from parkade_agent.owner.view import read_view
+from parkade_agent.owner.view import is_old, read_view
 from parkade_agent.owner.wiping import wipe
 from parkade_core.vehicle.consent import FIELDS
 
 _AGENT_SECONDS: Final = 30.0  # the agent's own part is done in one; its slot may take a while to end
+_PAUSE_SECONDS: Final = 5.0  # a tenth until the guard has acted, and as much until it shows so
 _LOOK_SECONDS: Final = 0.05
 _SHOWN: Final = (*FIELDS[1:], "because")
 
@@ -33,6 +34,8 @@ class NotDone(AgentError):
 
 def init(desk: Desk, asked: argparse.Namespace) -> str:
     """Makes a key pair: the private half goes where the owner says, the public half into the owner's folder."""
+    if desk.places.owner_dir is not None:
+        _check_there(desk)
     if desk.folder.key.exists():
         known = fingerprint(desk.folder.key.read_bytes())
         raise NotDone(f"{desk.folder.key} is there already ({known}): a vehicle has one owner")
@@ -47,26 +50,40 @@ def init(desk: Desk, asked: argparse.Namespace) -> str:
 
 
 def pause(desk: Desk, asked: argparse.Namespace) -> str:
-    """Stops all work until resumed. Raises NotDone where no agent would look."""
-    _check_folder(desk)
+    """Stops all work until resumed. Raises NotDone where no agent would look, or when the agent does not say so."""
+    _check_there(desk)
     desk.folder.pause.touch()  # a name alone fits on a full disk
     durable.sync_folder(desk.folder.root)
     with contextlib.suppress(OSError):
         durable.write(desk.folder.pause, " ".join(asked.why).encode())
-    return "Paused: nothing runs until `parkade-agent resume`."
+    if not is_running(desk.places.state_dir):
+        desk.files.note_given()
+        return "Paused: no agent runs, and none starts work until `parkade-agent resume`."
+    _wait_until_paused(desk)
+    return "Paused: the agent has stopped all work until `parkade-agent resume`."
 
 
-def _check_folder(desk: Desk) -> None:
-    root, view = desk.folder.root, read_view(desk.places.guard_view)
-    if not root.is_dir():
-        raise NotDone(f"{root} is not there: say the owner's folder by --owner-dir or PARKADE_OWNER_DIR")
-    if view is not None and view.owner not in ("", str(root.resolve())):
-        raise NotDone(f"the agent follows {view.owner}, not {root}: say --owner-dir {view.owner}")
+def _check_there(desk: Desk) -> None:
+    if not desk.folder.root.is_dir():
+        words = "say the owner's folder by --owner-dir or PARKADE_OWNER_DIR"
+        raise NotDone(f"{desk.folder.root} is not there: {words}")
+
+
+def _wait_until_paused(desk: Desk) -> None:
+    """Returns when the running agent shows that its guard has acted on the pause. Raises NotDone."""
+    until = time.monotonic() + _PAUSE_SECONDS
+    while (view := read_view(desk.places.guard_view)) is None or not view.paused or is_old(view, time.time()):
+        if time.monotonic() >= until:
+            raise NotDone(
+                f"the pause is in {desk.folder.pause}, but the agent has not said for {_PAUSE_SECONDS:.0f} s that it "
+                "stopped: work may still run; end the agent, and its programs end with it"
+            )
+        time.sleep(_LOOK_SECONDS)
 
 
 def resume(desk: Desk, asked: argparse.Namespace) -> str:  # noqa: ARG001 - every verb is called alike
     """Ends the pause. Raises NotDone where no agent would look."""
-    _check_folder(desk)
+    _check_there(desk)
     durable.remove(desk.folder.pause)
     return "Resumed."
 

@@ -6,20 +6,24 @@ It is replaced whole at every change and not synced: after a power cut the agent
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from parkade_api.wellknown import Reason
 from parkade_core.vehicle.explain import lines
 from parkade_core.vehicle.facts import OwnFacts
 from parkade_core.vehicle.guard import Cause, GuardState
+
+_OLD_SECONDS: Final = 60.0  # the keeper writes every few
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What is shown. `at` is in Unix seconds; `lines` are what a person reads, `causes` the same for machines.
 
-    `owner` is the folder whose word the agent follows.
+    `owner` is the folder whose word the agent follows, `paused` whether the guard knows of a pause of the owner's and
+    has acted on it.
     """
 
     vehicle: str
@@ -31,6 +35,7 @@ class View:
     lines: tuple[str, ...]
     causes: tuple[Mapping[str, str], ...]
     owner: str = ""
+    paused: bool = False
 
 
 def view_of(vehicle: str, state: GuardState, own: OwnFacts, owner: Path, now: float) -> View:
@@ -41,11 +46,17 @@ def view_of(vehicle: str, state: GuardState, own: OwnFacts, owner: Path, now: fl
         state=state.action,
         may_start=state.may_start,
         lanes=own.lanes if state.lanes is None else state.lanes,
-        energy_wh_today=round(own.energy_wh_today, 3),
+        energy_wh_today=round(own.energy_wh_today, 6),
         lines=lines(state, own),
         causes=tuple(_shown(cause) for cause in state.causes),
         owner=str(owner.resolve()),
+        paused=bool(own.paused_because) and _has_stopped(state),
     )
+
+
+def is_old(view: View, now: float) -> bool:
+    """Whether the agent must have written it anew by *now*, in Unix seconds: it hangs, or its disk is full."""
+    return now - view.at > _OLD_SECONDS
 
 
 def write_view(path: Path, view: View) -> None:
@@ -62,6 +73,11 @@ def read_view(path: Path) -> View | None:
         return View(**{**found, "lines": tuple(found["lines"]), "causes": tuple(found["causes"])})
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
+
+
+def _has_stopped(state: GuardState) -> bool:
+    """Whether the owner's pause is among the reasons, or there are no rules, under which nothing runs anyhow."""
+    return not state.verdicts or any(cause.reason is Reason.OWNER_PAUSED for cause in state.causes)
 
 
 def _shown(cause: Cause) -> Mapping[str, str]:
