@@ -11,7 +11,6 @@ from typing import Final
 import grpc
 
 from parkade_agent.runtime import programs
-from parkade_agent.runtime.process import environment as slot_environment
 from parkade_agent.runtime.sandbox.walls import find_sandbox
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
 from parkade_api.proto.inference import open_inference_grpc_pb2_grpc as oip_grpc
@@ -73,7 +72,7 @@ def shut_in_sidecar(name: str, bundle: Path, slot: Path) -> tuple[Program, str]:
     socket.parent.mkdir()
     program = programs.sidecar(bundle, work, socket, work / "words", lanes=1, limits=Limits())
     command = find_sandbox(ensure_bubblewrap(), cgroup=None).command(program)
-    return Program(name, tuple(command), slot_environment(program.folder)), f"unix:{socket}"
+    return Program(name, tuple(command), program.environment()), f"unix:{socket}"
 
 
 def start_peer(supervisor: Supervisor, peer: Peer, bundle: Path, model: str) -> Server:

@@ -3,15 +3,18 @@
 import asyncio
 import os
 import signal
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from parkade_agent.runtime import cgroups, process, standstill
 from parkade_agent.runtime import slot as slots
-from parkade_agent.runtime import standstill
-from parkade_agent.runtime.hierarchies import own_groups
+from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.cgroups import slot_cgroup
+from parkade_agent.runtime.hierarchies import UNIFIED, own_groups
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
 from parkade_hack.proc import is_alive
@@ -58,16 +61,50 @@ async def test_a_program_that_cannot_be_killed_is_reported(
     tmp_path: Path, freezer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slot stays, so that the vehicle takes no other, and says which process it is, until it is gone."""
-    monkeypatch.setattr(slots, "UNKILLABLE_SECONDS", 0.2)
+    for module in (slots, process):
+        monkeypatch.setattr(module, "UNKILLABLE_SECONDS", 0.2)
     async with living_slot(tmp_path) as (slot, _):
-        group = start(NOTHING, tmp_path)
-        (freezer / "cgroup.procs").write_text(str(group.pid))
-        (freezer / "freezer.state").write_text("FROZEN")
+        group, brake = start(NOTHING, tmp_path), slot._vehicle.brake
+        brake.add(group)
+        hold(freezer, group.pid)
+        assert brake.unkillable() == ""
         group.signal(signal.SIGKILL)
         gone = asyncio.create_task(slot._gone(slot._sidecar, group))
         while slot._sidecar.reason != "Unkillable":  # noqa: ASYNC110 - it tells the gateway only
             await asyncio.sleep(0.02)
-        assert f"process {group.pid} does not die of SIGKILL" in slot._sidecar.message
+        words = f"the kernel holds what was killed: process {group.pid}"
+        assert (slot._sidecar.message, brake.unkillable()) == (words, words)
         os.kill(group.pid, 0)
         (freezer / "freezer.state").write_text("THAWED")
         await gone
+        assert brake.unkillable() == ""
+
+
+def hold(freezer: Path, pid: int) -> None:
+    """Has the kernel let that process not even die."""
+    (freezer / "cgroup.procs").write_text(str(pid))
+    (freezer / "freezer.state").write_text("FROZEN")
+
+
+def test_what_an_earlier_agent_could_not_end_is_reported(
+    freezer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed agent leaves its group; the next one starts no slot beside a program that is still in it."""
+    monkeypatch.setattr(cgroups, "UNKILLABLE_SECONDS", 0.2)
+    private = own_groups()[UNIFIED] / f"parkade-test-{uuid.uuid4()}"
+    monkeypatch.setattr(cgroups, "own_groups", lambda: {UNIFIED: private})
+    with subprocess.Popen(["/bin/sleep", "1000"]) as agent:
+        left = private / "-".join(("parkade", *map(str, cgroups._identity(agent.pid))))
+        agent.kill()
+    left.mkdir(parents=True)
+    with subprocess.Popen(["/bin/sleep", "1000"]) as program:
+        (left / "cgroup.procs").write_text(str(program.pid))
+        hold(freezer, program.pid)
+        with slot_cgroup(1 << 26) as cgroup:
+            brake = SlotBrake(cgroup)
+            assert brake.unkillable() == f"the kernel holds what was killed: process {program.pid}"
+            (freezer / "freezer.state").write_text("THAWED")
+            assert program.wait(20) == -signal.SIGKILL
+            assert brake.unkillable() == ""
+    assert cgroups.remove_leftovers() == []
+    private.rmdir()

@@ -10,8 +10,11 @@ import pytest
 from typing_extensions import override
 
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
+from parkade_api.wellknown import SLOT_SECRET
 from parkade_models.bundle import Bundle
 from support.sidecars import Sidecar, serving_sidecar, start_module, stop
+
+KNOWN = "known to both"
 
 
 class Slot(vehicle_pb2_grpc.SlotServicer):
@@ -25,6 +28,7 @@ class Slot(vehicle_pb2_grpc.SlotServicer):
     async def Next(
         self, request: vehicle_pb2.NextRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> vehicle_pb2.NextReply:
+        assert dict(context.invocation_metadata() or ())[SLOT_SECRET] == KNOWN
         return await self.shards.get()
 
     @override
@@ -62,13 +66,14 @@ class Vehicle:
 
 
 @pytest.fixture
-async def vehicle(int8_bundle: Bundle) -> AsyncIterator[Vehicle]:
+async def vehicle(int8_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Vehicle]:
     """Everything of a slot but the agent's own work."""
     async with serving_sidecar(int8_bundle) as sidecar:
         slot, agent, socket = Slot(), grpc.aio.server(), sidecar.folder / "a"
         vehicle_pb2_grpc.add_SlotServicer_to_server(slot, agent)
         agent.add_insecure_port(f"unix:{socket}")
         await agent.start()
+        monkeypatch.setenv("PARKADE_SLOT_SECRET", KNOWN)
         flags = ("--agent-socket", socket, "--sidecar-socket", sidecar.socket)
         runner = await start_module("parkade_agent.runner", *flags)
         yield Vehicle(sidecar, slot, agent, runner)

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,17 @@ print(json.dumps([
 ]))
 """
 
+READ_ENVIRONMENT = """
+import sys
+from pathlib import Path
+process = Path("/proc") / sys.argv[1]
+try:
+    got = process.joinpath("environ").read_bytes()
+except OSError as error:
+    got = type(error).__name__
+print(b"keeper.py" in process.joinpath("cmdline").read_bytes(), got)
+"""
+
 
 def test_every_wall_has_a_cure() -> None:
     """Whoever reads that one is missing reads what would put it up."""
@@ -57,6 +70,19 @@ def test_a_missing_wall_says_why(tmp_path: Path, words: str) -> None:
         ("namespaces", True),
         ("cgroup-memory", False),
     }
+
+
+def test_a_wall_that_lets_no_handle_out_is_none(tmp_path: Path) -> None:
+    """It is tried with all that a slot's program does at its start: what fails there would blame good bundles."""
+    bwrap = tmp_path / "bwrap"
+    closing = (
+        "os.closerange(3, 1000); inside = sys.argv[sys.argv.index('--') + 1 :]; os.execv(inside[0], inside)"
+    )
+    bwrap.write_text(f"#!{sys.executable}\nimport os, sys\n{closing}\n")
+    bwrap.chmod(stat.S_IRWXU)
+    found = find_sandbox(bwrap, cgroup=None)
+    assert "the agent gets no handle on this process" in found.missing[Layer.NAMESPACES]
+    assert found.layers == {Layer.SECCOMP, Layer.LANDLOCK}
 
 
 def test_no_bubblewrap_is_no_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +131,27 @@ async def test_the_other_walls_hold_alone(tmp_path: Path, without: set[Layer]) -
     assert (socket_denied, *rest) == ("PermissionError", len("here"), 1, 1)
     assert {outside, elsewhere} <= {"PermissionError", "FileNotFoundError"}
     assert (work / "written").read_text() == "here"
+
+
+async def test_no_program_reads_anothers_secret(tmp_path: Path) -> None:
+    """Also where no name space hides one from the other, as runner and sidecar: Landlock lets neither look inside."""
+    walls = type(sandbox())(sandbox().layers - {Layer.NAMESPACES}, sandbox().bwrap)
+    keeper, asker = tmp_path / "keeper.py", tmp_path / "asker.py"
+    keeper.write_text("import os, time; print(os.environ['SECRET'], flush=True); time.sleep(60)")
+    asker.write_text(READ_ENVIRONMENT)
+    with (tmp_path / "kept").open("w+b") as kept, (tmp_path / "asked").open("w+b") as asked:
+        holder = ProcessGroup(
+            Program(keeper, (), tmp_path, secrets={"SECRET": "known"}), walls, kept.fileno()
+        )
+        async with asyncio.timeout(30):
+            while not (tmp_path / "kept").stat().st_size:  # noqa: ASYNC110 - a file tells nobody
+                await asyncio.sleep(0.02)
+            thief = ProcessGroup(Program(asker, (str(holder.pid),), tmp_path), walls, asked.fileno())
+            await thief.wait()
+        holder.signal(signal.SIGKILL)
+        await holder.wait()
+    assert (tmp_path / "kept").read_text() == "known\n"
+    assert (tmp_path / "asked").read_text() == "True PermissionError\n"
 
 
 async def test_a_program_has_one_folder_to_write(tmp_path: Path) -> None:

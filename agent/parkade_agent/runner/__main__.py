@@ -33,7 +33,8 @@ async def _run(settings: Settings) -> None:
         _channel(settings.agent_socket) as agent,
         _channel(settings.sidecar_socket) as sidecar,
     ):
-        work = asyncio.create_task(Runner(agent, sidecar).run())
+        runner = Runner(agent, sidecar, settings.slot_secret.get_secret_value())
+        work = asyncio.create_task(runner.run())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
         try:

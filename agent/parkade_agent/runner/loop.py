@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2_grpc
 from parkade_agent import health
 from parkade_agent.runner import report
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
-from parkade_api.wellknown import ShardFault
+from parkade_api.wellknown import SLOT_SECRET, ShardFault
 
 _HEALTH_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.2
@@ -25,9 +25,10 @@ class SidecarLostError(Exception):
 
 
 class Runner:
-    """The loop of one slot, over two channels to unix sockets."""
+    """The loop of one slot, over two channels to unix sockets; the agent knows it by *secret*."""
 
-    def __init__(self, agent: grpc.aio.Channel, sidecar: grpc.aio.Channel) -> None:
+    def __init__(self, agent: grpc.aio.Channel, sidecar: grpc.aio.Channel, secret: str) -> None:
+        self._rights = ((SLOT_SECRET, secret),)
         self._slot = vehicle_pb2_grpc.SlotStub(agent)
         self._shards = vehicle_pb2_grpc.ShardsStub(sidecar)
         self._health = health_pb2_grpc.HealthStub(sidecar)
@@ -52,7 +53,7 @@ class Runner:
 
     async def _next(self) -> vehicle_pb2.NextReply:
         try:
-            return await self._slot.Next(vehicle_pb2.NextRequest())
+            return await self._slot.Next(vehicle_pb2.NextRequest(), metadata=self._rights)
         except grpc.aio.AioRpcError as error:
             raise AgentLostError(error.details()) from None
 
@@ -73,7 +74,7 @@ class Runner:
 
     async def _finish(self, finish: vehicle_pb2.FinishRequest) -> None:
         try:
-            await self._slot.Finish(finish)
+            await self._slot.Finish(finish, metadata=self._rights)
         except grpc.aio.AioRpcError as error:
             raise AgentLostError(error.details()) from None
         if finish.reason == ShardFault.SIDECAR_LOST:

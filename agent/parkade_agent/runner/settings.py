@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -12,4 +12,5 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
     agent_socket: Path = Field(description="Unix socket on which the agent serves parkade.vehicle.v1.Slot.")
+    slot_secret: SecretStr = Field(description="By which the agent knows this runner.")
     sidecar_socket: Path = Field(description="Unix socket of the sidecar.")

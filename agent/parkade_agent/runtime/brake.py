@@ -83,6 +83,13 @@ class SlotBrake:
             if self.cgroup is not None:
                 each.callback(self.cgroup.kill)
 
+    def unkillable(self) -> str:
+        """Which programs were killed and do not end, this agent's or an earlier one's; empty when all do."""
+        with self._lock:
+            held = [group.pid for group in self._groups if group.is_unkillable]
+        held += self.cgroup.left() if self.cgroup is not None else []
+        return f"the kernel holds what was killed: process {', '.join(map(str, held))}" if held else ""
+
     def cpu_seconds(self) -> float:
         """CPU time of all the slot's programs so far, ended ones included, by the kernel's clocks."""
         if self.cgroup is not None and self.cgroup.counts_cpu:

@@ -9,13 +9,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from parkade_agent.runtime.hierarchies import UNIFIED, numbers_if_any, own_groups, read_numbers
+
+UNKILLABLE_SECONDS = 5.0
+"""What is killed and still there after that time, the kernel holds: it waits for a device that does not answer."""
 
 _CONTROLLERS: Final = (UNIFIED, "cpuacct", "memory", "cpu", "pids")
 _GIVEN: Final = frozenset({"cpu", "memory", "pids"})  # of version 2, to groups below the agent's own
@@ -26,7 +29,6 @@ _WEIGHT: Final = 25
 _SHARES: Final = 256  # the same in version 1
 _MEMORY_LIMITS: Final = ("memory.limit_in_bytes", "memory.max")
 _MOST_LOOKS: Final = 4
-_LAST_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.005
 _MICROSECOND: Final = 1000
 _log = structlog.get_logger()
@@ -36,11 +38,12 @@ class Cgroup:
     """The group in *folders*, one for each controller. Every method is safe from any thread.
 
     A process joins by writing its number into each of `join_files` before it becomes the program; all that it starts
-    is then in the group, too, and cannot leave it.
+    is then in the group, too, and cannot leave it. *stay* are groups of dead agents that could not be removed.
     """
 
-    def __init__(self, folders: Mapping[str, Path]) -> None:
+    def __init__(self, folders: Mapping[str, Path], stay: Sequence["Cgroup"] = ()) -> None:
         self._folders = dict(folders)
+        self._stay = stay
         self._unified = folders.get(UNIFIED)
         self._cpu_nanoseconds = 0
         self.limits_memory = False
@@ -60,6 +63,10 @@ class Cgroup:
         with contextlib.suppress(OSError):
             return [int(line) for line in self.join_files()[0].read_text(encoding="ascii").split()]
         return []
+
+    def left(self) -> list[int]:
+        """Processes of dead agents that were killed and have not ended yet."""
+        return [process for group in self._stay for process in group.processes()]
 
     def freeze(self) -> None:
         """Stops every process and all that join later; returns at once."""
@@ -115,10 +122,10 @@ class Cgroup:
             taken = [_write(folder / name, value) for folder in self._folders.values()]
             self.limits_memory |= name in _MEMORY_LIMITS and any(taken)
 
-    def remove(self) -> None:
-        """Kills what is left and removes the group; one whose processes do not end within a second stays."""
+    def remove(self) -> bool:
+        """Kills what is left and removes the group; false for one with processes that do not end soon."""
         self.kill()
-        last = time.monotonic() + _LAST_SECONDS
+        last = time.monotonic() + UNKILLABLE_SECONDS
         while self.processes() and time.monotonic() < last:
             time.sleep(_LOOK_SECONDS)
         for folder in self._folders.values():
@@ -128,6 +135,7 @@ class Cgroup:
                 continue
             except OSError as error:
                 _log.warning("a control group stays", folder=str(folder), error=str(error))
+        return not self.processes()
 
     def _read_cpu(self) -> int:
         if (folder := self._folders.get("cpuacct")) is not None:
@@ -155,8 +163,7 @@ class Cgroup:
 @contextlib.contextmanager
 def slot_cgroup(memory_bytes: int) -> Iterator[Cgroup | None]:
     """The group for as long as the agent works; what agents left that were killed is ended before."""
-    remove_leftovers()
-    cgroup = open_cgroup(memory_bytes)
+    cgroup = open_cgroup(memory_bytes, remove_leftovers())
     try:
         yield cgroup
     finally:
@@ -164,8 +171,11 @@ def slot_cgroup(memory_bytes: int) -> Iterator[Cgroup | None]:
             cgroup.remove()
 
 
-def open_cgroup(memory_bytes: int) -> Cgroup | None:
-    """A new group for *memory_bytes* under this process's own; None where the machine lets it make none."""
+def open_cgroup(memory_bytes: int, stay: Sequence[Cgroup] = ()) -> Cgroup | None:
+    """A new group for *memory_bytes* under this process's own; None where the machine lets it make none.
+
+    It knows of those that *stay*, as `remove_leftovers` gives them.
+    """
     folders, owns = dict[str, Path](), _own()
     name = "-".join(map(str, (_PREFIX, *_identity(os.getpid()))))
     if UNIFIED in owns:
@@ -179,21 +189,22 @@ def open_cgroup(memory_bytes: int) -> Cgroup | None:
             "no control group", message="the machine lets this agent make none; signals stop the slot"
         )
         return None
-    cgroup = Cgroup(folders)
+    cgroup = Cgroup(folders, stay)
     cgroup.limit(memory_bytes)
     return cgroup
 
 
-def remove_leftovers() -> None:
-    """Ends what an agent left behind that was killed with its groups, and removes them."""
+def remove_leftovers() -> list[Cgroup]:
+    """Ends what an agent left behind that was killed with its groups, and removes them; gives those that stay."""
     left = dict[str, dict[str, Path]]()
     for controller, own in _own().items():
         for folder in own.glob(f"{_PREFIX}-*-*-*"):
             left.setdefault(folder.name, {})[controller] = folder
-    for name, folders in left.items():
-        if _is_left(name):
-            _log.info("a dead agent's control group is removed", name=name)
-            Cgroup(folders).remove()
+    names = [name for name in left if _is_left(name)]
+    if names:
+        _log.info("control groups of dead agents are removed", names=names)
+    groups = [Cgroup(left[name]) for name in names]
+    return [group for group in groups if not group.remove()]
 
 
 def _own() -> dict[str, Path]:

@@ -27,11 +27,10 @@ _OPEN_FILES: Final = 512
 def main() -> None:
     """Sets the limits, closes the walls and becomes the program; ends when the agent is already gone."""
     start, sys.argv = json.loads(sys.argv[1]), sys.argv[2:]
-    # Without one the agent itself waits for the end, of a trial of the walls, and gives it its own rank.
+    _join(start["joined"])
     if start["lifeline"] >= 0:
         _report(start["lifeline"])
         _yield_to_others()
-    _join(start["joined"])
     _limit(start["memory_bytes"], start["cpu_seconds"])
     if start["threads"]:
         resource.setrlimit(resource.RLIMIT_NPROC, (start["threads"], start["threads"]))
@@ -44,7 +43,7 @@ def main() -> None:
 
 
 def _report(lifeline: int) -> None:
-    """Gives the agent a handle on this very process, wherever its number means anything.
+    """Gives the agent a handle on this very process, wherever its number means anything; ends where that fails.
 
     The death signal comes first: an agent that has died before it can no longer be told.
     """
@@ -54,8 +53,8 @@ def _report(lifeline: int) -> None:
             handle = os.pidfd_open(os.getpid())
             socket.send_fds(agent, [b"\0"], [handle])
             os.close(handle)
-    except OSError:
-        sys.exit("the agent is gone")
+    except OSError as error:
+        sys.exit(f"the agent gets no handle on this process, or is gone: {error}")
 
 
 def _join(files: Iterable[int]) -> None:

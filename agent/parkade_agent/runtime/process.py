@@ -5,33 +5,17 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from signal import Signals
 
+from parkade_agent.runtime.cgroups import UNKILLABLE_SECONDS
 from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sandbox.walls import Sandbox
 
 _CPUCLOCK_SCHED = 2
-
-
-def environment(home: Path) -> dict[str, str]:
-    """The whole environment of a slot's program: nothing of the agent's own."""
-    return {
-        # gRPC's own lines would stand in the pod's log.
-        "GRPC_VERBOSITY": "ERROR",
-        "HOME": str(home),
-        "LANG": "C.UTF-8",
-        "OMP_NUM_THREADS": "1",
-        "PATH": "/usr/bin:/bin",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # The working folder holds bytes from the network: never a place to import from.
-        "PYTHONSAFEPATH": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 class ProcessGroup:
@@ -42,26 +26,17 @@ class ProcessGroup:
     so that it is reaped inside. Every method is safe from any thread; `signal` also after the program's end.
     """
 
-    def __init__(self, program: Program, sandbox: Sandbox, output: int, join: Sequence[Path] = ()) -> None:
+    def __init__(self, program: Program, sandbox: Sandbox, output: int, join: Iterable[Path] = ()) -> None:
         self._lifeline, told = socket.socketpair()
         self._lifeline.setblocking(False)
-        with told, contextlib.ExitStack() as files:
-            joined = [files.enter_context(path.open("wb", buffering=0)).fileno() for path in join]
-            self._process = subprocess.Popen(
-                sandbox.command(program, told.fileno(), joined),
-                cwd=program.folder,
-                env=environment(program.folder),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=(told.fileno(), *joined),
-            )
+        with told:
+            self._process = sandbox.start(program, output, told, join)
         self._lock = threading.Lock()
         self._handle: int | None = None
         self._number: int | None = None
         self._cpu_seconds = 0.0
         self._exit_code: int | None = None
+        self._killed_at: float | None = None
 
     @property
     def pid(self) -> int:
@@ -70,9 +45,20 @@ class ProcessGroup:
             self._look()
             return self._number or self._process.pid
 
+    @property
+    def is_unkillable(self) -> bool:
+        """Whether it was killed and the kernel does not let it end."""
+        with self._lock:
+            if self._killed_at is None or self._exit_code is not None:
+                return False
+            has_ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            return has_ended is None and time.monotonic() - self._killed_at >= UNKILLABLE_SECONDS
+
     def signal(self, number: Signals) -> None:
         """Sends a signal to the program, or to all that starts it, unless it was already reaped."""
         with self._lock:
+            if number is signal.SIGKILL and self._killed_at is None:
+                self._killed_at = time.monotonic()
             if self._exit_code is None:
                 self._signal(number)
 

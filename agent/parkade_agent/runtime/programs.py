@@ -30,8 +30,8 @@ def sidecar(bundle: Path, work: Path, socket: Path, words: Path, lanes: int, lim
     )
 
 
-def runner(work: Path, agent: Path, sidecar: Path, limits: Limits) -> Program:
-    """It speaks with the agent and the sidecar on their sockets, and touches no file."""
+def runner(work: Path, agent: Path, sidecar: Path, limits: Limits, secret: str) -> Program:
+    """It speaks with the agent, which knows it by *secret*, and the sidecar on their sockets, and touches no file."""
     return Program(
         script_of("parkade_agent.runner"),
         _flags(agent_socket=agent, sidecar_socket=sidecar),
@@ -39,6 +39,7 @@ def runner(work: Path, agent: Path, sidecar: Path, limits: Limits) -> Program:
         # The sidecar makes its socket anew when it is started again.
         readable=(agent, sidecar.parent),
         memory_bytes=limits.memory_bytes,
+        secrets={"PARKADE_SLOT_SECRET": secret},
     )
 
 

@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import math
-import os
 import signal
-import stat
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -18,6 +15,7 @@ from parkade_agent.errors import BundleRefused, ModelRefused
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import Cgroup
+from parkade_agent.runtime.disk import taken_bytes
 from parkade_agent.runtime.last_words import SERVING, read_last_words
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_agent.runtime.standstill import stood_still
@@ -28,7 +26,6 @@ MOST_FOLDER_BYTES: Final = 4 << 30
 """On the disk, of all that a sidecar writes. One file of it is limited by the kernel (RLIMIT_FSIZE)."""
 
 _LOOK_SECONDS: Final = 1.0
-_BLOCK_BYTES: Final = 512  # of stat(2)
 _DEATH_IS_NOTICED_SECONDS: Final = 1.0
 _log = structlog.get_logger()
 
@@ -87,7 +84,7 @@ class SidecarLife:
 
     async def end_hoarding(self, group: ProcessGroup) -> None:
         """Kills a sidecar whose files hold more than they may; then returns."""
-        while await asyncio.to_thread(self._bytes_of, group) <= MOST_FOLDER_BYTES:  # noqa: ASYNC110 - of a disk
+        while await asyncio.to_thread(taken_bytes, group.pid, self._folders) <= MOST_FOLDER_BYTES:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
         self._has_hoarded = True
         group.signal(signal.SIGKILL)
@@ -118,9 +115,6 @@ class SidecarLife:
         _log.warning("sidecar died", cause=death.cause, blame=death.blame, message=death.sentence)
         return death
 
-    def _bytes_of(self, group: ProcessGroup) -> float:
-        return sum(map(_bytes_in, self._folders)) + _unlinked_bytes(group.pid)
-
     def _count_oom_kills(self) -> int:
         return self._cgroup.oom_kills() if self._cgroup is not None else 0
 
@@ -143,35 +137,3 @@ class SidecarLife:
         if self._death is None or not is_of_shard:
             return message
         return f"{self._death.cause}: {self._death.sentence}"
-
-
-def _bytes_in(folder: Path) -> float:
-    """What the folder's files take of the disk; the sandbox lets nobody make others in it.
-
-    A folder that was shut to the agent may hold anything.
-    """
-    try:
-        with os.scandir(folder) as files:
-            return sum(map(_bytes_of, files))
-    except PermissionError:
-        return math.inf
-    except OSError:
-        return 0
-
-
-def _bytes_of(file: os.DirEntry[str]) -> int:
-    with contextlib.suppress(FileNotFoundError):  # it went meanwhile; the others are there
-        return file.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
-    return 0
-
-
-def _unlinked_bytes(pid: int) -> int:
-    """What files take that the process holds open, and that no folder has any more."""
-    held = dict[tuple[int, int], int]()
-    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as files:
-        for file in files:
-            with contextlib.suppress(FileNotFoundError):
-                found = file.stat()
-                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
-                    held[found.st_dev, found.st_ino] = found.st_blocks * _BLOCK_BYTES
-    return sum(held.values())

@@ -26,6 +26,7 @@ from parkade_agent.journal.attempts import Attempt
 from parkade_agent.lanes import LentLanes
 from parkade_agent.runtime import programs
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.cgroups import UNKILLABLE_SECONDS
 from parkade_agent.runtime.container import Container
 from parkade_agent.runtime.output import ContainerLog, Output
 from parkade_agent.runtime.process import ProcessGroup
@@ -43,7 +44,6 @@ EXIT_KILLED = 128 + signal.SIGKILL
 RESTART_SECONDS = (0.5, 60.0)
 FORGIVEN_SECONDS = 60.0
 GUARD_SECONDS = 0.05
-UNKILLABLE_SECONDS = 5.0
 _PROGRAMS = 2
 LAST_WORDS = "sidecar.words"
 _log = structlog.get_logger()
@@ -147,9 +147,8 @@ class Slot:
         await asyncio.to_thread(emptied, sidecar_socket.parent)
         words, lanes, limits = self._sidecar_life.words, self._vehicle.lanes.at_start, self._vehicle.limits
         sidecar = programs.sidecar(bundle, self._work, sidecar_socket, words, lanes, limits)
-        runner = programs.runner(self._work, agent_socket, sidecar_socket, limits)
         async with (
-            serving(self.shards, agent_socket, self._sidecar_life.explain),
+            serving(self.shards, agent_socket, self._sidecar_life.explain) as secret,
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(self._keep(self._sidecar, sidecar))
@@ -157,6 +156,7 @@ class Slot:
             tasks.create_task(self._watch_work())
             tasks.create_task(self._vehicle.lanes.keep(sidecar_socket))
             await self._sidecar_serves.wait()
+            runner = programs.runner(self._work, agent_socket, sidecar_socket, limits, secret)
             tasks.create_task(self._keep(self._runner, runner))
 
     async def _keep(self, container: Container, program: Program) -> None:
@@ -215,11 +215,8 @@ class Slot:
         try:
             await asyncio.wait_for(group.wait(), UNKILLABLE_SECONDS)
         except TimeoutError:
-            message = (
-                f"process {group.pid} does not die of SIGKILL; the vehicle takes no other slot until it does"
-            )
-            _log.exception("unkillable", program=container.name, message=message)
-            container.waits("Unkillable", message)
+            _log.exception("unkillable", program=container.name, process=group.pid)
+            container.waits(Reason.UNKILLABLE, self._vehicle.brake.unkillable())
             self._on_change(self)
             await group.wait()
 

@@ -1,7 +1,8 @@
 """What a program of a slot is started with: its script, and the little of the vehicle that it may see."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +20,8 @@ class Program:
     """A Python script and its arguments. It works and is at home in *folder*, which it may read.
 
     It may take *memory_bytes*, and *cpu_seconds* before it lifts that limit; 0 is none. Paths are absolute and the
-    same inside and outside; what is not there is left out.
+    same inside and outside; what is not there is left out. *secrets* are variables of its environment, which no
+    other program of the slot can read, as it could the arguments.
     """
 
     script: Path
@@ -29,6 +31,23 @@ class Program:
     writable: tuple[Path, ...] = ()
     memory_bytes: int = STANDARD_MEMORY_BYTES
     cpu_seconds: int = 0
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """Its whole environment: nothing of the agent's own."""
+        return {
+            # gRPC's own lines would stand in the pod's log.
+            "GRPC_VERBOSITY": "ERROR",
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "OMP_NUM_THREADS": "1",
+            "PATH": "/usr/bin:/bin",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # The working folder holds bytes from the network: never a place to import from.
+            "PYTHONSAFEPATH": "1",
+            "PYTHONUNBUFFERED": "1",
+            **self.secrets,
+        }
 
 
 def script_of(module: str) -> Path:

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -43,8 +45,8 @@ class Sandbox:
     def command(self, program: Program, lifeline: int = -1, joined: Sequence[int] = ()) -> list[str]:
         """The command that runs *program* behind the walls.
 
-        It says over the socket *lifeline* which process it is, and puts itself into the control groups whose open
-        files are *joined*.
+        It says over the socket *lifeline* which process it is and takes the lowest rank; without one it does neither.
+        It puts itself into the control groups whose open files are *joined*.
         """
         readable = [*interpreter_files(), program.script, program.folder, *program.readable]
         writable = list(program.writable)
@@ -66,6 +68,26 @@ class Sandbox:
         }
         interpreter = [sys.executable, *_LAUNCH, json.dumps(start)]
         return [*before, *interpreter, str(program.script), *program.arguments]
+
+    def start(
+        self, program: Program, output: int, lifeline: socket.socket, join: Iterable[Path] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """Starts *program* as the leader of a session, in the control groups of the files *join*. Raises OSError.
+
+        It prints to the descriptor *output*.
+        """
+        with contextlib.ExitStack() as files:
+            joined = [files.enter_context(path.open("wb", buffering=0)).fileno() for path in join]
+            return subprocess.Popen(
+                self.command(program, lifeline.fileno(), joined),
+                cwd=program.folder,
+                env=program.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(lifeline.fileno(), *joined),
+            )
 
 
 def find_sandbox(bwrap: Path | None, cgroup: Cgroup | None) -> Sandbox:
@@ -105,23 +127,29 @@ def _why_missing(layer: Layer, bwrap: str) -> str:
     return _trial(Sandbox(frozenset({layer}), bwrap))
 
 
-def _trial(sandbox: Sandbox, join: Sequence[Path] = ()) -> str:
-    """Why the walls do not hold, or the control groups of the files *join* take no program; empty when all is well."""
+def _trial(sandbox: Sandbox, join: Iterable[Path] = ()) -> str:
+    """Why no program can work behind the walls, or in the control groups of the files *join*; empty when one can.
+
+    It is started as the slot's are: it hands out its pidfd, takes the lowest rank, joins, and closes the walls.
+    """
     script = script_of("parkade_agent.runtime.sandbox.trial")
     program = Program(script, tuple(sorted(sandbox.layers)), script.parent)
+    lifeline, told = socket.socketpair()
+    with lifeline, told, tempfile.TemporaryFile() as output:
+        try:
+            exit_code = _end_of(sandbox.start(program, output.fileno(), told, join))
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        output.seek(0)
+        words = output.read().decode(errors="replace").strip()[-_KEPT_CHARACTERS:]
+    return "" if exit_code == 0 else words or f"exit code {exit_code}"
+
+
+def _end_of(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a trial. Raises TimeoutExpired, once it is killed, when it takes too long."""
     try:
-        with contextlib.ExitStack() as files:
-            joined = [files.enter_context(path.open("wb", buffering=0)).fileno() for path in join]
-            ended = subprocess.run(
-                sandbox.command(program, joined=joined),
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                env={},
-                timeout=_TRIAL_SECONDS,
-                check=False,
-                pass_fds=joined,
-            )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    words = ended.stderr.decode(errors="replace").strip()[-_KEPT_CHARACTERS:]
-    return "" if ended.returncode == 0 else words or f"exit code {ended.returncode}"
+        return process.wait(_TRIAL_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
