@@ -1,7 +1,6 @@
 """Which walls of the sandbox stand around a local cluster's vehicles: tried once, in a process like their agents'."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -14,27 +13,17 @@ from parkade_agent.runtime.sandbox.walls import find_sandbox
 from parkade_hack.processes import python_module
 from parkade_hack.tools.bubblewrap import ensure_bubblewrap
 from parkade_hack.tools.errors import ToolsError
+from parkade_hack.tools.output import output_of
 
 _MODULE: Final = "parkade_hack.local.walls"
 _MEMORY_BYTES: Final = 1 << 30
-_SECONDS: Final = 300.0
-_KEPT_CHARACTERS: Final = 300
 
 
 @cache
 def layers_to_lack() -> frozenset[Layer]:
     """The walls that vehicles on this machine must be allowed to lack. Raises ToolsError when one is no vehicle's."""
-    done = subprocess.run(
-        python_module(_MODULE, str(ensure_bubblewrap())),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise ToolsError(f"the sandbox cannot be tried: {done.stderr.strip()[-_KEPT_CHARACTERS:]}")
-    missing = json.loads(done.stdout.splitlines()[-1])
+    tried = output_of(*python_module(_MODULE, str(ensure_bubblewrap())))
+    missing = json.loads(tried.splitlines()[-1])
     return lacking({Layer(name): why for name, why in missing.items()})
 
 

@@ -6,13 +6,13 @@ Unpacking needs no root and installs nothing.
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from parkade_hack.tools.errors import ToolsError
+from parkade_hack.tools.output import output_of
 from parkade_models.cache import cache_folder, file_lock
 
 VARIABLE: Final = "PARKADE_BWRAP"
@@ -20,8 +20,6 @@ VARIABLE: Final = "PARKADE_BWRAP"
 
 FIRST_FITTING: Final = (0, 7)  # has --size
 FIRST_UNKNOWN: Final = (1, 0)
-_KEPT_CHARACTERS: Final = 300
-_SECONDS: Final = 120.0
 
 
 @cache
@@ -40,7 +38,7 @@ def ensure_bubblewrap() -> Path:
 def fits(program: Path) -> bool:
     """Whether it runs and is of a version whose arguments we know."""
     try:
-        said = _run(str(program), "--version")
+        said = output_of(program, "--version")
     except (OSError, ToolsError):
         return False
     match = re.search(r"(\d+)\.(\d+)", said)
@@ -51,11 +49,10 @@ def _unpack(kept: Path) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         try:
-            _run(
-                "apt-get", "download", "--quiet", "-o", "APT::Sandbox::User=root", "bubblewrap", folder=folder
-            )
+            unsandboxed = ("-o", "APT::Sandbox::User=root")
+            output_of("apt-get", "download", "--quiet", *unsandboxed, "bubblewrap", folder=folder)
             (package,) = Path(folder).glob("*.deb")
-            _run("dpkg", "-x", str(package), folder)
+            output_of("dpkg", "-x", package, folder)
         except (OSError, ValueError, ToolsError) as error:
             raise ToolsError(
                 f"no bubblewrap on this machine: install bubblewrap 0.7 or newer ({error})"
@@ -64,18 +61,3 @@ def _unpack(kept: Path) -> None:
         if not fits(unpacked):
             raise ToolsError("Debian's bubblewrap does not run here: install bubblewrap 0.7 or newer")
         unpacked.replace(kept)
-
-
-def _run(*command: str, folder: str | None = None) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise ToolsError(f"{command[0]}: {done.stderr.strip()[-_KEPT_CHARACTERS:]}")
-    return done.stdout
