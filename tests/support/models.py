@@ -72,6 +72,14 @@ def echo(*tensors: tuple[str, int, list[int | str]]) -> bytes:
     return graph(nodes, inputs, outputs)
 
 
+def as_large_as_asked() -> bytes:
+    """A model that makes as many ones as its input `size` says, and adds them up."""
+    size = helper.make_tensor_value_info("size", TensorProto.INT64, [1])
+    total = helper.make_tensor_value_info("total", TensorProto.FLOAT, [])
+    ones = helper.make_node("ConstantOfShape", ["size"], ["ones"])
+    return graph([ones, helper.make_node("ReduceSum", ["ones"], ["total"], keepdims=0)], [size], [total])
+
+
 def _input_of(model: ModelProto) -> TensorInput:
     return TensorInput(kind="tensor", tensors=[_shape_of(tensor) for tensor in model.graph.input])
 

@@ -8,15 +8,18 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from parkade_api.bundle import TensorInput, TensorShape
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_core.batch.lines import shard_line
 from parkade_models.bundle import Bundle
 from support import hostile_bombs
 from support.hostile import COLUMNS, STRUCTURES, Hostile
-from support.models import write_bundle
+from support.models import as_large_as_asked, write_bundle
 from support.programs import program_of
+from support.shards import record
 from support.vehicles import (
     PARKED,
     AgentProcess,
@@ -53,7 +56,7 @@ async def ended(door: Door, certs: Certificates, folder: Path) -> pb.SlotStatus:
         parked = asyncio.create_task(_stay_parked(agent))
         await door.until(lambda d: d.policy_followed())
         door.assign()
-        status: pb.SlotStatus = await door.until(lambda d: d.ended(), 120)
+        status: pb.SlotStatus = await door.until(lambda d: d.ended())
         parked.cancel()
     return status
 
@@ -121,11 +124,11 @@ async def test_a_bundle_that_rots_on_the_vehicle_is_fetched_again(
         await door.until(lambda d: d.policy_followed())
         for number, reason in enumerate(endings):
             door.assign(f"pod-{number}")
-            ended = await door.until(lambda d, number=number: d.ended(f"pod-{number}"), 60)
+            ended = await door.until(lambda d, number=number: d.ended(f"pod-{number}"))
             assert ended.reason == reason
             assert ended.message.startswith(f"BundleDamaged: {rotten} has sha256")
         door.assign("last")
-        await door.until(lambda d: d.results, 60)
+        await door.until(lambda d: d.results)
 
 
 async def test_a_shard_is_handed_back_with_the_death_of_its_sidecar(
@@ -145,6 +148,22 @@ async def test_a_shard_is_handed_back_with_the_death_of_its_sidecar(
         "SidecarLost",
         "Crashed: the sidecar crashed (SIGSEGV) while serving",
     )
+
+
+async def test_a_shard_that_takes_too_much_memory_costs_no_other(tmp_path: Path, certs: Certificates) -> None:
+    """Its sidecar dies of it and says so; agent and slot live, and the shard after it is done by the next sidecar."""
+    bundle = write_bundle(tmp_path / "bundle", as_large_as_asked())
+    asked = [record(number, size=np.array([size])) for number, size in ((1, 1 << 46), (2, 8))]
+    door = Door(bundle.folder, [shard_line(each.line, each.custom_id, each.body) for each in asked])
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
+        await door.until(lambda d: d.policy_followed())
+        door.assign()
+        await door.until(lambda d: d.results and d.handed_back, 60)
+        assert agent.process.returncode is None
+    assert (door.handed_back, list(door.results)) == ([0], [1])
+    back = next(message.handback for message in door.heard if message.HasField("handback"))
+    assert back.reason == "SidecarLost"
+    assert back.message.startswith("OutOfMemory: the shard needs more memory than there is")
 
 
 async def _until(holds: Callable[[], bool]) -> None:

@@ -7,29 +7,20 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-from onnx import TensorProto, helper
 
 from parkade_api.proto.vehicle.v1 import vehicle_pb2, vehicle_pb2_grpc
 from parkade_core.batch.lines import shard_line
 from parkade_core.vehicle.death import Blame, Cause
-from support.models import graph, write_bundle
+from support.models import as_large_as_asked, write_bundle
 from support.shards import record
 from support.supervised import serving
 
 MOST_SECONDS = 60
 
 
-def _as_large_as_asked() -> bytes:
-    """A model that makes as many ones as its input says, and adds them up."""
-    size = helper.make_tensor_value_info("size", TensorProto.INT64, [1])
-    total = helper.make_tensor_value_info("total", TensorProto.FLOAT, [])
-    ones = helper.make_node("ConstantOfShape", ["size"], ["ones"])
-    return graph([ones, helper.make_node("ReduceSum", ["ones"], ["total"], keepdims=0)], [size], [total])
-
-
 def test_a_run_without_memory_is_a_death_with_a_reason(tmp_path: Path) -> None:
     """The model is to blame, and the agent is told in the sidecar's own words."""
-    bundle = write_bundle(tmp_path / "bundle", _as_large_as_asked())
+    bundle = write_bundle(tmp_path / "bundle", as_large_as_asked())
     with serving(bundle.folder) as (sidecar, channel):
         asked = record(1, size=np.array([1 << 46]))
         content = shard_line(1, asked.custom_id, asked.body)
