@@ -154,7 +154,8 @@ class Agent:
         hello = fleet_pb2.Hello(agent_version=__version__)
         self._assignments.introduce(hello)  # which recovers what is said next
         hello.slots.extend(self._slots.statuses())
-        hello.leases.extend(wire.held_leases((*self._slots.in_hand(), *self._book.unsent())))
+        held = (*self._slots.in_hand(), *self._book.unsent())
+        hello.leases.extend(wire.held_leases(held, self._session.unsaid()))
         return hello
 
     def _recover(self) -> None:
@@ -196,6 +197,8 @@ class Agent:
 
     def _guard_decided(self, state: GuardState) -> None:
         """Called in the guard's thread, after it has acted."""
+        if rules is None:
+            return
         self._loop.call_soon_threadsafe(self._after_guard, state, self._guard.heard_at)
 
     def _after_guard(self, state: GuardState, heard_at: float) -> None:

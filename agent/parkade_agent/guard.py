@@ -84,9 +84,12 @@ class Guard:
         self._thread.start()
         self._source.start(self.wake)
 
-    def follow(self, rules: PoolRules, quarantined_because: str) -> None:
-        """Applies the pool's rules from now on, and the cluster's word on this vehicle (empty: it is trusted)."""
-        self._pool = rules, quarantined_because
+    def follow(self, rules: PoolRules | None, quarantined_because: str) -> None:
+        """Applies the pool's rules from now on, and the cluster's word on this vehicle (empty: it is trusted).
+
+        *rules* is None when the vehicle is in no pool.
+        """
+        self._pool = None if rules is None else (rules, quarantined_because)
         self._wakeup.set()
 
     def stop(self) -> None:

@@ -58,6 +58,10 @@ class Session:
         else:
             self._kept.append(message)
 
+    def unsaid(self) -> tuple[fleet_pb2.VehicleMessage, ...]:
+        """What waits for the next session that opens."""
+        return tuple(self._kept)
+
     def reopen(self) -> None:
         """Says good-bye, and comes back as whoever the vehicle is then."""
         if self._outbox is not None:

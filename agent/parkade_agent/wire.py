@@ -17,12 +17,18 @@ _MOST_WORD = 128  # characters of what the gateway says and the owner reads
 _MOST_REFERENCE = 1024  # the same of where the terms are
 
 
-def rules_of(policy: fleet_pb2.Policy) -> PoolRules:
-    """The pool's rules in a Policy.
+def rules_of(policy: fleet_pb2.Policy) -> PoolRules | None:
+    """The pool's rules in a Policy; None in one that names no pool, because the vehicle is in none.
 
     Raises ValueError for a plug rule or stop policy that this agent does not know, and for a number that no pool may
     ask: the guard would wait for ever, or end itself, on some of them.
+
+    A window that cannot be read here (its schedule, or a zone that this vehicle's table lacks) is no such error. Who
+    refuses rules keeps the old ones, and they may allow what the new ones do not; the guard takes such a window for
+    closed when it allows and for open when it denies, says why, and applies all other rules.
     """
+    if not policy.pool:
+        return None
     rules = _read(policy)
     if (problem := out_of_bounds(rules)) is not None:
         raise ValueError(problem)
@@ -113,12 +119,25 @@ def _words(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(map(word, texts))
 
 
-def held_leases(attempts: Iterable[Attempt]) -> list[fleet_pb2.HeldLease]:
-    """What the vehicle holds leases of, for a gateway that has just started."""
+def held_leases(
+    attempts: Iterable[Attempt], unsaid: Iterable[fleet_pb2.VehicleMessage]
+) -> list[fleet_pb2.HeldLease]:
+    """What the vehicle holds leases of: *attempts*, and the shards of handbacks among *unsaid*.
+
+    A gateway takes a handback from the holder of a lease only: one that ended out of sight is the vehicle's until the
+    session in which it says why.
+    """
+    backs = [message.handback for message in unsaid if message.HasField("handback")]
+    shards = [(each.batch_uid, each.lease, each.shard) for each in attempts]
+    shards += [
+        (back.batch_uid, back.lease, fleet_pb2.LeasedShard(shard=number))
+        for back in backs
+        for number in back.shards
+    ]
     leases: dict[str, fleet_pb2.HeldLease] = {}
-    for attempt in attempts:
-        lease = fleet_pb2.HeldLease(batch_uid=attempt.batch_uid, lease=attempt.lease)
-        leases.setdefault(attempt.lease, lease).shards.append(attempt.shard)
+    for batch_uid, lease, shard in shards:
+        held = leases.setdefault(lease, fleet_pb2.HeldLease(batch_uid=batch_uid, lease=lease))
+        held.shards.append(shard)
     return list(leases.values())
 
 

@@ -190,6 +190,7 @@ def test_a_stopped_source_grows_stale(script: Path) -> None:
 def test_policy_and_telemetry_carry_what_core_needs() -> None:
     """The pool's rules and every kind of value survive the wire."""
     rules = wire.rules_of(POLICY)
+    assert rules is not None
     assert (rules.min_state_of_charge_percent, rules.driver_return_grace) == (60, 0.3)
     readings = {
         vss.IS_MOVING: Reading(True, 0.5),
@@ -224,6 +225,7 @@ def test_what_the_gateway_says_cannot_command_a_terminal() -> None:
     policy.consent.terms_version = policy.consent.policy_ref = evil
     policy.consent.scopes.append(evil)
     rules = wire.rules_of(policy)
+    assert rules is not None
     assert rules.consent is not None
     sets = (*rules.links, *rules.places, *rules.allowed_missing_layers, *rules.consent.scopes)
     for word in (rules.pool, rules.consent.terms_version, rules.consent.policy_ref, wire.word(evil), *sets):

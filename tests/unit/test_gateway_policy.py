@@ -98,7 +98,7 @@ def whole(name: str) -> st.SearchStrategy[int]:
 
 rules = st.builds(
     PoolRules,
-    pool=words,
+    pool=words.filter(bool),
     generation=st.integers(0, 2**62),
     min_state_of_charge_percent=whole("min_state_of_charge_percent"),
     resume_state_of_charge_percent=whole("resume_state_of_charge_percent"),

@@ -11,7 +11,10 @@ from parkade_agent import wire
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.v1alpha1.common import seconds
 from parkade_api.v1alpha1.vehiclepool import VehiclePoolSpec
+from parkade_api.wellknown import Reason
 from parkade_core.vehicle.bounds import BOUNDS, RENEWAL_SECONDS, WINDOW_SECONDS
+from parkade_core.vehicle.guard import decide, initial
+from support.facts import facts
 from support.parked import POLICY
 
 OF_THE_SCHEMA = {
@@ -82,3 +85,29 @@ def test_a_number_that_no_pool_may_ask_is_refused(field: str, value: Any) -> Non
     policy.MergeFrom(pb.Policy(**{field: value}))
     with pytest.raises(ValueError, match="must be from"):
         wire.rules_of(policy)
+
+
+@pytest.mark.parametrize("allows", [True, False])
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        (pb.Window(schedule="at night", duration_seconds=3600), "schedule 'at night' cannot be read"),
+        (
+            pb.Window(schedule="0 22 * * *", duration_seconds=3600, time_zone="Mars/Olympus"),
+            "Mars/Olympus is no time zone that is known here",
+        ),
+    ],
+)
+def test_a_window_that_cannot_be_read_is_followed_and_closes_the_vehicle(
+    window: pb.Window, words: str, *, allows: bool
+) -> None:
+    """Were it refused, the old rules would stay, and might allow what the new ones do not."""
+    policy = pb.Policy()
+    policy.CopyFrom(POLICY)
+    policy.windows.append(window)
+    policy.windows[0].allows = allows
+    rules = wire.rules_of(policy)
+    assert rules is not None
+    state = decide(facts(rules), initial(0), 1)
+    assert (state.may_start, state.reasons) == (False, (Reason.OUTSIDE_WINDOW,))
+    assert words in state.causes[0].remedy

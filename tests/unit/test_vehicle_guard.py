@@ -102,13 +102,14 @@ def test_what_runs_blind_is_stopped(lost: str) -> None:
     assert after(seen, 75, **{lost: None}).action is Action.RUN
 
 
-def test_what_was_stopped_does_not_run_on_without_rules() -> None:
-    """Nobody is left to say that it may."""
-    frozen = after(after(None, 0), 10, SPEED=1)
-    gone = decide(None, frozen, 10.5)
-    assert (gone.action, gone.may_start) == (Action.KILL, False)
-    assert decide(None, gone, 11).action is Action.KILL
-    assert decide(None, after(None, 0), 1).action is Action.RUN
+@pytest.mark.parametrize("changes", [{}, {"SPEED": 1}, {"PLUGGED_IN": False}])
+def test_nothing_runs_on_without_rules(changes: dict[str, Value | None]) -> None:
+    """A vehicle whose pool is gone ends what runs, and what was stopped; in a pool again it may start."""
+    gone = decide(None, after(after(None, 0), 10, **changes), 10.5)
+    assert (gone.action, gone.reasons, gone.may_start) == (Action.KILL, (Reason.NO_POOL,), False)
+    assert (gone.message, gone.causes[0].message) == ("the vehicle is in no pool any more",) * 2
+    assert decide(None, gone, 11) is gone
+    assert after(gone, 12).may_start
 
 
 def test_a_short_fright_ends_the_work() -> None:

@@ -232,7 +232,9 @@ class GuardMachine(RuleBasedStateMachine):
         assert not (stopping and self.state.action is Action.RUN), stopping
         forbidding = stopping or forbids(self.seen)
         assert not (self.state.may_start and forbidding), forbidding
-        if self.seen.rules is not None and self.seen.lacks_consent():
+        if self.seen.rules is None:
+            assert not self.is_alive
+        elif self.seen.lacks_consent():
             assert self.state.action is Action.KILL
         elif before.action is Action.RUN:
             assert self.state.action is not Action.KILL

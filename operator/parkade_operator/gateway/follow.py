@@ -9,13 +9,13 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 async def follow_pools(gateway: Gateway) -> None:
-    """A pool changed: its vehicles are judged anew, and their guards hear the new rules."""
-    seen: dict[str, int] = {}
+    """A pool changed: its vehicles are judged anew, and their guards hear the new rules, or that there are none."""
+    seen: dict[str, tuple[str, int]] = {}
     while True:
         changed = gateway.changes.next()
-        generations = gateway.pools.generations()
-        if generations != seen:
-            seen = generations
+        editions = gateway.pools.editions()
+        if editions != seen:
+            seen = editions
             gateway.vehicles.judge_all()
             for vehicle in gateway.vehicles.names():
                 gateway.fleet.send_policy(vehicle)

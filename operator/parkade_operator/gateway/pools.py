@@ -45,9 +45,9 @@ class Pools:
         """All pools by name, in one order."""
         return {name: self._applied[name] for name in sorted(self._pools)}
 
-    def generations(self) -> dict[str, int]:
-        """The generation of every pool: what changes when a pool comes, goes or is edited."""
-        return {name: pool.metadata.generation for name, pool in self._pools.items()}
+    def editions(self) -> dict[str, tuple[str, int]]:
+        """Uid and generation of every pool: what changes when a pool comes, goes, is edited, or is made anew."""
+        return {name: (pool.metadata.uid, pool.metadata.generation) for name, pool in self._pools.items()}
 
     def of(self, identity: Identity) -> AppliedPool | None:
         """The pool of a vehicle, by its verified claims."""

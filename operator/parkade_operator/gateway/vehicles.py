@@ -188,10 +188,15 @@ class Vehicles:
         return self._clock() - vehicle.heard_at if vehicle is not None and vehicle.received else None
 
     def policy(self, name: str) -> pb.Policy | None:
-        """The policy that the vehicle's guard shall follow; None while it is in no pool."""
+        """The policy that the vehicle's guard shall follow, one that names no pool while the vehicle is in none.
+
+        None for a vehicle that nobody knows, and while it is not known yet which pools there are.
+        """
         vehicle = self._vehicles.get(name)
-        pool = self._pools.of(vehicle.identity) if vehicle else None
-        return policy_message(pool.rules, quarantine_on(self._nodes.get(name))) if pool else None
+        if vehicle is None or not self._pools.synced.is_set():
+            return None
+        pool = self._pools.of(vehicle.identity)
+        return policy_message(pool.rules, quarantine_on(self._nodes.get(name))) if pool else pb.Policy()
 
     def quarantines(self) -> dict[str, str]:
         """Why vehicles are not trusted, by vehicle: those alone that have a Node which says so."""

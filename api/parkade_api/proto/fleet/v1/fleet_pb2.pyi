@@ -552,6 +552,7 @@ class Policy(_message.Message):
     CONSENT_FIELD_NUMBER: _builtins.int
     QUARANTINED_FIELD_NUMBER: _builtins.int
     pool: _builtins.str
+    """empty: the vehicle is in no pool, and what runs ends; nothing else is set then"""
     generation: _builtins.int
     min_state_of_charge_percent: _builtins.int
     resume_state_of_charge_percent: _builtins.int
