@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SlotStub:
-    """Served by the agent to the runner.
+    """Served by the agent to the runner, which shows the slot's secret as metadata `parkade-slot-secret` of each call;
+    anybody else hears UNAUTHENTICATED.
     """
 
     def __init__(self, channel):
@@ -48,7 +49,8 @@ class SlotStub:
 
 
 class SlotServicer:
-    """Served by the agent to the runner.
+    """Served by the agent to the runner, which shows the slot's secret as metadata `parkade-slot-secret` of each call;
+    anybody else hears UNAUTHENTICATED.
     """
 
     def Next(self, request, context):
@@ -87,7 +89,8 @@ def add_SlotServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Slot:
-    """Served by the agent to the runner.
+    """Served by the agent to the runner, which shows the slot's secret as metadata `parkade-slot-secret` of each call;
+    anybody else hears UNAUTHENTICATED.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SlotStub:
-    """Served by the agent to the runner."""
+    """Served by the agent to the runner, which shows the slot's secret as metadata `parkade-slot-secret` of each call;
+    anybody else hears UNAUTHENTICATED.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +42,9 @@ class SlotStub:
 
 @_typing.type_check_only
 class SlotAsyncStub(SlotStub):
-    """Served by the agent to the runner."""
+    """Served by the agent to the runner, which shows the slot's secret as metadata `parkade-slot-secret` of each call;
+    anybody else hears UNAUTHENTICATED.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Next: _aio.UnaryUnaryMultiCallable[_vehicle_pb2.NextRequest, _vehicle_pb2.NextReply]  # type: ignore[assignment]
@@ -49,7 +53,9 @@ class SlotAsyncStub(SlotStub):
     """A shard is done, or cannot be done; answered when the agent has taken note."""
 
 class SlotServicer(metaclass=_abc_1.ABCMeta):
-    """Served by the agent to the runner."""
+    """Served by the agent to the runner, which shows the slot's secret as metadata `parkade-slot-secret` of each call;
+    anybody else hears UNAUTHENTICATED.
+    """
 
     @_abc_1.abstractmethod
     def Next(
