@@ -17,7 +17,7 @@ from parkade_agent.guard import Guard
 from parkade_agent.journal.journal import Journal
 from parkade_agent.lanes import LentLanes
 from parkade_agent.logs import LogAnswers
-from parkade_agent.metrics import read_vehicle
+from parkade_agent.metrics import read_lent, read_vehicle
 from parkade_agent.own import Own
 from parkade_agent.owner.keys import name_of
 from parkade_agent.owner.wiping import Wiped, wipe
@@ -31,6 +31,7 @@ from parkade_agent.settings import Settings
 from parkade_agent.shards import Supply
 from parkade_agent.signals.source import SignalSource
 from parkade_agent.slots import Slots
+from parkade_agent.standing import ParkedNote
 from parkade_api import __version__
 from parkade_api.figures import Reading
 from parkade_api.proto.fleet.v1 import fleet_pb2
@@ -62,7 +63,8 @@ class Agent:
         self._own = own
         self._others = settings.of_others
         self._loop = asyncio.get_running_loop()
-        self._guard = Guard(source, brake, self._guard_decided, own)
+        self._parked = ParkedNote(journal)
+        self._guard = Guard(source, brake, self._guard_decided, own, self._parked.since)
         self._session = Session(door, Voice(self._hello, self._telemetry, self._hear), settings.beat_seconds)
         self._book = AttemptBook(own_folder(state / "results"), journal, door, self._session)
         self._vehicle = Vehicle(
@@ -136,12 +138,15 @@ class Agent:
     def readings(self) -> Iterator[Reading]:
         """What Prometheus is shown."""
         used, is_open = self._vehicle.brake.cpu_seconds(), self._session.is_open
-        return read_vehicle(self._guard.state, self._source.readings(), used, is_connected=is_open)
+        yield from read_vehicle(self._guard.state, self._source.readings(), used, is_connected=is_open)
+        yield from read_lent(self._guard.state, self._own())
 
     async def _look(self) -> None:
-        """Looks after what nobody tells: the disk, and a gateway that is silent for too long; returns never."""
+        """Looks after what nobody tells, and notes what the next agent must know; returns never."""
         while True:
             await asyncio.to_thread(self._journal.look)
+            if self._slots.are_at_work:
+                await self._parked.note(self._guard.state)
             if not self._assignments.is_ready and not self._journal.trouble:
                 self._session.reopen()  # only a new Hello names the counter that can be read now
             silent = self._session.silent_seconds
@@ -192,13 +197,13 @@ class Agent:
             _log.warning("the pool's rules are refused, the old ones stay", error=str(error))
             return
         self._guard.follow(rules, wire.word(policy.quarantined))
+        if rules is None:
+            return
         self._autonomy, self._book.most = rules.autonomy, rules.max_buffered_shards
         self._vehicle.bundles.must_be_signed = rules.require_signed_bundles
 
     def _guard_decided(self, state: GuardState) -> None:
         """Called in the guard's thread, after it has acted."""
-        if rules is None:
-            return
         self._loop.call_soon_threadsafe(self._after_guard, state, self._guard.heard_at)
 
     def _after_guard(self, state: GuardState, heard_at: float) -> None:

@@ -16,6 +16,7 @@ from parkade_agent.signals.source import SignalSource
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.rules import PoolRules
+from parkade_core.vehicle.standing import resumed
 
 _log = structlog.get_logger()
 
@@ -56,7 +57,8 @@ def give_up(brake: Brake, failure: str) -> NoReturn:
 class Guard:
     """The vehicle's last word on its own compute; `state` is the newest decision.
 
-    *own* tells what only the vehicle knows and never waits. `heard_at` is when what led to the decision was heard, on
+    *own* tells what only the vehicle knows, *parked_since* since when an earlier agent saw it parked (monotonic
+    seconds, None when nobody knows); neither waits. `heard_at` is when what led to the decision was heard, on
     the monotonic clock; *on_change* may read both.
     """
 
@@ -66,9 +68,11 @@ class Guard:
         brake: Brake,
         on_change: Callable[[GuardState], None],
         own: Callable[[], OwnFacts],
+        parked_since: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._source = source
         self._own = own
+        self._parked_since = parked_since
         self._brake = brake
         self._on_change = on_change
         self._pool: tuple[PoolRules, str] | None = None
@@ -117,7 +121,10 @@ class Guard:
     def _step(self) -> None:
         before, now = self.state, time.monotonic()
         self.heard_at, self._woken_at = self._woken_at or now, None
-        state = decide(self._facts(), before, now)
+        facts = self._facts()
+        if facts is not None and not before.verdicts and (since := self._parked_since()) is not None:
+            before = resumed(before, since)
+        state = decide(facts, before, now)
         if state.action is not before.action:
             self._act(state.action)
         self.state = state

@@ -13,6 +13,7 @@ from parkade_api import vss
 from parkade_api.figures import Figure, Reading, from_zero
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import Reason
+from parkade_core.vehicle.facts import OwnFacts
 from parkade_core.vehicle.guard import Action, GuardState
 from parkade_core.vehicle.readings import Readings
 
@@ -39,7 +40,25 @@ CPU_SECONDS: Final = Figure(
     "CPU time of the slots' runners and sidecars. Its rate stays under the share that the owner lent.",
     only_grows=True,
 )
-FIGURES: Final = (GUARD_ACTION, GUARD_REASON, STATE_OF_CHARGE, SESSION_UP, CPU_SECONDS)
+LANES: Final = Figure(
+    "parkade_agent_lanes",
+    "Records at once: how many the vehicle lends, and how many its guard allows now. Fewer: heat, or the owner's own"
+    " programs want the cores.",
+    ("kind",),
+)
+ENERGY_TODAY: Final = Figure(
+    "parkade_agent_energy_today_watt_hours",
+    "Energy that work used on the vehicle's day so far. It stays under the caps of pool, owner and consent.",
+)
+FIGURES: Final = (
+    GUARD_ACTION,
+    GUARD_REASON,
+    STATE_OF_CHARGE,
+    SESSION_UP,
+    CPU_SECONDS,
+    LANES,
+    ENERGY_TODAY,
+)
 
 RECORDS: Final = from_zero(
     Counter(
@@ -92,3 +111,10 @@ def read_vehicle(
         yield STATE_OF_CHARGE.read(charge.value)
     yield SESSION_UP.read(is_connected)
     yield CPU_SECONDS.read(cpu_seconds)
+
+
+def read_lent(state: GuardState, own: OwnFacts) -> Iterator[Reading]:
+    """What of the vehicle is lent, and what that used, at one moment."""
+    yield LANES.read(own.lanes, "lent")
+    yield LANES.read(0 if state.throttle is None else state.throttle.count, "allowed")
+    yield ENERGY_TODAY.read(own.energy_wh_today)

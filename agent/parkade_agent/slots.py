@@ -45,6 +45,11 @@ class Slots:
             self._in_hand.setdefault(attempt.pod_uid, []).append(attempt)
         _clear(self._vehicle.slots, keep=self._in_hand)
 
+    @property
+    def are_at_work(self) -> bool:
+        """Whether there is a slot that was not let go yet."""
+        return bool(self._slots)
+
     def statuses(self) -> Iterator[fleet_pb2.SlotStatus]:
         """How every slot stands, also the last few that ended."""
         yield from (slot.status() for slot in self._slots.values())

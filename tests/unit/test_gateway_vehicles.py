@@ -54,12 +54,14 @@ class Fleet:
 
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
-    """A gateway that has heard nothing yet."""
+    """A gateway that knows all pools, and has heard nothing yet."""
     async with serving(tmp_path) as (api, client):
         nodes = NodeController(client, "test", vehicle_nodes("127.0.0.1", 10250), lambda: None)
         events = EventRecorder(client, "test")
         pods = PodController(client, lambda _: True, slot_rules("127.0.0.1"), events, lambda: None)
-        yield Fleet(api, nodes, pods, Pools(client, lambda: None))
+        pools = Pools(client, lambda: None)
+        pools.synced.set()
+        yield Fleet(api, nodes, pods, pools)
 
 
 async def test_a_pod_made_by_hand_blinds_nobody(fleet: Fleet) -> None:

@@ -1,11 +1,12 @@
 """What is read from the state of gateway, operator and agent at a scrape."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
 
-from parkade_agent.metrics import count_shard, read_vehicle
+from parkade_agent.metrics import count_shard, read_lent, read_vehicle
 from parkade_api import vss
 from parkade_api.figures import Reading
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
@@ -13,8 +14,10 @@ from parkade_api.proto.vehicle.v1.vehicle_pb2 import ShardOutcome
 from parkade_api.wellknown import Reason
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.log_writer import Put
-from parkade_core.vehicle.guard import Action, GuardState
+from parkade_core.vehicle.facts import OwnFacts
+from parkade_core.vehicle.guard import Action, GuardState, initial
 from parkade_core.vehicle.readings import Reading as Signal
+from parkade_core.vehicle.throttle import Lanes
 from parkade_operator.controllers.metrics import PHASES, read_state
 from parkade_operator.door.metrics import count_enrolment
 from parkade_operator.gateway.metrics import read_snapshot
@@ -102,6 +105,16 @@ def test_the_agent_shows_its_guard_and_its_bus() -> None:
     assert (seen["parkade_agent_session_up",], seen["parkade_agent_cpu_seconds",]) == (0, 12.5)
     silent = by_name(read_vehicle(state, {}, 0.0, is_connected=True))
     assert ("parkade_agent_state_of_charge_percent",) not in silent
+
+
+def test_the_agent_shows_what_is_lent_and_what_it_cost() -> None:
+    """Lanes that are lent and those that the guard allows now, none while it knows no pool; the day's energy in Wh."""
+    own = OwnFacts(lanes=4, energy_wh_today=12.5)
+    allowing = replace(initial(0), throttle=Lanes(2))
+    shown = [by_name(read_lent(state, own)) for state in (initial(0), allowing)]
+    assert [seen["parkade_agent_lanes", "allowed"] for seen in shown] == [0, 2]
+    assert {seen["parkade_agent_lanes", "lent"] for seen in shown} == {4}
+    assert {seen["parkade_agent_energy_today_watt_hours",] for seen in shown} == {12.5}
 
 
 def test_a_durable_segment_counts_its_winners() -> None:
