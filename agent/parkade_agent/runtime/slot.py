@@ -293,5 +293,6 @@ def _failure(task: asyncio.Task[None]) -> Ending:
         error = error.exceptions[0]
     if isinstance(error, BundleRefused):
         return Ending(error.reason, str(error))
-    _log.error("slot failed", error=repr(error))
-    return Ending("Error", str(error))
+    _log.error("slot failed", error=str(error), kind=type(error).__name__)
+    words = error.strerror if isinstance(error, OSError) else None
+    return Ending("Error", words or str(error))  # the cluster hears of no path
