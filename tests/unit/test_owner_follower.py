@@ -41,6 +41,22 @@ def test_the_follower_hears_every_change(owner: Owner) -> None:
         follower.stop()
 
 
+def test_a_new_name_is_heard_of_at_once(owner: Owner) -> None:
+    """No file of the owner's has changed, but the vehicle was enrolled anew: the consent for its old name is over."""
+    name, heard = "v1", threading.Event()
+    owner.says()
+    follower = OwnerFollower(OwnerFiles(owner.folder, lambda: name, Journal(owner.state / "journal.sqlite")))
+    assert follower.word.consent is not None
+    follower.start(heard.set)
+    try:
+        name = "v2"
+        follower.read_again()
+        assert heard.wait(5)  # half of what it takes by itself
+        assert follower.word.consent is None
+    finally:
+        follower.stop()
+
+
 def test_a_reader_that_breaks_allows_nothing(owner: Owner) -> None:
     """Whatever goes wrong in reading the word, the follower lives on and the guard is told that nothing may run."""
 
