@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from parkade_agent import own as owning
+from parkade_agent.clock import NOTE as CLOCK_NOTE
 from parkade_agent.energy import NOTE, EnergyMeter
 from parkade_agent.errors import JournalBroken
 from parkade_agent.host import link_kind
@@ -15,6 +17,7 @@ from parkade_agent.journal.journal import Journal
 from parkade_agent.own import Lent, Own
 from parkade_agent.owner.files import OwnerWord
 from parkade_api import vss
+from parkade_core.vehicle.consent import Consent
 from parkade_core.vehicle.limits import OwnerLimits
 from parkade_core.vehicle.position import Place, Position
 from parkade_core.vehicle.readings import Reading, Readings, Value
@@ -266,3 +269,22 @@ async def test_the_guard_hears_of_a_program_that_does_not_end(monkeypatch: pytes
     assert await asyncio.wait_for(told.get(), 10) == "process 7"
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_the_end_of_a_consent_is_remembered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clock that is set back to the minute before can begin it anew; the agent's own end is remembered, too."""
+    monkeypatch.setattr(owning, "LOOK_SECONDS", 0.01)
+    times = Times()
+    consent = Consent(1, "v1", "2", frozenset({"public-data"}), START - 10, START + 10)
+    keeping = asyncio.create_task(own(Heard({}), OwnerWord(consent=consent), times=times).keep(lambda: None))
+    noted = times.notes.texts
+    async with asyncio.timeout(10):
+        while CLOCK_NOTE not in noted:  # noqa: ASYNC110 - a journal tells nobody
+            await asyncio.sleep(0.01)
+        times.pass_by(10)
+        while float(noted[CLOCK_NOTE]) < consent.expires_at:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.01)
+    times.pass_by(5)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert times.notes.writes == 3
