@@ -97,14 +97,14 @@ def test_what_an_earlier_agent_could_not_end_is_reported(
         left = private / "-".join(("parkade", *map(str, cgroups._identity(agent.pid))))
         agent.kill()
     left.mkdir(parents=True)
-    with subprocess.Popen(["/bin/sleep", "1000"]) as program:
-        (left / "cgroup.procs").write_text(str(program.pid))
-        hold(freezer, program.pid)
-        with slot_cgroup(1 << 26) as cgroup:
-            brake = SlotBrake(cgroup)
-            assert brake.unkillable() == f"the kernel holds what was killed: process {program.pid}"
-            (freezer / "freezer.state").write_text("THAWED")
-            assert program.wait(20) == -signal.SIGKILL
-            assert brake.unkillable() == ""
+    program = subprocess.Popen(["/bin/sleep", "1000"])
+    (left / "cgroup.procs").write_text(str(program.pid))
+    hold(freezer, program.pid)
+    with slot_cgroup(1 << 26) as cgroup:
+        brake = SlotBrake(cgroup)
+        assert brake.unkillable() == f"the kernel holds what was killed: process {program.pid}"
+        (freezer / "freezer.state").write_text("THAWED")
+        assert program.wait(20) == -signal.SIGKILL
+        assert brake.unkillable() == ""
     assert cgroups.remove_leftovers() == []
     private.rmdir()
