@@ -23,7 +23,7 @@ from parkade_agent.owner.wiping import wipe
 from parkade_core.vehicle.consent import FIELDS
 
 _AGENT_SECONDS: Final = 30.0  # the agent's own part is done in one; its slot may take a while to end
-_PAUSE_SECONDS: Final = 5.0  # a tenth until the guard has acted, and as much until it shows so
+_PAUSE_SECONDS: Final = 5.0  # the guard acts within a tenth of one, and its keeper shows it a fifth later
 _LOOK_SECONDS: Final = 0.05
 _SHOWN: Final = (*FIELDS[1:], "because")
 
