@@ -72,8 +72,9 @@ async def test_a_vehicle_that_stood_all_along_is_not_waited_for_anew(
             await door.until(lambda d: d.policy_followed())
             door.assign()
             journal = Journal(agent.state / "journal.sqlite")
-            while (stood := recalled(journal.recall(NOTE))) is None:  # noqa: ASYNC110 - another process writes it
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(30):
+                while (stood := recalled(journal.recall(NOTE))) is None:  # noqa: ASYNC110 - another process writes it
+                    await asyncio.sleep(0.05)
             journal.close()
             agent.process.send_signal(signal.SIGKILL)
             await agent.process.wait()
