@@ -88,7 +88,7 @@ def test_a_vehicle_enrols_renews_is_revoked_and_enrols_again(
     """A token becomes a Node with its claims; renewals keep it; revoking ends it in 5 s; a fresh token revives it."""
     token = command.token("ada", "--claim", "region=eu", "--claim", "hardware=hw4")
     ada = cluster.add_vehicle(VehicleSpec("ada", token=token))
-    eventually(lambda: cluster.kubectl.run("get", "node", ada.name).returncode == 0, 20, "the Node")
+    eventually(lambda: cluster.kubectl.look("nodes", ada.name), 20, "the Node")
     labels = labels_of(cluster, ada)
     assert (labels["parkade.dev/region"], labels["parkade.dev/hardware"]) == ("eu", "hw4")
     assert (ada.folder / "state" / "identity" / "key.pem").stat().st_mode & 0o777 == 0o600

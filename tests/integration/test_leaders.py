@@ -120,7 +120,7 @@ def test_a_gateway_that_sleeps_past_its_lease_ends_and_its_next_segment_is_refus
 
 def kubelet_port(garage: Garage, vehicle: Vehicle) -> int:
     """Where the API server asks for logs of the vehicle."""
-    endpoints = garage.kubectl.read("node", vehicle.name)["status"]["daemonEndpoints"]
+    endpoints = garage.kubectl.look("nodes", vehicle.name)["status"]["daemonEndpoints"]
     return int(endpoints["kubeletEndpoint"]["Port"])
 
 
@@ -153,7 +153,7 @@ def test_nodes_go_with_the_release_and_stay_away(
 
 
 def _names(garage: Garage) -> list[str]:
-    nodes = garage.kubectl.read("nodes", "-l", f"parkade.dev/region={garage.region}")["items"]
+    nodes = garage.kubectl.look("nodes", labels=f"parkade.dev/region={garage.region}")["items"]
     return [node["metadata"]["name"] for node in nodes]
 
 

@@ -92,8 +92,10 @@ def _play(release: Release, fleet: Fleet, bundle: Path) -> None:
 
 def _works(kubectl: Kubectl, node: str) -> bool:
     """Whether a slot's programs run on *node*."""
-    pods = kubectl.read("pods", "-n", NAMESPACE, "--field-selector", f"spec.nodeName={node}")["items"]
-    return any(pod["status"].get("phase") == "Running" for pod in pods)
+    pods = kubectl.look("pods", namespace=NAMESPACE)["items"]
+    return any(
+        pod["spec"].get("nodeName") == node and pod["status"].get("phase") == "Running" for pod in pods
+    )
 
 
 def _up(prometheus: Prometheus) -> int:

@@ -19,8 +19,7 @@ PROVIDER = "virtual-kubelet.io/provider"
 
 def node(kubectl: Kubectl, vehicle: Vehicle) -> Object:
     """The vehicle's Node as the API server has it; empty while there is none."""
-    found = kubectl("get", "node", vehicle.name, "--ignore-not-found", "-o", "name")
-    return kubectl.read("node", vehicle.name) if found else {}
+    return kubectl.look("nodes", vehicle.name) or {}
 
 
 def taints(kubectl: Kubectl, vehicle: Vehicle) -> dict[str, str]:
@@ -131,7 +130,7 @@ def test_a_pod_that_is_no_slot_is_refused_in_words(garage: Garage) -> None:
     kubectl.apply(pod)
 
     def status() -> Object:
-        found: Object = kubectl.read("pod", "stranger", "-n", garage.namespace)["status"]
+        found: Object = kubectl.look("pods", "stranger", namespace=garage.namespace)["status"]
         return found
 
     eventually(lambda: status().get("reason") == "NotForVehicles", 10, "the refusal")

@@ -96,7 +96,9 @@ class Garage:
 
     def pool_status(self, part: str) -> Any:
         """One part of the pool's status."""
-        return self.kubectl.read("vehiclepool", self.region).get("status", {}).get(part) or {}
+        found = self.kubectl.look("vehiclepools", self.region)
+        assert found is not None, f"there is no pool {self.region}"
+        return found.get("status", {}).get(part) or {}
 
     def children(self, vehicle: Vehicle) -> set[int]:
         """Pids of the processes below the vehicle's agent that still live."""
@@ -123,12 +125,17 @@ class Garage:
 
     def status(self, name: str) -> Object:
         """The status of a batch; empty before the first."""
-        found: Object = self.kubectl.read("inferencebatch", name, "-n", self.namespace).get("status") or {}
+        found: Object = self._batch(name).get("status") or {}
+        return found
+
+    def _batch(self, name: str) -> Object:
+        found: Object | None = self.kubectl.look("inferencebatches", name, namespace=self.namespace)
+        assert found is not None, f"there is no batch {name} in {self.namespace}"
         return found
 
     def uid(self, name: str) -> str:
         """The uid of a batch."""
-        return str(self.kubectl.read("inferencebatch", name, "-n", self.namespace)["metadata"]["uid"])
+        return str(self._batch(name)["metadata"]["uid"])
 
     def wait_for(self, name: str, phase: str, seconds: float = 90) -> Object:
         """The status of a batch once it is in *phase*; a batch that failed unasked is shown at once."""
@@ -151,8 +158,8 @@ class Garage:
 
     def slots(self, name: str) -> list[Object]:
         """The pods of a batch."""
-        selector = f"parkade.dev/batch={name}"
-        found: list[Object] = self.kubectl.read("pods", "-n", self.namespace, "-l", selector)["items"]
+        labels = f"parkade.dev/batch={name}"
+        found: list[Object] = self.kubectl.look("pods", namespace=self.namespace, labels=labels)["items"]
         return found
 
     def files(self, name: str) -> tuple[bytes, bytes]:

@@ -20,7 +20,7 @@ LINES = [*documents(18), b"{broken\n", request_line("empty", "   ")]
 RECORDS_PER_SHARD = 10
 SHARDS = 2
 WAVE_SECONDS = 240.0
-LOOK_SECONDS = 1.5
+LOOK_SECONDS = 0.5
 CONVERGED_SECONDS = 60.0
 LATER_KILL_SECONDS = 5.0
 
@@ -51,8 +51,8 @@ class Visitor:
 
     def _labels(self) -> dict[str, str] | None:
         """The labels of its Node; None when there is none."""
-        nodes = self._cluster.kubectl("get", "node", self._vehicle.name, "--ignore-not-found", "-o", "json")
-        return json.loads(nodes)["metadata"]["labels"] if nodes else None
+        node = self._cluster.kubectl.look("nodes", self._vehicle.name)
+        return node["metadata"]["labels"] if node is not None else None
 
 
 def _visitors(region: str) -> Object:
@@ -119,16 +119,14 @@ class Waves:
         self.cluster.revive()
         if time.monotonic() < self.looks_at:
             return False
-        # kubectl would else take the CPU that the wave needs.
         self.looks_at = time.monotonic() + LOOK_SECONDS
         visitor.step()
-        found = self.garage.kubectl.read("inferencebatches,pods", "-n", self.garage.namespace)["items"]
-        phases = {item["metadata"]["name"]: item.get("status", {}).get("phase") for item in found}
-        statuses = [item.get("status", {}) for item in found if item["metadata"]["name"] in names]
+        statuses = [self.garage.status(name) for name in names]
         failed = [status for status in statuses if status.get("phase") == "Failed"]
         assert not failed, failed
-        is_idle = not any(item["kind"] == "Pod" for item in found)
-        return is_idle and visitor.is_gone and all(phases[name] == "Completed" for name in names)
+        is_complete = all(status.get("phase") == "Completed" for status in statuses)
+        pods = self.garage.kubectl.look("pods", namespace=self.garage.namespace)["items"]
+        return is_complete and visitor.is_gone and not pods
 
     def _measure(self, known: set[Point]) -> None:
         """Notes how long each kill of this wave took to be over, the later ones with it."""

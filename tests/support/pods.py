@@ -40,7 +40,7 @@ class Pods:
 
     def status(self, name: str) -> Object:
         """The pod's status."""
-        found: Object = self.kubectl.read("pod", name, "--namespace", self.namespace)["status"]
+        found: Object = self.kubectl.look("pods", name, namespace=self.namespace)["status"]
         return found
 
     def container(self, name: str) -> Object:

@@ -34,7 +34,7 @@ def release_garage(release: Release, namespace: str, bundle: Path) -> Iterator[G
 
 def holder(kubectl: Kubectl, lease: str) -> str:
     """The pod that holds a leader's Lease; empty when none does."""
-    found = kubectl.read("lease", lease, "--namespace", SYSTEM_NAMESPACE)
+    found = kubectl.look("leases", lease, namespace=SYSTEM_NAMESPACE) or {}
     return str(found.get("spec", {}).get("holderIdentity") or "")
 
 

@@ -1,12 +1,11 @@
 """Starts and stops one control plane: etcd first and stopped last, everything in one run folder."""
 
 import http.client
-import ssl
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from parkade_hack.controlplane import looks
 from parkade_hack.controlplane.commands import (
     AUDIT_LOG,
     api_server_arguments,
@@ -102,12 +101,11 @@ class ControlPlane:
         self._supervisor.wait_until(name, lambda: self._answers(url), READY_SECONDS)
 
     def _answers(self, url: str) -> bool:
-        trust = ssl.create_default_context(cafile=str(self.ca_file))
-        trust.load_cert_chain(self.files.admin.cert, self.files.admin.key)
-        direct = urllib.request.ProxyHandler({})  # loopback is never behind a proxy
-        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), direct)
+        admin = self.files.admin
         try:
-            with opener.open(url, timeout=PROBE_SECONDS) as reply:
+            with looks.administrator(self.ca_file, admin.cert, admin.key).open(
+                url, timeout=PROBE_SECONDS
+            ) as reply:
                 return bool(reply.status == http.HTTPStatus.OK)
         except (OSError, http.client.HTTPException):
             return False

@@ -1,11 +1,14 @@
 """kubectl as the cluster's administrator: what a person types, and how hack asks the API server."""
 
+import http.client
 import json
 import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from parkade_hack.controlplane import looks
 
 REQUEST_SECONDS = 90.0
 
@@ -53,6 +56,16 @@ class Kubectl:
     def read(self, *arguments: str) -> Any:
         """The object or list that `kubectl get ... -o json` prints."""
         return json.loads(self("get", *arguments, "-o", "json"))
+
+    def look(self, resource: str, name: str = "", *, namespace: str = "", labels: str = "") -> Any:
+        """The object of that *name*, None when there is none; without a name the list of those with *labels*.
+
+        For who looks again and again: no kubectl is started. Raises KubectlError as kubectl would end.
+        """
+        try:
+            return looks.look(self.kubeconfig, resource, name, namespace, labels)
+        except (OSError, http.client.HTTPException) as error:
+            raise KubectlError(f"looking at {resource} {name or labels}: {error}") from None
 
     def apply(self, *manifests: object) -> str:
         """Applies objects given as plain dicts, by server-side apply."""

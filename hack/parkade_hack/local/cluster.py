@@ -129,7 +129,7 @@ class LocalCluster:
 
     def leader(self, lease: str) -> str:
         """The name of the process that holds the Lease called *lease*; empty when none does."""
-        found = self.kubectl.read("lease", lease, "-n", wk.SYSTEM_NAMESPACE)
+        found = self.kubectl.look("leases", lease, namespace=wk.SYSTEM_NAMESPACE) or {}
         return str(found.get("spec", {}).get("holderIdentity") or "")
 
     def _forwarders(self) -> list[Forwarder]:
