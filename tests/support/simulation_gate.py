@@ -17,7 +17,7 @@ from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import new_authority, requested_key
 from parkade_operator.door.tls import Identity, peer_identity
 from support.doors import Context
-from support.vehicles import Door
+from support.vehicles import PATIENCE_SECONDS, Door
 
 POD = "garage"
 
@@ -34,7 +34,7 @@ class SimulationGate(rpc.EnrolmentServicer, rpc.FleetServicer):  # type: ignore[
 
     async def all_doors(self, vehicles: int) -> dict[str, Door]:
         """The doors, when that many vehicles have come and their guards have heard the pool's rules."""
-        async with asyncio.timeout(60), self.news:
+        async with asyncio.timeout(PATIENCE_SECONDS), self.news:
             await self.news.wait_for(lambda: len(self.doors) >= vehicles)
         await asyncio.gather(*(door.until(Door.policy_followed) for door in self.doors.values()))
         return self.doors

@@ -27,6 +27,8 @@ from support.parked import CABLE, PARKED, POLICY
 Context = grpc.aio.ServicerContext[Any, Any]
 INPUT_DIGEST = "sha256:" + "1" * 64
 VEHICLE = "v1"
+PATIENCE_SECONDS = 120.0
+"""For what must come: a slot's programs get what all others leave of a machine. It ends a hang and promises nothing."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
         assert self.outbox is not None
         self.outbox.put_nowait(message)
 
-    async def until(self, what: Callable[["Door"], Any], seconds: float = 30) -> Any:
+    async def until(self, what: Callable[["Door"], Any], seconds: float = PATIENCE_SECONDS) -> Any:
         """Waits until *what* is true of this door, and returns it."""
         async with asyncio.timeout(seconds), self.news:
             await self.news.wait_for(lambda: what(self))

@@ -154,7 +154,7 @@ async def test_work_goes_on_while_the_door_is_away(
             assert [slot.pod_uid for slot in hello.slots] == ["pod-1"]
             held = {shard.shard for lease in hello.leases for shard in lease.shards}
             assert held
-            await door.until(lambda d: held <= set(d.results), 60)
+            await door.until(lambda d: held <= set(d.results))
 
 
 async def test_a_bundle_with_another_digest_is_refused(
