@@ -18,8 +18,12 @@ from parkade_agent.runtime.hierarchies import UNIFIED, own_groups
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
 from parkade_hack.proc import is_alive
-from support.programs import start
+from parkade_models.bundle import Bundle
+from support.programs import program_of, start
 from support.slots import leased, living_slot
+from support.vehicles import Door, certificates, open_door, running_agent, shards_of
+
+pytestmark = pytest.mark.long(25)
 
 NOTHING = "import time; time.sleep(60)"
 
@@ -84,6 +88,26 @@ def hold(freezer: Path, pid: int) -> None:
     """Has the kernel let that process not even die."""
     (freezer / "cgroup.procs").write_text(str(pid))
     (freezer / "freezer.state").write_text("FROZEN")
+
+
+async def test_a_vehicle_that_holds_a_killed_program_takes_no_slot(
+    tmp_path: Path, freezer: Path, int8_bundle: Bundle
+) -> None:
+    """The slot that ends says which process stays, the guard forbids work with that reason, and both pass with it."""
+    door, certs = Door(int8_bundle.folder, shards_of(["parked"], 1)), certificates(tmp_path)
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs) as agent:
+        await door.until(lambda d: d.policy_followed())
+        door.assign()
+        await door.until(lambda d: d.results)
+        hold(freezer, program_of(agent.process.pid, "sidecar"))
+        door.say(pb.GatewayMessage(end_assignment=pb.EndAssignment(pod_uid="pod-1")))
+        await door.until(lambda d: "Unkillable" in {each.reason for each in d.statuses()[-1].containers})
+        await door.until(lambda d: "the kernel holds" in d.heard[-1].telemetry.guard_message)
+        door.assign("pod-2")
+        assert (await door.until(lambda d: d.ended("pod-2"))).reason == "Unkillable"
+        assert not door.ended("pod-1")
+        (freezer / "freezer.state").write_text("THAWED")
+        await door.until(lambda d: d.ended("pod-1"))
 
 
 def test_what_an_earlier_agent_could_not_end_is_reported(
