@@ -82,11 +82,9 @@ class WallClock:
         floor = self._daytime.floor
         if floor == inf or not (at_once or must_be_noted(floor, self._noted, ends)):
             return
-        try:
+        with contextlib.suppress(JournalBroken):
             await asyncio.to_thread(self._memory.remember, NOTE, f"{floor:.0f}")
             self._noted = floor
-        except JournalBroken as error:
-            _log.warning("the time of day is not remembered", error=str(error))
 
     def _recall(self) -> None:
         """Learns the floor from the journal, unless the gateway was first; a damaged note cannot be read."""
