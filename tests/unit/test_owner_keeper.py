@@ -101,6 +101,7 @@ class Garage:
     state: GuardState = field(default_factory=lambda: decided(OWN))
     wipes: int = 0
     failures: int = 0
+    name: str = "v1"
 
     @property
     def receipts(self) -> Receipts:
@@ -129,7 +130,7 @@ class Garage:
         """Has a keeper look after the owner meanwhile."""
         follower = OwnerFollower(self.owner.files())
         follower.start(lambda: None)
-        vehicle = Shown(lambda: "v1", lambda: self.state, lambda: OWN, self.wipe)
+        vehicle = Shown(lambda: self.name, lambda: self.state, lambda: OWN, self.wipe)
         keeper = OwnerKeeper(vehicle, follower, self.receipts, self.owner.state / "guard.json")
         task = asyncio.create_task(keeper.keep())
         try:
@@ -160,13 +161,14 @@ async def until(found: Callable[[], _T | None]) -> _T:
 
 
 async def test_what_the_guard_decided_is_shown(garage: Garage) -> None:
-    """At once, and again when it decides otherwise."""
+    """At once, and again when it decides otherwise, under the name that the vehicle has then."""
     async with garage.kept():
         shown = await until(lambda: garage.shown("Run"))
         assert (shown.vehicle, shown.may_start) == ("v1", True)
-        garage.state = decided(OWN, IS_MOVING=True)
+        garage.name, garage.state = "v2", decided(OWN, IS_MOVING=True)
         shown = await until(lambda: garage.shown("Freeze"))
         assert "IsMoving" in shown.lines[1]
+        assert shown.vehicle == "v2"
     assert garage.wipes == 0
 
 
