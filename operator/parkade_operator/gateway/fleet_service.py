@@ -202,7 +202,7 @@ class FleetService(rpc.FleetServicer):
             self._batches.release(batch.uid, vehicle, kept.get(batch.uid, set()))
 
     def send_policy(self, vehicle: str) -> None:
-        """Tells the vehicle's guard the rules of its pool."""
+        """Tells the vehicle's guard the rules of its pool, or that it is in none."""
         policy = self._vehicles.policy(vehicle)
         if policy is not None:
             self._sessions.send(vehicle, pb.GatewayMessage(policy=policy))
