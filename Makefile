@@ -4,7 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 RUN := .venv/.run
-JOBS ?= 2
+# A module with a control plane waits for a third of its time.
+JOBS ?= 3
 DEV := .venv/.dev
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
@@ -37,7 +38,7 @@ integration: $(DEV) tools ## Run the tests of operator, gateway and vehicles on 
 e2e: $(DEV) tools ## Run the tests of the installed chart, README's lines included
 	$(BIN)/pytest tests/e2e
 
-test: lint typecheck imports tools ## Run every check and every test, JOBS=2 modules at a time
+test: lint typecheck imports tools ## Run every check and every test, JOBS=3 modules at a time
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 generate: $(DEV) ## Write every generated file anew: stubs, CRDs, the chart's copies, dashboard, page of metrics
