@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from sqlite3 import Connection
 
+from parkade_agent import durable
 from parkade_agent.journal.database import Database
 from parkade_api.logs import configure_logs
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
@@ -20,6 +21,8 @@ from support.booking import Desk, attempt, desk
 from support.vehicles import Certificates, certificates
 
 NOTE = "number"
+WORD = "word.json"
+"""A file that is replaced again and again, as a consent or a certificate is."""
 NOWHERE = 1
 """A port that nobody listens on: what is finished is not sent, so that the disk has to keep it."""
 _MOST_BYTES = 30_000
@@ -29,6 +32,11 @@ def body_of(number: int) -> bytes:
     """The result of a shard."""
     dice = random.Random(number)  # noqa: S311 - no secret
     return dice.randbytes(dice.randint(1, _MOST_BYTES))
+
+
+def word_of(number: int) -> bytes:
+    """What the file WORD says, and that it says all of it."""
+    return b"%d %b" % (number, body_of(number))
 
 
 async def work(state: Path, certs: Certificates) -> None:
@@ -47,6 +55,8 @@ async def _do(vehicle: Desk, number: int) -> None:
     _promise("obeyed", number)
     journal.remember(NOTE, str(number))
     _promise("noted", number)
+    durable.write(vehicle.state / WORD, word_of(number))
+    _promise("said", number)
     await vehicle.book.take([one])
     _promise("taken", number)
     file = vehicle.work / one.uid

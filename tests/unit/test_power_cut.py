@@ -18,7 +18,7 @@ import pytest
 from parkade_agent.errors import JournalBroken
 from support import hasty_vehicle
 from support.booking import Desk, desk
-from support.hasty_vehicle import NOTE, NOWHERE, body_of
+from support.hasty_vehicle import NOTE, NOWHERE, WORD, body_of, word_of
 from support.power_cut import Disk, NoDisk
 from support.vehicles import Certificates, certificates
 
@@ -141,6 +141,7 @@ def missed(vehicle: Desk, promises: Promises) -> dict[str, set[int]]:
     found = {
         "counters": promises.said["obeyed"] - begun,
         "notes": promises.said["noted"] - set(range(noted + 1)),
+        "words": promises.said["said"] - set(range(said_in(vehicle.state / WORD) + 1)),
         "shards in hand": promises.said["taken"] - in_hand - whole,
         "results": promises.said["finished"] - whole,
         "torn results": kept.keys() - whole,
@@ -148,6 +149,13 @@ def missed(vehicle: Desk, promises: Promises) -> dict[str, set[int]]:
         "more than one record a cut": set(sorted(begun - whole)[promises.cuts :]),
     }
     return {what: numbers for what, numbers in found.items() if numbers}
+
+
+def said_in(word: Path) -> int:
+    """The number that the file says, 0 when it is torn or was never there."""
+    content = word.read_bytes() if word.exists() else b""
+    number = int(content.partition(b" ")[0] or 0)
+    return number if content == word_of(number) else 0
 
 
 async def test_a_power_cut_takes_the_record_in_hand_at_most(
