@@ -1,14 +1,11 @@
-"""A vehicle that works as fast as its disk lets it, and says after each write what it counts on from then on.
+"""A hasty vehicle: `python -m support.hasty_vehicle <left out> <folder for keys>` writes journal, results and a word.
 
-`python -m support.hasty_vehicle <folder for keys> <left out>` lives once for every line of its input, which names the
-folder of its disk: each life is a fork, so that it costs no start of Python. A life prints its pid, then promises such
-as `finished 7`, until it is killed; then comes `dead`. *left out* are the syncs of `journal`, `results` or `none`.
+*left out* are the syncs of `journal`, `results` or `none`.
 """
 
 import asyncio
 import hashlib
 import os
-import random
 import sys
 from pathlib import Path
 from sqlite3 import Connection
@@ -18,6 +15,7 @@ from parkade_agent.journal.database import Database
 from parkade_api.logs import configure_logs
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from support.booking import Desk, attempt, desk
+from support.hasty import body_of, live, promise
 from support.vehicles import Certificates, certificates
 
 NOTE = "number"
@@ -25,13 +23,6 @@ WORD = "word.json"
 """A file that is replaced again and again, as a consent or a certificate is."""
 NOWHERE = 1
 """A port that nobody listens on: what is finished is not sent, so that the disk has to keep it."""
-_MOST_BYTES = 30_000
-
-
-def body_of(number: int) -> bytes:
-    """The result of a shard."""
-    dice = random.Random(number)  # noqa: S311 - no secret
-    return dice.randbytes(dice.randint(1, _MOST_BYTES))
 
 
 def word_of(number: int) -> bytes:
@@ -52,28 +43,19 @@ async def work(state: Path, certs: Certificates) -> None:
 async def _do(vehicle: Desk, number: int) -> None:
     journal, one, body = vehicle.journal, attempt(number), body_of(number)
     journal.obey(number, one.pod_uid, one.batch_uid, "sha256:0")
-    _promise("obeyed", number)
+    promise("obeyed", number)
     journal.remember(NOTE, str(number))
-    _promise("noted", number)
+    promise("noted", number)
     durable.write(vehicle.state / WORD, word_of(number))
-    _promise("said", number)
+    promise("said", number)
     await vehicle.book.take([one])
-    _promise("taken", number)
+    promise("taken", number)
     file = vehicle.work / one.uid
     file.write_bytes(body)
     outcome = vehicle_pb2.ShardOutcome(size=len(body), sha256=hashlib.sha256(body).hexdigest(), succeeded=1)
     await vehicle.book.finish(one, file, outcome)
-    _promise("finished", number)
-    _promise("piece", journal.attempts.number_piece(one.lease, [one.uid], 0))
-
-
-def _promise(kind: str, number: int) -> None:
-    _say(f"{kind} {number}")
-
-
-def _say(line: str) -> None:
-    # One write: a kill leaves no half of a line.
-    os.write(sys.stdout.fileno(), f"{line}\n".encode())
+    promise("finished", number)
+    promise("piece", journal.attempts.number_piece(one.lease, [one.uid], 0))
 
 
 def leave_out(sync: str) -> None:
@@ -90,18 +72,8 @@ def leave_out(sync: str) -> None:
         os.fsync = lambda _: None
 
 
-def main(keys: Path, left_out: str) -> None:
-    """One life after another."""
-    configure_logs("agent")
-    certs = certificates(keys)
-    leave_out(left_out)
-    for line in sys.stdin:
-        if (pid := os.fork()) == 0:
-            _promise("pid", os.getpid())
-            asyncio.run(work(Path(line.rstrip("\n")), certs))
-        os.waitpid(pid, 0)
-        _say("dead")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    configure_logs("agent")
+    leave_out(sys.argv[1])
+    keys = certificates(Path(sys.argv[2]))
+    live(lambda state: asyncio.run(work(state, keys)))

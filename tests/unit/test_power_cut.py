@@ -1,4 +1,4 @@
-"""The power is cut while the journal and the results are being written: whatever was promised is on the disk."""
+"""The power is cut while journal, results and the platform store are being written: what was promised is there."""
 
 import logging
 import os
@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from parkade_agent.errors import JournalBroken
-from support import hasty_vehicle
+from support import hasty
 from support.booking import Desk, desk
-from support.hasty_vehicle import NOTE, NOWHERE, WORD, body_of, word_of
+from support.hasty import body_of
+from support.hasty_store import objects_in
+from support.hasty_vehicle import NOTE, NOWHERE, WORD, word_of
 from support.power_cut import Disk, NoDisk
 from support.vehicles import Certificates, certificates
 
@@ -44,11 +46,11 @@ class Promises:
 
 
 class Lives:
-    """The process whose forks are the lives of vehicles."""
+    """The process of a hasty program, whose forks are its lives."""
 
-    def __init__(self, keys: Path, left_out: str) -> None:
-        command = (sys.executable, "-m", "support.hasty_vehicle", str(keys), left_out)
-        environment = os.environ | {"PYTHONPATH": str(Path(hasty_vehicle.__file__).parents[1])}
+    def __init__(self, program: str, *arguments: str) -> None:
+        command = (sys.executable, "-m", f"support.{program}", *arguments)
+        environment = os.environ | {"PYTHONPATH": str(Path(hasty.__file__).parents[1])}
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -72,7 +74,7 @@ class Lives:
     def _line(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().rstrip("\n")
-        assert line, "the vehicle has ended by itself"
+        assert line, "it has ended by itself"
         return line
 
 
@@ -107,12 +109,12 @@ def new_disk(tmp_path: Path) -> Callable[[str], Disk]:
 
 
 @pytest.fixture
-def new_lives(tmp_path: Path) -> Iterator[Callable[[str], Lives]]:
-    """Makes vehicles that leave a sync out."""
+def new_lives(tmp_path: Path) -> Iterator[Callable[[str, str], Lives]]:
+    """Makes hasty programs that leave a sync out."""
     made: list[Lives] = []
 
-    def make(left_out: str) -> Lives:
-        made.append(Lives(tmp_path / "keys", left_out))
+    def make(program: str, left_out: str) -> Lives:
+        made.append(Lives(program, left_out, str(tmp_path / "keys")))
         return made[-1]
 
     yield make
@@ -160,12 +162,12 @@ def said_in(word: Path) -> int:
 
 async def test_a_power_cut_takes_the_record_in_hand_at_most(
     new_disk: Callable[[str], Disk],
-    new_lives: Callable[[str], Lives],
+    new_lives: Callable[[str, str], Lives],
     certs: Certificates,
     dice: random.Random,
 ) -> None:
     """At any moment, also of the journal's making and of a sync: what was said to be kept is kept, whole."""
-    lives, finished = new_lives("none"), 0
+    lives, finished = new_lives("hasty_vehicle", "none"), 0
     for number in range(VEHICLES):
         disk, promises = new_disk(f"disk-{number}"), Promises()
         for life in range(CUTS):
@@ -181,13 +183,31 @@ async def test_a_power_cut_takes_the_record_in_hand_at_most(
 )
 async def test_without_a_sync_a_power_cut_takes_more(
     new_disk: Callable[[str], Disk],
-    new_lives: Callable[[str], Lives],
+    new_lives: Callable[[str, str], Lives],
     certs: Certificates,
     sync: str,
     loss: set[str],
 ) -> None:
     """That shows what the test above can see: neither the journal's syncs nor the results' are there for nothing."""
     disk, promises = new_disk("disk"), Promises()
-    promises.hear(new_lives(sync).one(disk, MOST_PROMISES, 0))
+    promises.hear(new_lives("hasty_vehicle", sync).one(disk, MOST_PROMISES, 0))
     missing = await after_a_cut(disk, promises, certs)
     assert isinstance(missing, JournalBroken) or loss <= set(missing)
+
+
+@pytest.mark.parametrize("left_out", ["none", "objects"])
+async def test_an_object_of_the_store_is_whole_or_not_there(
+    new_disk: Callable[[str], Disk],
+    new_lives: Callable[[str, str], Lives],
+    dice: random.Random,
+    left_out: str,
+) -> None:
+    """Plans, shards, segments of the log and the user's files are created like this; without their sync they tear."""
+    lives, disk, promises, is_torn = new_lives("hasty_store", left_out), new_disk("disk"), Promises(), False
+    for _ in range(CUTS):
+        promises.hear(lives.one(disk, dice.randrange(1, MOST_PROMISES), dice.expovariate(1 / MEAN_SECONDS)))
+        with disk.mounted() as folder:
+            found = objects_in(folder)
+        is_torn |= any(body != body_of(number) for number, body in found.items())
+        assert promises.said["created"] <= found.keys()
+    assert is_torn == (left_out == "objects")
