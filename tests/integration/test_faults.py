@@ -23,7 +23,7 @@ from support.reassignments import attempted, journal_of, reopenings
 pytestmark = pytest.mark.long(150)
 
 SECONDS = 30.0
-"""Far more than any of these things takes: what is held here is that they happen. How fast is printed."""
+"""Far more than any of these things takes: what is held here is that they happen. How fast is in the log (-rA)."""
 LINK_SECONDS = 5.0
 MOST_TAINT_CHANGES = 2
 _log = logging.getLogger(__name__)

@@ -68,4 +68,4 @@ def _run(*command: str) -> None:
     except FileNotFoundError:
         raise NoDisk(f"there is no {command[0]}") from None
     except subprocess.CalledProcessError as error:
-        raise NoDisk(f"{command[0]}: {error.stderr.strip()}") from None
+        raise NoDisk(error.stderr.partition("\n")[0]) from None
