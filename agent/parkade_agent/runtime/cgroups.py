@@ -17,8 +17,8 @@ import structlog
 
 from parkade_agent.runtime.hierarchies import UNIFIED, numbers_if_any, own_groups, read_numbers
 
-UNKILLABLE_SECONDS = 5.0
-"""What is killed and still there after that time, the kernel holds: it waits for a device that does not answer."""
+UNKILLABLE_SECONDS = 10.0
+"""What was killed and is there after that time, the kernel holds, as for a dead disk; a busy machine takes seconds."""
 
 _CONTROLLERS: Final = (UNIFIED, "cpuacct", "memory", "cpu", "pids")
 _GIVEN: Final = frozenset({"cpu", "memory", "pids"})  # of version 2, to groups below the agent's own
