@@ -183,11 +183,9 @@ class Door(fleet_pb2_grpc.FleetServicer):
                 assert hashlib.sha256(body).hexdigest() == row.sha256
                 self.results.setdefault(row.shard, body)
             self.news.notify_all()
-        verdicts = [pb.Verdict(shard=row.shard, outcome=self._outcome(row.shard)) for row in header.results]
-        return pb.StoreReply(verdicts=verdicts)
-
-    def _outcome(self, shard: int) -> pb.Verdict.Outcome:
-        return pb.Verdict.LOST if shard in self.lost else pb.Verdict.COMMITTED
+        outcomes = {True: pb.Verdict.LOST, False: pb.Verdict.COMMITTED}
+        told = [(row.shard, outcomes[row.shard in self.lost]) for row in header.results]
+        return pb.StoreReply(verdicts=[pb.Verdict(shard=shard, outcome=outcome) for shard, outcome in told])
 
     @override
     async def Logs(  # type: ignore[override]
