@@ -15,6 +15,7 @@ from support.controlplane import eventually
 from support.enrolment import CommandLine
 
 PROVIDER = "virtual-kubelet.io/provider"
+OPEN = {"Ready", "VehicleParked", "ChargingOK", "BatteryOK", "ThermalOK", "ConnectivityOK", "Trusted"}
 
 
 def node(kubectl: Kubectl, vehicle: Vehicle) -> Object:
@@ -36,6 +37,12 @@ def condition(kubectl: Kubectl, vehicle: Vehicle, kind: str) -> tuple[str, str, 
     pytest.fail(f"no condition {kind}")
 
 
+def true_conditions(kubectl: Kubectl, vehicle: Vehicle) -> set[str]:
+    """The conditions that hold of the vehicle's Node."""
+    conditions = node(kubectl, vehicle)["status"]["conditions"]
+    return {found["type"] for found in conditions if found["status"] == "True"}
+
+
 def pool_condition(garage: Garage, kind: str) -> str:
     """The message of a condition of the garage's pool; empty while it has none of that kind."""
     found = {item["type"]: str(item["message"]) for item in garage.pool_status("conditions")}
@@ -49,18 +56,9 @@ def test_a_parked_vehicle_is_a_ready_node_with_one_slot(garage: Garage) -> None:
     found = node(kubectl, vehicle)
     assert found["metadata"]["labels"]["parkade.dev/region"] == garage.region
     assert found["metadata"]["labels"]["parkade.dev/pool"] == garage.region
-    assert set(taints(kubectl, vehicle)) == {PROVIDER}
-    for kind in (
-        "Ready",
-        "VehicleParked",
-        "ChargingOK",
-        "BatteryOK",
-        "ThermalOK",
-        "ConnectivityOK",
-        "Trusted",
-    ):
-        assert condition(kubectl, vehicle, kind)[0] == "True", kind
-    assert found["status"]["allocatable"]["parkade.dev/slot"] == "1"
+    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 10, "the Node is open")
+    eventually(lambda: true_conditions(kubectl, vehicle) >= OPEN, 10, "all conditions hold")
+    assert node(kubectl, vehicle)["status"]["allocatable"]["parkade.dev/slot"] == "1"
     lease = kubectl.read("lease", vehicle.name, "-n", "kube-node-lease")
     assert lease["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
 
@@ -160,7 +158,7 @@ def test_the_words_of_administrator_and_owner_close_the_node(garage: Garage) -> 
     kubectl("patch", "vehiclepool", garage.region, "--type=merge", "--patch", json.dumps(asked))
     agreed = "1 of 1 owners have agreed to terms 2"
     eventually(lambda: pool_condition(garage, "ConsentCurrent") == agreed, 10, "the pool asks")
-    assert condition(kubectl, vehicle, "ConsentCurrent")[0] == "True"
+    eventually(lambda: condition(kubectl, vehicle, "ConsentCurrent")[0] == "True", 10, "the Node says so")
     assert owner(["consent", "revoke", *own]) == 0
     revoked_at = time.time()
     eventually(lambda: condition(kubectl, vehicle, "ConsentCurrent")[0] == "False", 10, "no consent")
