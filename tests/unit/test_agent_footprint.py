@@ -7,7 +7,7 @@ import sys
 import pytest
 
 _IDLE = (
-    "rich",
+    "rich.console",
     "numpy",
     "onnx",
     "onnxruntime",
@@ -15,7 +15,7 @@ _IDLE = (
     "PIL",
     "model_signing",
     "sigstore",
-    "kubernetes",
+    "pygments",
 )
 _ASKED = ("rich.console", "grpc", "numpy", "onnxruntime", "model_signing")
 _GIVES_BACK = """
