@@ -23,6 +23,7 @@ from typing_extensions import override
 STUCK_SECONDS: Final = 15.0
 BEAT_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 10.0
+_SLEEP_SECONDS: Final = 3600.0  # of the port while nobody calls; closing it wakes it
 _TEXT: Final = "text/plain; charset=utf-8"
 _log = structlog.get_logger()
 
@@ -75,12 +76,15 @@ class Exposition:
         self._server = _Server(health, address, port, registry)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="exposition", daemon=True
+            target=self._server.serve_forever, args=(_SLEEP_SECONDS,), name="exposition", daemon=True
         )
         self._thread.start()
 
     def close(self) -> None:
         """Closes the port."""
+        self._server.socket.shutdown(
+            socket.SHUT_RDWR
+        )  # wakes the thread, which would look only then whether to end
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
