@@ -93,8 +93,9 @@ def test_a_vehicle_that_dies_loses_no_shard(garage: Garage, cluster: LocalCluste
     first, second = garage.open(2, share=0.3)
     garage.kubectl.apply(garage.batch("docs", long_documents(400)))
     garage.wait_for_commits("docs", 2)
-    uid, counter = garage.uid("docs"), counter_of(first)
-    children = garage.children(first)
+    uid = garage.uid("docs")
+    eventually(lambda: set(attempted(first, uid)) - committed(cluster, uid), SECONDS, "shards in hand")
+    counter, children = counter_of(first), garage.children(first)
     for pid in (cluster.pid(first.name), *children):
         with contextlib.suppress(ProcessLookupError):  # the first one takes the others along
             os.kill(pid, signal.SIGKILL)
