@@ -1,4 +1,4 @@
-"""What the agent costs its vehicle while there is nothing to do."""
+"""What the agent costs its vehicle while there is nothing to do, with the packages of development beside its own."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import Final
 from parkade_hack.proc import cpu_nanoseconds, resident_bytes
 from parkade_reclaim.scene import Stage
 
-_SETTLES_SECONDS: Final = 5.0
+_SETTLES_SECONDS: Final = 10.0  # after five the agent gives back what only its start needed
 _KIBIBYTE: Final = 1024
 
 
