@@ -30,6 +30,10 @@ def give_back_code() -> None:
     The kernel maps sixteen pages around each that is used and leaves them there while it has memory to spare; half of
     what libraries have in memory after the start has been of use then for the only time, or never.
     """
-    for begin, end in _UNWRITTEN.findall(_MAPS.read_text(encoding="utf-8", errors="replace")):
+    try:
+        maps = _MAPS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return  # a kernel can be built without this file; then it decides alone
+    for begin, end in _UNWRITTEN.findall(maps):
         start = int(begin, 16)
         LIBC.madvise(c_void_p(start), c_size_t(int(end, 16) - start), _DONTNEED)
