@@ -2,16 +2,20 @@
 
 Such a program lives once for every line of its input, which names the folder of its disk: each life is a fork, so that
 it costs no start of Python. A life prints its pid, then promises such as `finished 7`, until it is killed; then comes
-`dead`.
+`dead`. After many promises it rests, so that a fast machine does not fill a small disk.
 """
 
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
-_MOST_BYTES = 30_000
+_MOST_BYTES = 10_000
+_MOST_PROMISES = 200
+_promises = count(1)
 
 
 def live(work: Callable[[Path], None]) -> None:
@@ -27,6 +31,8 @@ def live(work: Callable[[Path], None]) -> None:
 def promise(kind: str, number: int) -> None:
     """What is known by this kind and number is on the disk, whatever happens."""
     _say(f"{kind} {number}")
+    if next(_promises) == _MOST_PROMISES:
+        signal.pause()
 
 
 def body_of(number: int) -> bytes:

@@ -60,7 +60,7 @@ class Lives:
         with disk.mounted() as state:
             print(state, file=self._process.stdin, flush=True)
             pid = int(self._line().removeprefix("pid "))
-            made = [self._line() for _ in range(least)]
+            made = [self._promise() for _ in range(least)]
             time.sleep(seconds)  # any moment is right
             # A sync that is under way goes on without its process, and is cut off.
             os.kill(pid, signal.SIGKILL)
@@ -71,10 +71,15 @@ class Lives:
         """Ends the process."""
         self._process.communicate()
 
+    def _promise(self) -> str:
+        line = self._line()
+        assert line != "dead", "it has ended before its power was cut"
+        return line
+
     def _line(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().rstrip("\n")
-        assert line, "it has ended by itself"
+        assert line, "it has ended, and no other life can begin"
         return line
 
 
