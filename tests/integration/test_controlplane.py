@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parkade_hack import proc
-from parkade_hack.controlplane import Kubectl
+from parkade_hack.controlplane import Kubectl, KubectlError
 from support.controlplane import eventually
 
 PROGRAMS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
@@ -43,6 +43,20 @@ def test_stock_controllers_and_scheduler_work(kubectl: Kubectl, namespace: str) 
         return {c.get("reason", "") for pod in pods for c in pod["status"].get("conditions", ())}
 
     eventually(lambda: "Unschedulable" in reasons(), 30, "the scheduler refuses the pod")
+
+
+def test_a_look_sees_what_kubectl_reads(kubectl: Kubectl, namespace: str) -> None:
+    """One object by its name, none of that name, those with a label, and the API server's no."""
+    name = {"name": "here", "namespace": namespace, "labels": {"of": "looks"}}
+    kubectl.apply({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": name})
+    uid = kubectl.read("lease", "here", "--namespace", namespace)["metadata"]["uid"]
+    assert kubectl.look("leases", "here", namespace=namespace)["metadata"]["uid"] == uid
+    assert kubectl.look("leases", "gone", namespace=namespace) is None
+    (found,) = kubectl.look("leases", namespace=namespace, labels="of=looks")["items"]
+    assert found["metadata"]["uid"] == uid
+    assert kubectl.look("leases", namespace=namespace, labels="of=others")["items"] == []
+    with pytest.raises(KubectlError, match=r"looking at leases .*400"):
+        kubectl.look("leases", labels="=")
 
 
 @pytest.mark.parametrize(
