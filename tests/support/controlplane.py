@@ -77,7 +77,7 @@ def _delete_resources(kubectl: Kubectl) -> None:
 
 def _delete_vehicles(kubectl: Kubectl) -> None:
     kubectl("delete", "replicasets,pods", "--all", "--all-namespaces", "--force", "--grace-period=0")
-    for node in kubectl.read("nodes", "--selector", LABEL_VEHICLE)["items"]:
-        name = node["metadata"]["name"]
-        kubectl("delete", "node", name)
-        kubectl("delete", "lease", name, "--namespace", NODE_LEASE_NAMESPACE, "--ignore-not-found")
+    nodes = kubectl.look("nodes", labels=LABEL_VEHICLE)["items"]
+    if names := [node["metadata"]["name"] for node in nodes]:
+        kubectl("delete", "nodes", *names)
+        kubectl("delete", "leases", *names, "--namespace", NODE_LEASE_NAMESPACE, "--ignore-not-found")
