@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import platform
 import signal
 import time
 from collections.abc import Iterator
@@ -18,12 +19,15 @@ from parkade_agent.runtime.cgroups import slot_cgroup
 from parkade_agent.runtime.last_words import SERVING
 from parkade_agent.runtime.process import ProcessGroup
 from parkade_agent.runtime.sandbox.program import Program
+from parkade_agent.runtime.sandbox.syscalls import NUMBERS
 from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_core.vehicle.death import Blame, Cause, Limits, SidecarExit
 from support.programs import sandbox, start
 
 CRASH = 128 + signal.SIGSEGV
 KILL = 128 + signal.SIGKILL
+EXIT = NUMBERS[platform.machine()]["exit"]
+"""The system call that ends one thread, also the first."""
 
 
 @pytest.fixture
@@ -70,10 +74,14 @@ def test_a_start_that_stands_still_is_ended(
         "file = open('work/x', 'wb', 0); file.write(bytes(2 << 20)); os.unlink('work/x')",
         "file = open('work/x', 'w+b', 0); file.write(b'x'); held = mmap.mmap(file.fileno(), 1); os.unlink('work/x')",
         "a, b = socket.socketpair(); socket.send_fds(a, [b'x'], [os.open('work/x', os.O_CREAT | os.O_RDWR)])",
+        "threading.Thread(target=time.sleep, args=[60]).start(); ctypes.CDLL(None).syscall(EXIT, 0)",
     ],
 )
 def test_who_fills_the_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str) -> None:
-    """Blocks of the disk count, in folders and in removed files; where they cannot be asked for, it is too much."""
+    """Blocks of the disk count, in folders and in removed files; where they cannot be asked for, it is too much.
+
+    So it is for a program that has ended its first thread, of which the kernel lists no file any more.
+    """
     monkeypatch.setattr(sidecar, "MOST_FOLDER_BYTES", 1 << 20)
     work, sockets = tmp_path / "work", tmp_path / "sockets"
     work.mkdir()
@@ -82,7 +90,8 @@ def test_who_fills_the_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
     life.begin()
 
     async def filled() -> int:
-        group = start(f"import mmap, os, socket, time; {fill}; time.sleep(60)", tmp_path)
+        modules = "ctypes, mmap, os, socket, threading, time"
+        group = start(f"import {modules}; {fill.replace('EXIT', str(EXIT))}; time.sleep(60)", tmp_path)
         await life.end_hoarding(group)
         return await group.wait()
 

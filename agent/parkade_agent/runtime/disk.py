@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -11,18 +12,38 @@ from typing import Final
 _BLOCK_BYTES: Final = 512  # of stat(2)
 _DELETED: Final = " (deleted)"
 _PATH_FIELD: Final = 5  # of a line of proc_pid_maps(5)
+_ENDING_SECONDS: Final = 1.0  # for which a process that ends may have lost its first thread only
 
 
 def taken_bytes(pid: int, folders: Iterable[Path]) -> float:
     """Bytes of the disk that process *pid* takes; it may write *folders*, and has nothing else to write on a disk.
 
     Infinite where no size can be asked for: a folder that was shut to the agent, a file that was removed and is only
-    mapped, or one on its way through a socket. No program that computes has any of them.
+    mapped, one on its way through a socket, or a process whose first thread is gone. No program that computes has any
+    of them.
     """
     folders = list(folders)
-    if _maps_removed(pid, folders) or _passes_files(pid):
+    if _hides(pid) or _maps_removed(pid, folders) or _passes_files(pid):
         return math.inf
     return sum(map(_bytes_in, folders)) + _removed_bytes(pid)
+
+
+def _hides(pid: int) -> bool:
+    """Whether the process lives on without its first thread: the kernel then lists none of its files (proc_pid_fd(5)).
+
+    Each process that ends looks so for a moment; therefore it is asked twice.
+    """
+    if not _is_headless(pid):
+        return False
+    time.sleep(_ENDING_SECONDS)
+    return _is_headless(pid)
+
+
+def _is_headless(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        return state == b"Z" and len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    return False
 
 
 def _bytes_in(folder: Path) -> float:
