@@ -104,12 +104,34 @@ def test_what_runs_blind_is_stopped(lost: str) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"SPEED": 1}, {"PLUGGED_IN": False}])
 def test_nothing_runs_on_without_rules(changes: dict[str, Value | None]) -> None:
-    """A vehicle whose pool is gone ends what runs, and what was stopped; in a pool again it may start."""
+    """A vehicle whose pool is gone ends what runs, and what was stopped."""
     gone = decide(None, after(after(None, 0), 10, **changes), 10.5)
     assert (gone.action, gone.reasons, gone.may_start) == (Action.KILL, (Reason.NO_POOL,), False)
     assert (gone.message, gone.causes[0].message) == ("the vehicle is in no pool any more",) * 2
     assert decide(None, gone, 11) is gone
-    assert after(gone, 12).may_start
+
+
+@pytest.mark.parametrize(
+    ("closing", "meanwhile", "opens_at"),
+    [
+        ({}, {}, 12),
+        ({"STATE_OF_CHARGE": 59}, {"STATE_OF_CHARGE": 61}, None),
+        ({"STATE_OF_CHARGE": 59}, {}, 70),
+        ({"SPEED": 1}, {}, 70),
+        ({"PLUGGED_IN": False}, {}, 70),
+        ({"COMPUTE_CELSIUS": 76}, {}, 72),  # the cool-down begins anew: nobody has looked
+    ],
+)
+def test_a_pool_that_is_made_anew_opens_nothing_early(
+    closing: dict[str, Value | None], meanwhile: dict[str, Value | None], opens_at: float | None
+) -> None:
+    """What was closed stays so until it would have opened, latches and minimum holds; what was open may start."""
+    gone = decide(None, after(after(None, 0), 10, **closing), 10.5)
+    state, starts = gone, list[int]()
+    for now in range(12, 200):
+        state = after(state, now, **meanwhile)
+        starts += [now] if state.may_start else []
+    assert starts[:1] == ([] if opens_at is None else [opens_at])
 
 
 def test_a_short_fright_ends_the_work() -> None:

@@ -241,7 +241,7 @@ class GuardMachine(RuleBasedStateMachine):
 
     def _note_change(self, before: GuardState) -> None:
         """Of any three changes of whether work may start, the last is a minute after the first."""
-        if not self.state.verdicts or not before.verdicts:
+        if not self.state.has_rules or not before.has_rules:
             self.changes.clear()
         elif self.state.may_start != before.may_start:
             self.changes.append(self.seen.now)

@@ -77,7 +77,7 @@ def read_view(path: Path) -> View | None:
 
 def _has_stopped(state: GuardState) -> bool:
     """Whether the owner's pause is among the reasons, or there are no rules, under which nothing runs anyhow."""
-    return not state.verdicts or any(cause.reason is Reason.OWNER_PAUSED for cause in state.causes)
+    return not state.has_rules or any(cause.reason is Reason.OWNER_PAUSED for cause in state.causes)
 
 
 def _shown(cause: Cause) -> Mapping[str, str]:

@@ -1,8 +1,8 @@
 """The vehicle's own word: may work start, run on, or must it stop now, and with how many lanes? No network is asked.
 
 Whatever has the effect NoExecute (driver back, low battery, heat or cold, the owner's word) freezes at once and kills
-after the pool's grace; a consent that is gone kills at once. Other reasons forbid new work and let what runs finish.
-Closing never waits, opening waits out the minimum hold, so what oscillates is stopped and stays so.
+after the pool's grace; a consent or a pool that is gone kills at once. Other reasons forbid new work and let what runs
+finish. Closing never waits, opening waits out the minimum hold, so what oscillates is stopped and stays so.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.throttle import Lanes
 from parkade_core.vehicle.tightened import tightened
-from parkade_core.vehicle.verdict import MINIMUM_HOLD, Verdict, earliest
+from parkade_core.vehicle.verdict import MINIMUM_HOLD, Verdict, blank, earliest
 
 # In the order of conditions, which is that of reasons.
 VEHICLE_JUDGES: Final[Mapping[Condition, Judge]] = {
@@ -67,6 +67,11 @@ class GuardState:
         return self.action is Action.RUN and not self.reasons
 
     @property
+    def has_rules(self) -> bool:
+        """Whether it was decided under the rules of a pool."""
+        return bool(self.verdicts) and Reason.NO_POOL not in self.reasons
+
+    @property
     def edge(self) -> tuple[object, ...]:
         """What the cluster is told at once when it changes; the rest waits for the next beat."""
         verdicts = ((verdict.holds, verdict.effect, verdict.reason) for verdict in self.verdicts)
@@ -91,7 +96,7 @@ def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
     *facts* is None while the vehicle has no rules of a pool: whatever ran under the last ones ends at once.
     """
     if facts is None:
-        return _without_pool(now) if previous.verdicts else previous
+        return _without_pool(previous, now) if previous.has_rules else previous
     if facts.own is not None:
         facts = replace(facts, rules=tightened(facts.rules, facts.own.limits))
     before = {verdict.condition: verdict for verdict in previous.verdicts}
@@ -115,12 +120,22 @@ def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
     )
 
 
-def _without_pool(now: float) -> GuardState:
-    """The state of a vehicle that was in a pool and is in none any more: nobody is left to say that work may go on."""
+def _without_pool(previous: GuardState, now: float) -> GuardState:
+    """The state of a vehicle that was in a pool and is in none any more: nobody is left to say that work may go on.
+
+    The next pool may be the same one, made anew: what was closed under the last one does not open earlier for it.
+    """
     words = "the vehicle is in no pool any more"
     remedy = "have the vehicle put in a pool"
     cause = Cause(Condition.POLICY_ALLOWS, Reason.NO_POOL, words, remedy)
-    return GuardState(Action.KILL, (Reason.NO_POOL,), words, now, None, causes=(cause,))
+    verdicts = tuple(_remembered(verdict, words) for verdict in previous.verdicts)
+    return GuardState(Action.KILL, (Reason.NO_POOL,), words, now, None, verdicts, causes=(cause,))
+
+
+def _remembered(verdict: Verdict, words: str) -> Verdict:
+    """A verdict while there are no rules: its latch and its minimum hold stay."""
+    unknown = blank(verdict.condition, words, verdict)
+    return replace(unknown, effect=verdict.effect, reason=verdict.reason or Reason.UNKNOWN)
 
 
 def _lanes(facts: Facts, verdicts: tuple[Verdict, ...], previous: GuardState, now: float) -> Lanes:
