@@ -23,6 +23,7 @@ LABELS: Final = {
     "certificate": "whose certificate it is",
     "class": "a reproducibility class of 16 hex digits, or nothing",
     "code": "HTTP status or gRPC code; `0` is no answer",
+    "kind": "of lanes: `lent` by the owner, or `allowed` by the guard now",
     "lease": "`parkade-operator` or `parkade-gateway`",
     "outcome": "how it ended, from the list in the help text",
     "phase": "phase of an InferenceBatch",
