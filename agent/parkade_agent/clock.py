@@ -7,28 +7,19 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import inf
-from typing import Final, Protocol
+from math import ceil, inf
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from parkade_agent.errors import JournalBroken
+from parkade_agent.journal.memory import Memory
 from parkade_agent.signals.heard import boottime
 from parkade_core.vehicle.daytime import Daytime, believed, must_be_noted
 
 NOTE: Final = "clock.floor"
 _log = structlog.get_logger()
-
-
-class Memory(Protocol):
-    """What outlives a power cut. Both methods may raise JournalBroken."""
-
-    def recall(self, name: str) -> str | None:
-        """The text that was remembered last under *name*."""
-
-    def remember(self, name: str, text: str) -> None:
-        """Keeps *text* under *name*."""
 
 
 class WallClock:
@@ -57,12 +48,14 @@ class WallClock:
             _log.warning("the last time of day is not known: the gateway must confirm the clock")
 
     def now(self) -> datetime | None:
-        """The time of day, or None while it is not believed (`parkade_core.vehicle.daytime`)."""
-        unix = self._real()
+        """The time of day, or None while it is not believed (`parkade_core.vehicle.daytime`).
+
+        Never under the floor, so that what ended stays ended also for a clock that is a little behind it.
+        """
         with self._lock:
-            after = believed(self._daytime, unix, self._steady())
+            after = believed(self._daytime, self._real(), self._steady())
             self._daytime = after or self._daytime
-        return None if after is None else datetime.fromtimestamp(unix, UTC).astimezone(self._zone)
+        return None if after is None else datetime.fromtimestamp(after.floor, UTC).astimezone(self._zone)
 
     def confirm(self, unix: float) -> None:
         """Somebody else's clock shows *unix* now: whenever ours agrees with it, ours is believed, too.
@@ -83,7 +76,7 @@ class WallClock:
         if floor == inf or not (at_once or must_be_noted(floor, self._noted, ends)):
             return
         with contextlib.suppress(JournalBroken):
-            await asyncio.to_thread(self._memory.remember, NOTE, f"{floor:.0f}")
+            await asyncio.to_thread(self._memory.remember, NOTE, str(ceil(floor)))
             self._noted = floor
 
     def _recall(self) -> None:

@@ -2,26 +2,17 @@
 
 import asyncio
 import time
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from parkade_agent.errors import JournalBroken
+from parkade_agent.journal.memory import Memory
 from parkade_core.vehicle.usage import Usage, noted, recalled, used, watt_hours
 
 NOTE: Final = "energy.today"
 _NOTE_SECONDS: Final = 60.0  # a crash forgets at most what was used since
 _log = structlog.get_logger()
-
-
-class Memory(Protocol):
-    """What outlives a power cut. Both methods may raise JournalBroken."""
-
-    def recall(self, name: str) -> str | None:
-        """The text that was remembered last under *name*."""
-
-    def remember(self, name: str, text: str) -> None:
-        """Keeps *text* under *name*."""
 
 
 class EnergyMeter:

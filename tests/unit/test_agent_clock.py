@@ -62,6 +62,19 @@ async def test_a_clock_set_back_while_no_agent_runs_is_not_believed() -> None:
     assert again.now() is not None
 
 
+async def test_what_ended_stays_ended_after_a_restart() -> None:
+    """A clock set back by less than a minute is believed, but the time goes on from the highest one."""
+    times = Times()
+    before = times.clock()
+    ended = before.now()
+    await before.note(at_once=True)
+    times.real -= MOST_STEP / 2
+    clock = times.clock()
+    assert clock.now() == ended
+    times.pass_by(MOST_STEP)
+    assert str(clock.now()) == "2026-11-22 12:00:30+00:00"
+
+
 async def test_a_clock_that_once_ran_ahead_locks_nobody_out_for_ever() -> None:
     """After a start in 2099 the right time is believed once the gateway says it; the next start needs no gateway."""
     times = Times()

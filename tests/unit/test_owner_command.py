@@ -55,6 +55,9 @@ def test_the_owners_key_is_made_once(line: Line) -> None:
     assert b"PRIVATE" not in (line.state / "owner" / "key.pem").read_bytes()
     assert "a vehicle has one owner" in line.refused("owner", "init", "--key", str(line.state / "other"))
     (line.state / "owner" / "key.pem").unlink()
+    assert "put it back" in line.refused("owner", "init", "--key", str(line.state / "other"))
+    (line.state / "journal.sqlite").unlink()
+    (line.state / "owner" / "mounted").unlink()
     assert "File exists" in line.refused("owner", "init", key=True)
 
 

@@ -1,5 +1,6 @@
 """The owner's folder: documents that are refused, a revocation that stands, limits that fail closed."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from parkade_agent import durable
 from parkade_agent.errors import JournalBroken
 from parkade_agent.journal.journal import Journal
 from parkade_agent.owner.files import OwnerFiles, OwnerFolder, OwnerWord
@@ -145,6 +147,20 @@ def test_a_revocation_stands_until_a_later_word(owner: Owner, deed: Deed) -> Non
     assert not owner.files().read().is_revoked
 
 
+def test_a_vehicle_without_a_name_obeys_its_owners_revocation(owner: Owner) -> None:
+    """A certificate that cannot be read takes no consent, and stops no owner from stopping."""
+    nameless = owner.files(vehicle="")
+    owner.says()
+    assert nameless.read().consent is None
+    owner.says(number=2, revoked=True, key=new_owner_key())
+    assert nameless.glance(OwnerWord()).consent is None
+    owner.says(number=2, revoked=True)
+    assert nameless.glance(OwnerWord()).is_revoked
+    assert nameless.read().is_revoked
+    owner.says(number=2, vehicle="v2", revoked=True)
+    assert owner.files().glance(OwnerWord()).consent is None
+
+
 class _Broken:
     """A journal on a disk that is full."""
 
@@ -258,6 +274,7 @@ def test_a_folder_that_was_not_mounted_stops_all_work(owner: Owner) -> None:
     (away / "key.pem").rename(owner.folder.key)
     assert "limits.json was there and is gone" in files.glance(OwnerWord()).problem
     owner.folder.limits.write_text("{}", encoding="utf-8")
+    assert "leave an empty file of that name" in files.glance(OwnerWord()).problem
     owner.folder.mark.touch()
     assert files.glance(OwnerWord()).problem == ""
 
@@ -270,12 +287,47 @@ def test_a_pause_outlives_a_failed_mount(owner: Owner) -> None:
     away = owner.folder.root.rename(owner.state / "away")
     owner.folder.root.mkdir()
     for _ in range(2):
-        assert "mounted was there and is gone: mount the owner's folder" in owner.files().read().problem
+        assert (
+            "mounted is not the mark that the agent left: mount the owner's folder"
+            in owner.files().read().problem
+        )
     assert list(owner.folder.root.iterdir()) == []
     owner.folder.root.rmdir()
     away.rename(owner.folder.root)
     word = owner.files().read()
     assert (word.problem, word.paused_because) == ("", "the owner paused")
+
+
+def test_a_mark_under_the_mount_point_is_another_one(owner: Owner) -> None:
+    """A first start before the mount leaves one there; the owner's empty file makes the disk the folder, for good."""
+    owner.folder.key.unlink()
+    assert owner.files().read().problem == ""
+    under = owner.folder.root.rename(owner.state / "under")
+    owner.folder.root.mkdir()
+    owner.folder.pause.touch()
+    assert "leave an empty file" in owner.files().read().problem
+    owner.folder.mark.touch()
+    word = owner.files().read()
+    assert (word.problem, word.paused_because) == ("", "the owner paused")
+    assert owner.files().read().problem == ""
+    owner.folder.root.rename(owner.state / "stick")
+    under.rename(owner.folder.root)
+    assert "leave an empty file" in owner.files().read().problem
+
+
+def test_a_mark_without_room_is_filled_later(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty one, on a full disk or after a power cut, is the agent's own as well."""
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "write", _no_room)
+        for _ in range(2):
+            assert owner.files().read().problem == ""
+        assert owner.folder.mark.read_text(encoding="ascii") == ""
+    assert owner.files().read().problem == ""
+    assert owner.folder.mark.read_text(encoding="ascii")
+
+
+def _no_room(path: Path, _data: bytes) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 
 def test_another_name_is_another_vehicle(owner: Owner) -> None:

@@ -55,6 +55,26 @@ def test_a_folder_that_is_not_mounted_takes_no_word(line: Line, tmp_path: Path) 
     assert {path.name for path in stick.iterdir()} == {"pause", "mounted"}
 
 
+@pytest.mark.parametrize("kept", [(), ("limits.json",)])
+def test_a_mount_that_failed_takes_no_word(line: Line, kept: tuple[str, ...]) -> None:
+    """A mount point is always a folder. The pause lies there, and the owner reads that it will not stay."""
+    folder = line.state / "owner"
+    for name in kept:
+        (folder / name).write_text("{}", encoding="utf-8")
+    line("pause")
+    away = folder.rename(line.state / "away")
+    folder.mkdir()
+    assert "mount the owner's folder" in line.refused("resume")
+    assert "mount the owner's folder" in line.refused("owner", "init", key=True)
+    assert not line.key.exists()
+    assert "pause again" in line.refused("pause")
+    assert [path.name for path in folder.iterdir()] == ["pause"]
+    (folder / "pause").unlink()
+    folder.rmdir()
+    away.rename(folder)
+    assert line("resume") == "Resumed."
+
+
 def test_a_pause_needs_no_key(line: Line) -> None:
     """Whoever sits in the vehicle may stop it; while no agent runs there is nothing to wait for."""
     assert line("pause", "my", "father", "drives").startswith("Paused: no agent runs")

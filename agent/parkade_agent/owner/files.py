@@ -1,17 +1,17 @@
 """The owner's folder, and the word that stands in it: limits, consent, a pause, and what is wrong with them."""
 
-import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import orjson
 import structlog
 
-from parkade_agent import durable
 from parkade_agent.errors import JournalBroken
+from parkade_agent.journal.memory import Memory
+from parkade_agent.owner.given import Given
 from parkade_agent.owner.keys import BadKey, fingerprint, is_owners
 from parkade_agent.owner.limits import BadLimits, read_limits, read_places
 from parkade_agent.owner.signed import MOST_BYTES, NotSigned, Signed, parse
@@ -20,21 +20,10 @@ from parkade_core.vehicle.consent import BadConsent, Consent, read, refusal
 from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
 from parkade_core.vehicle.position import Place
 
-NOTE: Final = "owner.consent"  # in the journal, as the next one
-_FILES: Final = "owner.files"
+NOTE: Final = "owner.consent"  # in the journal
 _MOST_PAUSE: Final = 200
 _T = TypeVar("_T")
 _log = structlog.get_logger()
-
-
-class Memory(Protocol):
-    """What outlives a power cut. Every method may raise JournalBroken."""
-
-    def recall(self, name: str) -> str | None:
-        """The text that was remembered last under *name*."""
-
-    def remember(self, name: str, text: str) -> None:
-        """Keeps *text* under *name*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +64,17 @@ class OwnerFolder:
 
     @property
     def mark(self) -> Path:
-        """What the agent leaves here at first sight: where it is missing later, the folder's disk is not mounted."""
+        """What the agent leaves here at first sight: where it is not found later, the folder's disk is not mounted."""
         return self.root / "mounted"
 
     @property
     def kept(self) -> tuple[Path, ...]:
         """What is given once and changed, but not taken away."""
-        return (self.key, self.limits, self.places, self.mark)
+        return (self.key, self.limits, self.places)
 
     def watched(self) -> tuple[Path, ...]:
         """What a change of the word changes."""
-        return (self.root, self.key, self.limits, self.places, self.consent, self.pause)
+        return (self.root, self.key, self.limits, self.places, self.consent, self.pause, self.mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +112,11 @@ class OwnerFiles:
         self.vehicle = vehicle
         self._memory = memory
         self._noted: Seen | None = None  # what the journal was last known to hold
-        self._given: frozenset[str] = frozenset()
+        self._given = Given(folder.mark, folder.kept, memory)
 
     def read(self) -> OwnerWord:
         """The word as it stands in the files. What cannot be understood allows nothing."""
-        self.note_given()
+        self._given.note()
         word = self.glance(OwnerWord())
         if not self.folder.root.is_dir():
             return word
@@ -142,7 +131,7 @@ class OwnerFiles:
         word = replace(
             before,
             paused_because=self._pause(),
-            problem=self._gone(),
+            problem=self._given.gone(),
             consent=self._revocation() or before.consent,
         )
         try:
@@ -151,32 +140,10 @@ class OwnerFiles:
         except BadLimits as error:
             return replace(word, problem=str(error))
 
-    def note_given(self) -> None:
-        """Notes which files there are: an empty folder where there were some is a disk that was not mounted."""
-        with contextlib.suppress(JournalBroken):
-            noted = self._given = frozenset((self._memory.recall(_FILES) or "").split())
-            self._leave_mark()
-            given = noted | {path.name for path in self.folder.kept if path.exists()}
-            if given != noted:
-                self._memory.remember(_FILES, " ".join(sorted(given)))
-            self._given = given
-
-    def _leave_mark(self) -> None:
-        """Makes even a folder of nothing but a pause one that can be missed; without room it is tried again."""
-        if self.folder.mark.exists() or self._gone() or not self.folder.root.is_dir():
-            return
-        with contextlib.suppress(OSError):
-            self.folder.mark.touch()  # a name alone fits on a full disk
-            durable.sync_folder(self.folder.root)
-
-    def _gone(self) -> str:
-        """Which file that the owner gave is not there; empty when none is missing."""
-        gone = [path for path in self.folder.kept if path.name in self._given and not path.exists()]
-        if not gone:
-            return ""
-        is_of_json = gone[0] in {self.folder.limits, self.folder.places}
-        cure = "put it back, or write {} to it to limit nothing" if is_of_json else "put it back"
-        return f"{gone[0]} was there and is gone: mount the owner's folder, or {cure}"
+    def gone(self) -> str:
+        """Why the owner's word does not count in this folder, after a look into the journal; empty when it does."""
+        self._given.note()
+        return self._given.gone()
 
     def seen(self) -> Seen:
         """What this vehicle has taken so far. Raises JournalBroken."""
@@ -220,7 +187,7 @@ class OwnerFiles:
             consent = self._signed(parse(_read(self.folder.consent)))
         except (BadConsent, NotSigned, BadKey, OSError):
             return None
-        return consent if consent.revoked and consent.vehicle == self.vehicle() else None
+        return consent if consent.revoked and refusal(consent, self.vehicle(), highest=0) is None else None
 
     def _signed(self, signed: Signed) -> Consent:
         """What the owner signed. Raises BadConsent, BadKey, OSError."""

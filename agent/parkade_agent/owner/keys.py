@@ -82,7 +82,7 @@ def vehicle_of(certificate: bytes) -> str:
 
 
 def name_of(certificate: Path) -> str:
-    """The id of the vehicle whose certificate that file is; empty when there is none, and then no word is for it."""
+    """The id of the vehicle whose certificate that file is; empty when there is none, and then no consent is for it."""
     try:
         return vehicle_of(certificate.read_bytes())
     except (BadKey, OSError) as error:

@@ -36,6 +36,7 @@ def init(desk: Desk, asked: argparse.Namespace) -> str:
     """Makes a key pair: the private half goes where the owner says, the public half into the owner's folder."""
     if desk.places.owner_dir is not None:
         _check_there(desk)
+    _check_known(desk)
     if desk.folder.key.exists():
         known = fingerprint(desk.folder.key.read_bytes())
         raise NotDone(f"{desk.folder.key} is there already ({known}): a vehicle has one owner")
@@ -50,14 +51,19 @@ def init(desk: Desk, asked: argparse.Namespace) -> str:
 
 
 def pause(desk: Desk, asked: argparse.Namespace) -> str:
-    """Stops all work until resumed. Raises NotDone where no agent would look, or when the agent does not say so."""
+    """Stops all work until resumed.
+
+    Raises NotDone where no agent would look, where the pause may be lost, or when the agent does not say so.
+    """
     _check_there(desk)
     desk.folder.pause.touch()  # a name alone fits on a full disk
     durable.sync_folder(desk.folder.root)
     with contextlib.suppress(OSError):
         durable.write(desk.folder.pause, " ".join(asked.why).encode())
+    if gone := desk.files.gone():
+        again = "until then nothing runs, but then this pause may be gone: pause again"
+        raise NotDone(f"the pause is in {desk.folder.pause}, but {gone}; {again}")
     if not is_running(desk.places.state_dir):
-        desk.files.note_given()
         return "Paused: no agent runs, and none starts work until `parkade-agent resume`."
     _wait_until_paused(desk)
     return "Paused: the agent has stopped all work until `parkade-agent resume`."
@@ -67,6 +73,12 @@ def _check_there(desk: Desk) -> None:
     if not desk.folder.root.is_dir():
         words = "say the owner's folder by --owner-dir or PARKADE_OWNER_DIR"
         raise NotDone(f"{desk.folder.root} is not there: {words}")
+
+
+def _check_known(desk: Desk) -> None:
+    """Raises NotDone where the word would lie in the mount point of a disk that is not mounted."""
+    if gone := desk.files.gone():
+        raise NotDone(gone)
 
 
 def _wait_until_paused(desk: Desk) -> None:
@@ -82,8 +94,9 @@ def _wait_until_paused(desk: Desk) -> None:
 
 
 def resume(desk: Desk, asked: argparse.Namespace) -> str:  # noqa: ARG001 - every verb is called alike
-    """Ends the pause. Raises NotDone where no agent would look."""
+    """Ends the pause. Raises NotDone where no agent would look, or where it is not the folder of the pause."""
     _check_there(desk)
+    _check_known(desk)
     durable.remove(desk.folder.pause)
     return "Resumed."
 

@@ -100,8 +100,11 @@ def read(document: Mapping[str, object]) -> Consent:
 
 
 def refusal(consent: Consent, vehicle: str, highest: int) -> str | None:
-    """Why this vehicle does not take a document whose signature is the owner's; *highest* is the number seen so far."""
-    if consent.vehicle != vehicle:
+    """Why this vehicle does not take a document whose signature is the owner's; *highest* is the number seen so far.
+
+    A vehicle that cannot read its own name, *vehicle* empty, takes a revocation for any: that is the safe side.
+    """
+    if consent.vehicle != vehicle and (vehicle or not consent.revoked):
         return f"vehicle: the document is for {consent.vehicle}, this is {vehicle}"
     if consent.number < highest:
         return f"number: {consent.number} is lower than {highest}, which this vehicle has seen"
