@@ -185,6 +185,8 @@ class Agent:
                 self._assignments.hear(message.end_assignment)
             case "lease_grant":
                 self._slots.granted(message.lease_grant)
+            case "losses":
+                self._slots.lost(wire.lost_keys(message.losses))
             case "read_logs":
                 self._answers.start(message.read_logs, self._slots.logs_of(message.read_logs.pod_uid))
             case _:

@@ -117,6 +117,10 @@ class AttemptBook:
             self._session.keep_saying(wire.handback(batch_uid, lease, shards, reason, message))
             self._settle_later([attempt.uid for attempt in group], Fate.RETURNED)
 
+    def lost(self, attempts: Iterable[Attempt]) -> None:
+        """Others have the shards of these, which were in hand: nobody waits for them, and nobody is told."""
+        self._settle_later([attempt.uid for attempt in attempts], Fate.LOST)
+
     def flush(self, batch_uid: str) -> None:
         """Sends what is finished of a batch without waiting for more."""
         if batch_uid in self._pieces:

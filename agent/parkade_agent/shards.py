@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,7 @@ class Shards:
         self._book = supply.book
         self._on_idle = on_idle
         self._on_disk_failed = on_disk_failed
-        self._held = {(each.lease, each.shard.shard): _Held(each) for each in in_hand}
+        self._held = {each.key: _Held(each) for each in in_hand}
         self._arrived = asyncio.Event()
         self._seconds_per_shard: float | None = None
         self._has_runner = False
@@ -106,13 +107,23 @@ class Shards:
         if self._is_closed:
             self._book.hand_back(granted, "")
         elif new:
-            self._held.update({(held.attempt.lease, held.shard.shard): held for held in new})
+            self._held.update({held.attempt.key: held for held in new})
             self._on_idle(False)
             self._start(self._take(new))
         else:
             self._on_idle(not self._held)
             seconds = max(0.1, grant.retry_after_seconds)
             self._retry = asyncio.get_running_loop().call_later(seconds, self._ask_again)
+
+    def lost(self, keys: AbstractSet[tuple[str, int]]) -> None:
+        """Drops what others have by now: lease and number of each. What the runner is at ends by itself, unsent."""
+        lost = [held for key, held in self._held.items() if key in keys]
+        for held in lost:
+            _log.info("shard lost to another vehicle", lease=held.attempt.lease, shard=held.shard.shard)
+            del self._held[held.attempt.key]
+            self._remove(held.input_name)
+        self._book.lost(held.attempt for held in lost)
+        self._ask()
 
     async def next(self) -> vehicle_pb2.NextReply:
         """The next shard for the runner; empty when there is none for some seconds.
@@ -154,8 +165,9 @@ class Shards:
         """The runner's word on one shard: its result, which is safe when this returns, or why there is none."""
         held = self._held.get((request.lease, request.shard))
         if held is None or held.shard.attempt != request.attempt:
+            self._remove(request.result_name)
             return
-        (self._folder / held.input_name).unlink(missing_ok=True)
+        self._remove(held.input_name)
         if request.reason == Reason.NO_SPACE:
             self._cannot_keep([held], request.message)
         elif not request.HasField("outcome") or not is_file_name(request.result_name):
@@ -192,7 +204,7 @@ class Shards:
         before = seconds if self._seconds_per_shard is None else self._seconds_per_shard
         self._seconds_per_shard = before + _PACE_WEIGHT * (seconds - before)
         # The book has it from here on, before anything is awaited: a call that is cancelled leaves it with nobody.
-        del self._held[held.attempt.lease, held.shard.shard]
+        del self._held[held.attempt.key]
         await self._book.finish(held.attempt, self._folder / request.result_name, request.outcome)
         if not self._held:
             self._book.flush(self._assignment.batch_uid)
@@ -242,8 +254,7 @@ class Shards:
                 self._cannot_keep(new[number:], f"a shard cannot be kept: {error.strerror or error}")
                 return
             else:
-                held.is_fetched = True
-                self._arrived.set()
+                self._arrive(held)
 
     def _cannot_keep(self, new: Sequence[_Held], message: str) -> None:
         """The vehicle is to blame, not the shards: the next vehicle may have them."""
@@ -264,9 +275,21 @@ class Shards:
             raise DoorRefused("DATA_LOSS", "the shard's bytes have another digest than its lease says")
         await asyncio.to_thread(_lay, file, data)
 
+    def _arrive(self, held: _Held) -> None:
+        held.is_fetched = True
+        if held.attempt.key in self._held:
+            self._arrived.set()
+        else:
+            self._remove(held.input_name)  # it was lost while its bytes were on their way
+
+    def _remove(self, name: str) -> None:
+        if is_file_name(name):
+            with contextlib.suppress(OSError):  # a folder in its place goes with the slot's folder
+                (self._folder / name).unlink()
+
     def _give_up(self, held: _Held, reason: str, message: str = "") -> None:
-        self._held.pop((held.attempt.lease, held.shard.shard), None)
-        self._book.hand_back([held.attempt], reason, message)
+        if self._held.pop(held.attempt.key, None) is not None:
+            self._book.hand_back([held.attempt], reason, message)
 
 
 def _lay(file: Path, data: bytes) -> None:

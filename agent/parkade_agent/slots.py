@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TypeVar
 
@@ -114,6 +115,14 @@ class Slots:
             batch_uid = self._batch_uids.get(grant.pod_uid, "")
             book = self._vehicle.supply.book
             book.hand_back(book.new_in(grant, batch_uid), "")
+
+    def lost(self, keys: AbstractSet[tuple[str, int]]) -> None:
+        """Drops what others have by now: lease and number of each shard."""
+        for slot in self._slots.values():
+            slot.shards.lost(keys)
+        for uid, attempts in self._in_hand.items():
+            self._in_hand[uid] = [attempt for attempt in attempts if attempt.key not in keys]
+            self._vehicle.supply.book.lost(attempt for attempt in attempts if attempt.key in keys)
 
     def end_all(self, ending: Ending) -> None:
         """Ends every slot for a reason of the vehicle's own."""

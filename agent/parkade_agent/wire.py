@@ -141,6 +141,11 @@ def held_leases(
     return list(leases.values())
 
 
+def lost_keys(losses: fleet_pb2.Losses) -> frozenset[tuple[str, int]]:
+    """Lease and number of every shard that the vehicle holds no more."""
+    return frozenset((loss.lease, shard) for loss in losses.leases for shard in loss.shards)
+
+
 def _signal(path: str, reading: Reading) -> fleet_pb2.Signal:
     age = int(min(_OLDEST_MILLISECONDS, reading.age * 1000))
     signal = fleet_pb2.Signal(path=path, age_milliseconds=age, fault=reading.fault)

@@ -9,6 +9,7 @@ from pathlib import Path
 from parkade_agent.attempts import AttemptBook
 from parkade_agent.door import Door, Keys, open_channel
 from parkade_agent.identity.keys import new_key, request_for
+from parkade_agent.journal.attempts import Attempt
 from parkade_agent.journal.journal import Journal
 from parkade_agent.session import Session, Voice
 from parkade_agent.wire import held_leases
@@ -38,7 +39,7 @@ async def wired(folder: Path) -> AsyncIterator[tuple[Gateway, Bench, int]]:
 
 
 class Dialler:
-    """The session and the book of attempts of VEHICLE, which says hello as an agent does and hears nothing."""
+    """The session and the book of attempts of VEHICLE, which says hello as an agent does and keeps what it hears."""
 
     def __init__(self, folder: Path, port: int) -> None:
         key = new_key()
@@ -46,7 +47,9 @@ class Dialler:
         self._channel = open_channel(Keys(f"127.0.0.1:{port}", AUTHORITY.certificate, key, certificate))
         door = Door(self._channel)
         self.journal = Journal(folder / "journal.sqlite")
-        self.session = Session(door, Voice(self._hello, pb.Telemetry, lambda _: None), 10.0)
+        self.heard: list[pb.GatewayMessage] = []
+        self.in_hand: list[Attempt] = []
+        self.session = Session(door, Voice(self._hello, pb.Telemetry, self.heard.append), 10.0)
         (folder / "results").mkdir()
         self.book = AttemptBook(folder / "results", self.journal, door, self.session)
         self._running: asyncio.Task[None] | None = None
@@ -65,5 +68,5 @@ class Dialler:
         await self._channel.close()
 
     def _hello(self) -> pb.Hello:
-        leases = held_leases(self.book.unsent(), self.session.unsaid())
+        leases = held_leases((*self.in_hand, *self.book.unsent()), self.session.unsaid())
         return pb.Hello(agent_version="test", nonce=bytes(16), leases=leases)

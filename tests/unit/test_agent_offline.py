@@ -18,6 +18,7 @@ from parkade_agent.journal.attempts import Fate
 from parkade_agent.journal.journal import Journal
 from parkade_agent.session import Session, Voice
 from parkade_agent.shards import Shards, Supply
+from parkade_agent.wire import lost_keys
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from support.bare import BareDoor
@@ -81,6 +82,8 @@ class Van:
             self.shards.welcomed()
         if message.HasField("lease_grant"):
             self.shards.granted(message.lease_grant)
+        if message.HasField("losses"):
+            self.shards.lost(lost_keys(message.losses))
 
 
 @contextlib.asynccontextmanager
@@ -145,6 +148,32 @@ async def test_after_long_absence_the_vehicle_learns_who_was_first(
             await door.until(lambda d: len(d.results) == 2)
             await vehicle.book.drained()
         assert vehicle.fates() == [Fate.LOST, Fate.COMMITTED]
+
+
+async def test_what_others_have_by_now_is_not_worked_on(tmp_path: Path, certs: Certificates) -> None:
+    """It is dropped, the one at work too: nothing is sent, handed back or left; the same shard leased anew stays."""
+    port, door = _free_port(), Door(tmp_path, SHARDS)
+    losses = pb.Losses(leases=[pb.LeaseLoss(lease="lease-1", shards=[0, 1, 7])])
+    async with van(tmp_path, port, certs) as vehicle:
+        async with open_door(door, certs, port):
+            at_work = await vehicle.take()
+            await until((vehicle.work / "000001-attempt-1-1.in").exists)
+        await until(lambda: not vehicle.session.is_open)
+        door.next_shard = 1
+        async with open_door(door, certs, port):
+            await until(lambda: vehicle.session.is_open)
+            for _ in range(2):  # also when it is told again, after the grant that follows
+                door.say(pb.GatewayMessage(losses=losses))
+                await until((vehicle.work / "000001-attempt-2-1.in").exists)
+            await vehicle.finish(at_work)
+            anew = await vehicle.take()
+            await vehicle.finish(anew)
+            await vehicle.book.drained()
+        assert (at_work.attempt, anew.attempt) == ("attempt-1-0", "attempt-2-1")
+        assert vehicle.fates() == [Fate.LOST, Fate.LOST]
+        assert fate_of(vehicle.journal, "attempt-2-1") is Fate.COMMITTED
+        assert [row.attempt for header in door.stored for row in header.results] == ["attempt-2-1"]
+        assert (door.handed_back, list(vehicle.work.iterdir())) == ([], [])
 
 
 async def test_a_runner_that_goes_away_while_its_result_is_kept_loses_nothing(

@@ -122,6 +122,17 @@ async def test_a_slot_that_is_assigned_again_goes_on(yard: Yard) -> None:
     assert (yard.folder / "old" / "work").is_dir()
 
 
+async def test_what_others_have_by_now_is_not_gone_on_with(yard: Yard) -> None:
+    """Neither before its slot is assigned again nor after, and nobody is told; other leases are as they were."""
+    yard.slots.lost(frozenset({("lease", 1), ("another", 2)}))
+    assert yard.in_hand() == [2]
+    yard.slots.start(assignment("old"))
+    yard.slots.lost(frozenset({("another", 2)}))
+    assert yard.in_hand() == [2]
+    yard.slots.lost(frozenset({("lease", 2)}))
+    assert (yard.in_hand(), yard.handed_back()) == ([], [])
+
+
 async def test_another_slot_hands_them_back(yard: Yard) -> None:
     """A vehicle that gets other work does not keep what nobody will go on with."""
     yard.slots.start(assignment("new"))

@@ -75,6 +75,27 @@ def test_a_new_leader_adopts_what_is_free() -> None:
     assert book.holder("l9") == "v9", "shard 1 expired and is open again"
 
 
+@pytest.mark.parametrize(
+    ("lease", "named", "lost"),
+    [
+        ("own", {0, 1}, ()),
+        ("own", {0, 2, 3, 4}, (2, 3)),
+        ("own", {4, 99}, (99,)),
+        ("ended", {0, 4}, ()),
+        ("ended", {2, 3, 4}, (2, 3)),
+        ("another's", {2, 3, 4}, (2, 3, 4)),
+        ("own", set[int](), ()),
+    ],
+)
+def test_who_comes_back_hears_what_it_has_lost(lease: str, named: set[int], lost: tuple[int, ...]) -> None:
+    """Shards of another vehicle, committed ones, and such as there are none; not its own, and not what is free."""
+    book = LeaseBook(5, 300)
+    assert shards(book, "v1", 2, "own") == [0, 1]
+    assert shards(book, "v2", 1, "another's") == [2]
+    book.committed(3)
+    assert book.adopt("v1", lease, named, 1.0) == lost
+
+
 class Book(RuleBasedStateMachine):
     """A book beside a plain dictionary of who holds what."""
 
@@ -133,7 +154,9 @@ class Book(RuleBasedStateMachine):
         """Whoever says it holds open shards gets them."""
         self.leases += 1
         lease = f"l{self.leases}"
-        self.book.adopt(vehicle, lease, wanted, self.now)
+        lost = self.book.adopt(vehicle, lease, wanted, self.now)
+        others = {shard for shard, held in self.held.items() if held[0] != vehicle}
+        assert set(lost) == wanted & (self.done | others)
         free = wanted - self.done - self.held.keys()
         self.held |= dict.fromkeys(free, (vehicle, lease, self.now + 10))
 

@@ -87,3 +87,27 @@ async def test_what_ended_out_of_sight_is_heard_as_it_would_have_been_at_once(
         await gateway.door.stop(grace=None)
         next_of_v1 = {granted.shard for granted in bench.lease("v1").shards}
     assert (shard.shard not in next_of_v1) == is_blamed
+
+
+async def test_a_vehicle_that_comes_back_hears_which_shards_are_others_by_now(tmp_path: Path) -> None:
+    """What was committed meanwhile and what another holds is lost; what nobody took is its own again."""
+    async with wired(tmp_path) as (gateway, bench, port):
+        await bench.start()
+        gateway.pods._take(slot_pod(), True)
+        away = bench.lease("v1", 3)
+        bench.now += 301
+        await bench.until(lambda: bench.status().shards_leased == 0)
+        await bench.work("v2", 1)
+        bench.lease("v2", 1)
+        vehicle = Dialler(tmp_path, port)
+        leased = [pb.LeasedShard(shard=each.shard, attempt=each.attempt) for each in away.shards]
+        vehicle.in_hand = [Attempt("pod-1", UID, away.lease, shard) for shard in leased]
+        await gateway.door.start()
+        vehicle.dial()
+        await bench.until(lambda: bench.status().shards_leased == 2)
+        async with asyncio.timeout(20):
+            while not (told := [each.losses for each in vehicle.heard if each.HasField("losses")]):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await vehicle.stop()
+        await gateway.door.stop(grace=None)
+    assert told == [pb.Losses(leases=[pb.LeaseLoss(lease=away.lease, shards=[0, 1])])]

@@ -48,6 +48,11 @@ class Attempt:
     shard: fleet_pb2.LeasedShard
 
     @property
+    def key(self) -> tuple[str, int]:
+        """Lease and shard, by which the gateway names it."""
+        return self.lease, self.shard.shard
+
+    @property
     def uid(self) -> str:
         """The attempt's own name."""
         return self.shard.attempt

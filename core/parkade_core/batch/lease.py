@@ -104,20 +104,15 @@ class LeaseBook:
         if self.holder(lease) == vehicle:
             self._leases[lease].deadline = now + self.seconds
 
-    def adopt(self, vehicle: str, lease: str, shards: Iterable[int], now: float) -> None:
-        """Take in what a vehicle says it holds: open shards become its own, the deadline starts again."""
-        if self.holder(lease) not in (None, vehicle):
-            return
-        mine = [s for s in shards if 0 <= s < len(self._states) and self._states[s] == _OPEN]
-        held = self._leases.get(lease)
-        if held is None:
-            if not mine:
-                return
-            held = self._leases[lease] = _Lease(vehicle, now)
-        for shard in mine:
-            self._lease_out(shard, lease)
-            held.shards.add(shard)
-        held.deadline = now + self.seconds
+    def adopt(self, vehicle: str, lease: str, shards: Iterable[int], now: float) -> tuple[int, ...]:
+        """Take in what a vehicle says it holds: open shards become its own, the deadline starts again.
+
+        Returns those that it has lost: another vehicle holds them, or they are committed.
+        """
+        named = set(shards)
+        if self.holder(lease) in (None, vehicle):
+            self._take_in(vehicle, lease, named, now)
+        return tuple(sorted(s for s in named if self.holder(self._lease_of.get(s, "")) != vehicle))
 
     def hand_back(
         self, vehicle: str, lease: str, shards: Iterable[int], *, failed: bool = False
@@ -161,6 +156,18 @@ class LeaseBook:
         if lease is not None:
             self._leases[lease].shards.discard(shard)
             self._drop_if_empty(lease)
+
+    def _take_in(self, vehicle: str, lease: str, named: AbstractSet[int], now: float) -> None:
+        mine = [s for s in named if 0 <= s < len(self._states) and self._states[s] == _OPEN]
+        held = self._leases.get(lease)
+        if held is None:
+            if not mine:
+                return
+            held = self._leases[lease] = _Lease(vehicle, now)
+        for shard in mine:
+            self._lease_out(shard, lease)
+            held.shards.add(shard)
+        held.deadline = now + self.seconds
 
     def _take(self, most: int, vehicle: str, lease: str, now: float) -> list[int]:
         taken: list[int] = []

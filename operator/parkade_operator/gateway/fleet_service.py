@@ -187,19 +187,22 @@ class FleetService(rpc.FleetServicer):
         welcome.unix_milliseconds = round(now * 1000)
         session.send(pb.GatewayMessage(welcome=welcome))
         self.send_policy(vehicle)
-        self._adopt(vehicle, hello)
+        self._adopt(session, hello)
         self._slots.session_opened(session, list(hello.slots))
 
-    def _adopt(self, vehicle: str, hello: pb.Hello) -> None:
-        """What the vehicle holds is what it says, as far as it has a slot for it; the rest is free for others."""
-        kept: dict[str, set[str]] = {}
-        for held in hello.leases:
-            if self._slots.slot_of(vehicle, held.batch_uid) is not None:
-                shards = [item.shard for item in held.shards][:MOST_LEASED_SHARDS]
-                self._batches.adopt(held.batch_uid, vehicle, held.lease, shards)
-                kept.setdefault(held.batch_uid, set()).add(held.lease)
+    def _adopt(self, session: VehicleSession, hello: pb.Hello) -> None:
+        """What the vehicle holds is what it says, as far as it has a slot for it and nobody else took it meanwhile."""
+        vehicle, losses = session.identity.vehicle, pb.Losses()
+        kept = [held for held in hello.leases if self._slots.slot_of(vehicle, held.batch_uid) is not None]
         for batch in self._batches.status():
-            self._batches.release(batch.uid, vehicle, kept.get(batch.uid, set()))
+            leases = {held.lease for held in kept if held.batch_uid == batch.uid}
+            self._batches.release(batch.uid, vehicle, leases)
+        for held in kept:
+            shards = [item.shard for item in held.shards][:MOST_LEASED_SHARDS]
+            if lost := self._batches.adopt(held.batch_uid, vehicle, held.lease, shards):
+                losses.leases.add(lease=held.lease, shards=lost)
+        if losses.leases:
+            session.send(pb.GatewayMessage(losses=losses))
 
     def send_policy(self, vehicle: str) -> None:
         """Tells the vehicle's guard the rules of its pool, or that it is in none."""

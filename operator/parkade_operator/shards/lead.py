@@ -142,11 +142,11 @@ class BatchLead:
         shards = tuple(granted_shard(led.plan, shard, attempt) for shard, attempt in granted.shards)
         return Grant(granted.lease, shards)
 
-    def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
-        """Take in a lease that a vehicle says it holds, or renew it."""
-        if self._led is not None:
-            self._led.book.adopt(vehicle, lease, shards, self._setting.clock())
-            self._setting.on_change()
+    def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> tuple[int, ...]:
+        """Take in a lease that a vehicle says it holds, or renew it; the shards that it has lost."""
+        lost = self._led.book.adopt(vehicle, lease, shards, self._setting.clock()) if self._led else ()
+        self._setting.on_change()
+        return lost
 
     def hand_back(self, vehicle: str, lease: str, shards: Iterable[int], reason: str, message: str) -> None:
         """Open shards again that a vehicle will not finish; the batch fails when one has failed too often."""

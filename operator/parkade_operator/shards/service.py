@@ -106,16 +106,17 @@ class Batches:
         metrics.SHARDS_GRANTED.inc(len(grant.shards) if grant else 0)
         return grant
 
-    def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> None:
-        """Take in a lease that a vehicle says it holds, or renew it.
+    def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> tuple[int, ...]:
+        """Take in a lease that a vehicle says it holds, or renew it; the shards that it has lost.
 
-        After a restart vehicles may speak before the operator does: what they hold is remembered till then.
+        After a restart vehicles may speak before the operator does: what they hold is remembered till then, and
+        nothing is called lost.
         """
         lead = self._leads.get(uid)
         if lead is not None and lead.is_led:
-            lead.adopt(vehicle, lease, shards)
-        else:
-            self._early.adopt(uid, vehicle, lease, shards)
+            return lead.adopt(vehicle, lease, shards)
+        self._early.adopt(uid, vehicle, lease, shards)
+        return ()
 
     def hand_back(
         self, uid: str, vehicle: str, lease: str, shards: Iterable[int], reason: str = "", message: str = ""

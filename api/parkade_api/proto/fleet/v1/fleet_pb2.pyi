@@ -258,6 +258,7 @@ class GatewayMessage(_message.Message):
     END_ASSIGNMENT_FIELD_NUMBER: _builtins.int
     LEASE_GRANT_FIELD_NUMBER: _builtins.int
     READ_LOGS_FIELD_NUMBER: _builtins.int
+    LOSSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """first message of a session"""
@@ -272,6 +273,8 @@ class GatewayMessage(_message.Message):
     def lease_grant(self) -> Global___LeaseGrant: ...
     @_builtins.property
     def read_logs(self) -> Global___ReadLogs: ...
+    @_builtins.property
+    def losses(self) -> Global___Losses: ...
     def __init__(
         self,
         *,
@@ -281,12 +284,13 @@ class GatewayMessage(_message.Message):
         end_assignment: Global___EndAssignment | None = ...,
         lease_grant: Global___LeaseGrant | None = ...,
         read_logs: Global___ReadLogs | None = ...,
+        losses: Global___Losses | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "message", b"message", "policy", b"policy", "read_logs", b"read_logs", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "losses", b"losses", "message", b"message", "policy", b"policy", "read_logs", b"read_logs", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "message", b"message", "policy", b"policy", "read_logs", b"read_logs", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "end_assignment", b"end_assignment", "lease_grant", b"lease_grant", "losses", b"losses", "message", b"message", "policy", b"policy", "read_logs", b"read_logs", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "policy", "assignment", "end_assignment", "lease_grant", "read_logs"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "policy", "assignment", "end_assignment", "lease_grant", "read_logs", "losses"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -984,6 +988,51 @@ class HeldLease(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeldLease: _TypeAlias = HeldLease  # noqa: Y015
+
+@_typing.final
+class Losses(_message.Message):
+    """What Hello named and the vehicle holds no more: another vehicle has the shard, or it is committed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def leases(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseLoss]: ...
+    def __init__(
+        self,
+        *,
+        leases: _abc.Iterable[Global___LeaseLoss] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leases", b"leases"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Losses: _TypeAlias = Losses  # noqa: Y015
+
+@_typing.final
+class LeaseLoss(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    SHARDS_FIELD_NUMBER: _builtins.int
+    lease: _builtins.str
+    @_builtins.property
+    def shards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        lease: _builtins.str = ...,
+        shards: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "shards", b"shards"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseLoss: _TypeAlias = LeaseLoss  # noqa: Y015
 
 @_typing.final
 class Handback(_message.Message):
