@@ -58,9 +58,8 @@ class Publishers:
         if exit_code == _REFUSED:
             raise BundleRefused(sentence)
         if exit_code != 0:
-            raise BundleRefused(
-                f"the signature could not be verified (exit code {exit_code}) {sentence}".rstrip()
-            )
+            _log.warning("bundle not verified", bundle=bundle.name, exit_code=exit_code, output=sentence)
+            raise BundleRefused(f"the signature could not be verified (exit code {exit_code})")
         _log.info("bundle verified", bundle=bundle.name, verdict=sentence)
         self._verified.add((bundle.name, fingerprint))
 

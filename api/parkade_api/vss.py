@@ -100,6 +100,6 @@ PATHS: Final = frozenset(SIGNALS)
 PLACE: Final = frozenset({LATITUDE, LONGITUDE})
 """Where the vehicle is: leaves it only coarsened."""
 PLANS: Final = frozenset({TIMER_MODE, TIMER_TIME})
-"""What the owner plans: not told as signals. A reason may name the departure that is near."""
+"""What the owner plans: not told as signals. A reason may say that a departure is near, and to the owner alone when."""
 LONGEST_TEXT: Final = 64
 """Characters of a text that are heard; no word of the specification comes near."""

@@ -74,7 +74,7 @@ def _check_names(folder: Path) -> set[str]:
             found[entry.name] = entry.stat(follow_symlinks=False).st_mode
         manifest = parse_manifest((folder / MANIFEST_NAME).read_bytes())
     except OSError as error:
-        raise SignatureError(f"{error.filename} cannot be read: {error.strerror}") from None
+        raise SignatureError(f"{Path(error.filename).name} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise SignatureError(str(error)) from None
     names = {MANIFEST_NAME, *(entry.name for entry in manifest.files)}
@@ -120,18 +120,24 @@ def _problem(folder: Path, signature: Path, key: Path, names: set[str]) -> str |
     try:
         verifier = verifying.Config().use_elliptic_key_verifier(public_key=key)  # type: ignore[no-untyped-call]
     except Exception as error:  # noqa: BLE001 - whatever cryptography raises of a file that is no such key
-        return f"{key.name} is no elliptic public key in PEM: {error}"
+        return f"{key.name} is no elliptic public key in PEM: {_words(error)}"
     hashed = _Hashing()
     try:
         verifier.set_hashing_config(hashed).verify(folder, signature)
     except InvalidSignature:
         return f"{SIGNATURE_NAME} holds no valid signature by the key {key.name}"
     except Exception as error:  # noqa: BLE001 - the signature is a stranger's bytes: any parser of it may give up
-        return _sentence(str(error) or type(error).__name__, key)
+        return _sentence(_words(error), key)
     # A signature states itself which files it leaves out; a good one leaves out none.
     if hashed.covered != names:
         return f"{SIGNATURE_NAME} does not cover {', '.join(sorted(names - hashed.covered))}"
     return None
+
+
+def _words(error: Exception) -> str:
+    """What *error* says; of an OSError without its path, because the cluster hears it."""
+    said = error.strerror if isinstance(error, OSError) else str(error)
+    return said or type(error).__name__
 
 
 def _sentence(words: str, key: Path) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import pytest
 from typing_extensions import override
 
 from parkade_agent import door as agent_door
-from parkade_agent.errors import DoorRefused
+from parkade_agent.errors import BundleRefused, DoorRefused
 from parkade_agent.runtime.slot import _failure
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc
@@ -99,6 +100,28 @@ async def test_a_fetch_survives_the_end_of_its_channel(tmp_path: Path) -> None:
         assert fetch.cancelled()
         assert _failure(fetch).reason == "Error"
         await reach.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("Failed to bind to address unix:/media/stick/s/a"), "the vehicle's log says why"),
+        (OSError(errno.EROFS, "Read-only file system", "/media/stick/s"), "Read-only file system"),
+        (OSError("/media/stick/s"), "the vehicle's log says why"),
+        (BundleRefused("bundle.sig is missing"), "bundle.sig is missing"),
+    ],
+)
+async def test_why_a_slot_failed_is_told_without_a_path(error: Exception, told: str) -> None:
+    """Paths of the vehicle stand in its log."""
+    life = asyncio.create_task(_fail(error))
+    await asyncio.wait([life])
+    message = _failure(life).message
+    assert told in message
+    assert "/media/" not in message
+
+
+async def _fail(error: Exception) -> None:
+    raise ExceptionGroup("of a slot", [error])
 
 
 async def test_a_store_has_time_for_its_bytes(tmp_path: Path) -> None:

@@ -146,6 +146,15 @@ def test_other_keys_do_not_verify(copy: Path, publisher: Publisher, stranger: Pu
     assert verify(copy, stranger, publisher) == publisher.public
 
 
+def test_no_sentence_names_a_folder_of_the_vehicle(copy: Path) -> None:
+    """The cluster hears it: what cannot be read is named without the path to it."""
+    with pytest.raises(SignatureError, match=r"^copy is no elliptic public key in PEM: Is a directory$"):
+        verify_bundle(copy, copy / "bundle.sig", [copy])
+    (copy / "bundle.json").unlink()
+    with pytest.raises(SignatureError, match=r"^bundle\.json cannot be read: No such file or directory$"):
+        verify_bundle(copy, copy / "bundle.sig", [])
+
+
 def test_the_signature_of_another_bundle_is_refused(copy: Path, publisher: Publisher, tmp_path: Path) -> None:
     """The same publisher's signature over version 2 does not vouch for version 1."""
     write_bundle(tmp_path / "other", version="2")

@@ -170,6 +170,14 @@ def test_nothing_is_said_without_need(rules: dict[str, Any], own: dict[str, Any]
         ("2026-03-29T03:10:00", Window("30 2 * * *", 1800), True),
         # And goes back from 03:00 to 02:00: nobody works for an hour more.
         ("2026-10-25T03:30:00", Window("0 2 * * *", 3600), False),
+        # Whoever writes 22:00-06:00 means the clock on the wall, in both nights.
+        ("2026-03-29T05:59:00", NIGHT, True),
+        ("2026-03-29T06:00:00", NIGHT, False),
+        ("2026-10-25T05:59:00", NIGHT, True),
+        ("2026-10-25T06:00:00", NIGHT, False),
+        # In a zone that is named, eight hours are eight hours.
+        ("2026-03-29T06:59:00", replace(NIGHT, time_zone="Europe/Berlin"), True),
+        ("2026-10-25T05:00:00", replace(NIGHT, time_zone="Europe/Berlin"), False),
         ("2026-11-22T10:00:00", Window("not cron", 3600), False),
         ("2026-11-22T10:00:00", Window("0 9 * * *", 3600, "Mars/Olympus"), False),
         ("2026-11-22T10:00:00", Window("0 0 30 2 *", 3600), False),
@@ -224,6 +232,7 @@ def test_a_plan_that_cannot_be_read_is_near(
     found = _before_departure(900, signals, **own)
     assert (words is None) == (not found)
     assert words is None or words in found[0].message
+    assert words is None or found[0].stops == (own != {} or "leaves" in words)
 
 
 @pytest.mark.parametrize(

@@ -166,9 +166,7 @@ class Slot:
             started = time.monotonic()
             exit_code = await self._once(container, program)
             death = self._sidecar_life.end(exit_code) if container is self._sidecar else None
-            # What the guard holds is about to be killed or thawed: not a crash of the program's own.
-            while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():  # noqa: ASYNC110 - set by a thread
-                await asyncio.sleep(GUARD_SECONDS)
+            await self._guard_lets_go()  # what it held was killed: not a crash of the program's own
             if death is not None:
                 if death.cause is Cause.BUNDLE_DAMAGED:
                     await self._vehicle.bundles.drop(self.assignment.bundle_digest)
@@ -182,7 +180,13 @@ class Slot:
             self._on_change(self)
             await asyncio.sleep(delay)
 
+    async def _guard_lets_go(self) -> None:
+        """Returns once the guard holds nothing, so that a program may begin; never in a slot that is about to end."""
+        while self._vehicle.brake.is_held(Holder.GUARD) or self._ending.done():  # noqa: ASYNC110 - set by a thread
+            await asyncio.sleep(GUARD_SECONDS)
+
     async def _once(self, container: Container, program: Program) -> int:
+        await self._guard_lets_go()
         if container is self._sidecar:
             self._sidecar_life.begin()
         with contextlib.closing(self.logs[container.name].begin()) as output:
@@ -294,5 +298,5 @@ def _failure(task: asyncio.Task[None]) -> Ending:
     if isinstance(error, BundleRefused):
         return Ending(error.reason, str(error))
     _log.error("slot failed", error=str(error), kind=type(error).__name__)
-    words = error.strerror if isinstance(error, OSError) else None
-    return Ending("Error", words or str(error))  # the cluster hears of no path
+    words = error.strerror if isinstance(error, OSError) else None  # the cluster hears of no path
+    return Ending("Error", words or "the slot could not run: the vehicle's log says why")

@@ -32,7 +32,7 @@ def objection(facts: Facts, own: OwnFacts) -> Objection | None:
         return Objection(Reason.DEPARTURE_NEAR, departure, "wait for the signal", outward=_UNREADABLE)
     if own.wall is None:
         words = "the time of day is not known, and a departure is planned"
-        return Objection(Reason.DEPARTURE_NEAR, words, "wait until the clock is set")
+        return Objection(Reason.DEPARTURE_NEAR, words, "wait until the clock is set", stops=True)
     left = departure.timestamp() - own.wall.timestamp()
     if not -OVER_AFTER < left <= max(STOP_BEFORE, facts.rules.quiet_before):
         return None

@@ -1,8 +1,9 @@
 """Times of day in which work is allowed or denied: what the pool's windows, the owner's hours and consent's hours say.
 
 A window opens at each moment of its cron schedule (five fields, as cron(8) of Debian reads them) and closes after its
-duration. Where windows allow, one of them must be open; none that denies may be. Zones are those of the IANA database,
-a table that is read once and asked for nothing but what a moment is called there.
+duration: in the zone that it names, or else by the vehicle's clock, where 22:00-06:00 ends when that shows six, also in
+the nights when it is put forward or back. Where windows allow, one of them must be open; none that denies may be.
+Zones are those of the IANA database, a table that is read once and asked for nothing but what a moment is called there.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -77,11 +78,17 @@ def _objection(
 def _left(window: Window, minute: datetime) -> float:
     """Seconds that *window* stays open at *minute*; 0 when it is closed. One that cannot be read never allows work."""
     try:
-        here = _at(window, minute) + _SECOND
-        opened = next(CronSim(window.schedule, here, reverse=True))
-        return max(0.0, opened.timestamp() + window.duration - minute.timestamp())
+        opened = next(CronSim(window.schedule, _at(window, minute) + _SECOND, reverse=True))
+        return max(0.0, window.duration - _passed(window, opened, minute))
     except _UNREADABLE:
         return 0.0 if window.allows else float("inf")
+
+
+def _passed(window: Window, opened: datetime, minute: datetime) -> float:
+    """Seconds since *opened*: those that passed where *window* names a zone, else those that the clock shows."""
+    if window.time_zone:
+        return minute.timestamp() - opened.timestamp()
+    return (minute.replace(tzinfo=None) - opened.replace(tzinfo=None)).total_seconds()
 
 
 def _until(window: Window, minute: datetime) -> float:
