@@ -61,6 +61,7 @@ class Shards:
 
     *in_hand* are those that the slot had before the agent was killed: they are gone on with. *on_idle* hears whether
     there is nothing to do, *on_disk_failed* that the vehicle cannot keep a shard, with the reason as a sentence.
+    `is_at_work` says whether the runner was given a shard and has not come back since.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Shards:
         self._arrived = asyncio.Event()
         self._seconds_per_shard: float | None = None
         self._has_runner = False
+        self.is_at_work = False
         self._is_asking = False
         self._retry: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -130,6 +132,7 @@ class Shards:
 
         A runner has one shard at a time: one that asks without having finished the last gets it again.
         """
+        self.is_at_work = False
         if not self._has_runner:
             self._has_runner = True
             self._start(self._fetch_each(list(self._held.values())))
@@ -142,6 +145,7 @@ class Shards:
                 return vehicle_pb2.NextReply()
         held.started_at = time.monotonic()
         held.tries += 1
+        self.is_at_work = True
         return vehicle_pb2.NextReply(
             lease=held.attempt.lease,
             shard=held.shard.shard,
@@ -151,11 +155,6 @@ class Shards:
             input_digest=self._assignment.input_digest,
         )
 
-    @property
-    def is_at_work(self) -> bool:
-        """Whether a runner was given a shard that is not finished."""
-        return any(held.tries for held in self._held.values())
-
     def begun_at(self, lease: str, shard: int) -> float:
         """When the runner was last given that shard, monotonic; 0 when it is not held."""
         held = self._held.get((lease, shard))
@@ -163,6 +162,7 @@ class Shards:
 
     async def finish(self, request: vehicle_pb2.FinishRequest) -> None:
         """The runner's word on one shard: its result, which is safe when this returns, or why there is none."""
+        self.is_at_work = False
         held = self._held.get((request.lease, request.shard))
         if held is None or held.shard.attempt != request.attempt:
             self._remove(request.result_name)

@@ -6,9 +6,12 @@ import hashlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import pytest
+from typing_extensions import override
 
 from parkade_agent import durable
 from parkade_agent.attempts import AttemptBook
@@ -24,7 +27,7 @@ from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from support.bare import BareDoor
 from support.fates import fate_of
 from support.parked import POLICY
-from support.vehicles import Certificates, Door, certificates, open_door, running_agent
+from support.vehicles import Certificates, Context, Door, certificates, open_door, running_agent
 
 SHARDS = [f"record {number}\n".encode() for number in range(2)]
 RESULT = b"a result\n"
@@ -165,7 +168,9 @@ async def test_what_others_have_by_now_is_not_worked_on(tmp_path: Path, certs: C
             for _ in range(2):  # also when it is told again, after the grant that follows
                 door.say(pb.GatewayMessage(losses=losses))
                 await until((vehicle.work / "000001-attempt-2-1.in").exists)
+            assert vehicle.shards.is_at_work, "a hung program must be found all the same"
             await vehicle.finish(at_work)
+            assert not vehicle.shards.is_at_work
             anew = await vehicle.take()
             await vehicle.finish(anew)
             await vehicle.book.drained()
@@ -173,6 +178,40 @@ async def test_what_others_have_by_now_is_not_worked_on(tmp_path: Path, certs: C
         assert vehicle.fates() == [Fate.LOST, Fate.LOST]
         assert fate_of(vehicle.journal, "attempt-2-1") is Fate.COMMITTED
         assert [row.attempt for header in door.stored for row in header.results] == ["attempt-2-1"]
+        assert (door.handed_back, list(vehicle.work.iterdir())) == ([], [])
+
+
+@dataclass
+class LateDoor(Door):
+    """Answers who fetches a shard when it is let, with its bytes or with a refusal."""
+
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses: bool = False
+
+    @override
+    async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:  # type: ignore[override]
+        await self.may_answer.wait()
+        if self.refuses:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no such shard")
+        async for chunk in super().Fetch(request, context):
+            yield chunk
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_what_is_lost_while_it_is_fetched_is_neither_kept_nor_handed_back(
+    tmp_path: Path, certs: Certificates, *, refuses: bool
+) -> None:
+    """The answer to a fetch may come after the word that others have the shard."""
+    port, door = _free_port(), LateDoor(tmp_path, SHARDS, refuses=refuses)
+    async with van(tmp_path, port, certs) as vehicle, open_door(door, certs, port):
+        asking = asyncio.create_task(vehicle.shards.next())
+        await until(lambda: len(vehicle.shards.held()) == 2)
+        vehicle.shards.lost(frozenset({("lease-1", 0), ("lease-1", 1)}))
+        door.may_answer.set()
+        await until(lambda: not vehicle.shards._fetches)
+        asking.cancel()
+        await vehicle.book.drained()
+        assert vehicle.fates() == [Fate.LOST, Fate.LOST]
         assert (door.handed_back, list(vehicle.work.iterdir())) == ([], [])
 
 
