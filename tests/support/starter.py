@@ -1,13 +1,22 @@
-"""Stands for an agent that is about to be killed: `starter.py FOLDER` starts a program that never ends, and waits."""
+"""Stands for an agent that is about to be killed: `starter.py FOLDER` starts a program that never ends, and waits.
 
-import signal
+`starter.py FOLDER held` does it while its guard holds all programs.
+"""
+
+import asyncio
 import sys
 from pathlib import Path
 
+from parkade_agent.guard import Holder
+from parkade_agent.runtime.brake import SlotBrake
 from support.programs import start
 
 if __name__ == "__main__":
+    brake = SlotBrake()
+    if sys.argv[2:] == ["held"]:
+        brake.hold(Holder.GUARD)
     group = start("while True: pass", Path(sys.argv[1]))
+    brake.add(group)
     sys.stdout.write(f"{group.pid}\n")
     sys.stdout.flush()
-    signal.pause()
+    asyncio.run(group.wait())

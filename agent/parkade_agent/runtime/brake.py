@@ -40,7 +40,7 @@ class SlotBrake:
         return self.cgroup.join_files() if self.cgroup is not None else []
 
     def add(self, group: ProcessGroup) -> None:
-        """Takes a started program under control; it is stopped at once while anybody holds."""
+        """Takes a started program under control; while anybody holds, it does nothing."""
         with self._lock:
             self._groups.append(group)
             if self._holders:

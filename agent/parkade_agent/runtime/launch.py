@@ -22,14 +22,16 @@ _PR_SET_PDEATHSIG: Final = 1
 _ADDRESS_SPACE_BYTES: Final = 8 << 30
 _FILE_BYTES: Final = 4 << 30
 _OPEN_FILES: Final = 512
+_MOST_BYTES: Final = 4096  # more than the kernel keeps for a socket, at one a message
 
 
 def main() -> None:
     """Sets the limits, closes the walls and becomes the program; ends when the agent is already gone."""
     start, sys.argv = json.loads(sys.argv[1]), sys.argv[2:]
-    _join(start["joined"])
     if start["lifeline"] >= 0:
         _report(start["lifeline"])
+    _join(start["joined"])  # which may be frozen: only what dies with its agent may stand there
+    if start["lifeline"] >= 0:
         _yield_to_others()
     _limit(start["memory_bytes"], start["cpu_seconds"])
     if start["threads"]:
@@ -45,7 +47,8 @@ def main() -> None:
 def _report(lifeline: int) -> None:
     """Gives the agent a handle on this very process, wherever its number means anything; ends where that fails.
 
-    The death signal comes first: an agent that has died before it can no longer be told.
+    The death signal comes first: an agent that has died before it can no longer be told. Returns when the agent lets
+    the program run.
     """
     LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
@@ -53,8 +56,21 @@ def _report(lifeline: int) -> None:
             handle = os.pidfd_open(os.getpid())
             socket.send_fds(agent, [b"\0"], [handle])
             os.close(handle)
+            _wait(agent)
     except OSError as error:
         sys.exit(f"the agent gets no handle on this process, or is gone: {error}")
+
+
+def _wait(agent: socket.socket) -> None:
+    """Waits while the last that the agent has sent is the number of SIGSTOP. Raises OSError when the agent is gone."""
+    try:
+        told = agent.recv(_MOST_BYTES, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return
+    while told[-1:] == bytes([signal.SIGSTOP]):
+        told = agent.recv(_MOST_BYTES)
+    if not told:
+        raise ConnectionResetError("it has closed its end")
 
 
 def _join(files: Iterable[int]) -> None:

@@ -23,7 +23,9 @@ class ProcessGroup:
 
     bubblewrap may stand around it: two more processes, which hold its name spaces and end with its exit code. They
     and the program are one process group; once the program has told which process it is, signals are for it alone,
-    so that it is reaped inside. Every method is safe from any thread; `signal` also after the program's end.
+    so that it is reaped inside. What starts it is never stopped: it may not have arranged yet to die with the agent.
+    The program waits instead, before it does anything (`launch.py`).
+    Every method is safe from any thread; `signal` also after the program's end.
     """
 
     def __init__(self, program: Program, sandbox: Sandbox, output: int, join: Iterable[Path] = ()) -> None:
@@ -96,15 +98,17 @@ class ProcessGroup:
             self._number = _number_of(self._handle)
 
     def _signal(self, number: Signals) -> None:
+        is_hold = number in {signal.SIGSTOP, signal.SIGCONT}
+        if is_hold:
+            with contextlib.suppress(OSError):  # the program listens no more
+                self._lifeline.send(bytes([number]))
+        # After that: what has not told yet hears it, and what has told is signalled.
         self._look()
-        if self._handle is None:
+        if self._handle is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
+        elif not is_hold:
             os.killpg(self._process.pid, number)
-            return
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._handle, number)
-        if number in {signal.SIGCONT, signal.SIGKILL}:
-            # What was stopped before the program began goes on, and reaps it.
-            os.killpg(self._process.pid, signal.SIGCONT)
 
     def _reap(self) -> int:
         with self._lock:

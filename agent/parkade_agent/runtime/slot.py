@@ -226,18 +226,16 @@ class Slot:
 
     async def _watch_work(self) -> None:
         """Kills both programs when a shard is in hand and neither gets on with it."""
-        brake = self._vehicle.brake
         while True:
-            await stood_still(
-                brake.cpu_seconds, lambda: brake.is_held(Holder.GUARD) or not self._should_work()
-            )
+            await stood_still(self._vehicle.brake.cpu_seconds, self._may_rest)
             _log.warning("slot stands still", pod=self.assignment.pod_name)
             self._sidecar_life.stalls()
             for group in self._groups.values():
                 group.signal(signal.SIGKILL)
 
-    def _should_work(self) -> bool:
-        return self.shards.is_at_work and len(self._groups) == _PROGRAMS
+    def _may_rest(self) -> bool:
+        is_held = self._vehicle.brake.is_held(Holder.GUARD)
+        return is_held or not self.shards.is_at_work or len(self._groups) < _PROGRAMS
 
     async def _watch_sidecar(self, socket: Path) -> None:
         """Follows the sidecar's own health; a restarted sidecar becomes ready again when it serves again."""
