@@ -84,7 +84,7 @@ def test_the_owner_reads_causes_in_order(
     own: OwnFacts, terms: ConsentTerms | None, changes: dict[str, bool], lines: list[str]
 ) -> None:
     """First what stops work, then what forbids more; each with its number and its cure."""
-    view = view_of("v1", decided(own, terms, **changes), own, Path("/owner"), 0.0)
+    view = view_of("v1", decided(own, terms, **changes), own, "/owner", 0, 0.0)
     assert view.owner == "/owner"
     assert list(view.lines) == [*lines, "Lanes: 2 of 2.", "Energy used for work today: 12.3 Wh."]
     assert [cause["message"] in line for cause, line in zip(view.causes, view.lines[1:], strict=False)] == [

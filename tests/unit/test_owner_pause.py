@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from parkade_agent.owner import verbs
+from parkade_agent.owner.files import OwnerFolder
 from parkade_agent.owner.presence import claimed
-from parkade_agent.owner.view import View, view_of, write_view
+from parkade_agent.owner.view import is_old, view_of, write_view
 from parkade_core.vehicle.guard import decide, initial
 from parkade_core.vehicle.rules import StopPolicy
 from support.facts import OWN, RULES, facts
@@ -29,7 +30,7 @@ def test_no_verb_speaks_into_a_folder_where_no_agent_looks(line: Line, tmp_path:
     """An agent with its owner's folder elsewhere would run on while the owner reads that all is done."""
     elsewhere = tmp_path / "stick"
     write_view(line.state / "guard.json", replace(VIEW, owner=str(elsewhere)))
-    for verb in (
+    verbs_of_the_folder = (
         ("pause",),
         ("resume",),
         ("status",),
@@ -38,10 +39,13 @@ def test_no_verb_speaks_into_a_folder_where_no_agent_looks(line: Line, tmp_path:
         ("consent", "receipts"),
         *(("consent", verb, "--key", str(line.key)) for verb in ("renew", "narrow", "revoke")),
         ("consent", "grant", "--terms", "2", "--scope", "public-data", "--key", str(line.key)),
-    ):
-        assert f"the agent follows {elsewhere}" in line.refused(*verb)
+    )
+    with claimed(line.state):
+        for verb in verbs_of_the_folder:
+            assert f"the agent follows {elsewhere}" in line.refused(*verb)
     assert [path.name for path in (line.state / "owner").iterdir()] == ["key.pem"]
     assert not line.key.exists()
+    assert line("pause").startswith("Paused: no agent runs")  # what an agent left that is gone says nothing
 
 
 def test_a_folder_that_is_not_mounted_takes_no_word(line: Line, tmp_path: Path) -> None:
@@ -91,7 +95,9 @@ def test_a_pause_waits_for_the_agents_own_word(line: Line) -> None:
     def agent() -> None:
         while not pause.exists() and not said.is_set():
             time.sleep(0.01)
-        write_view(line.state / "guard.json", replace(VIEW, at=time.time(), paused=True))
+        while not said.is_set():
+            write_view(line.state / "guard.json", replace(VIEW, at=time.time(), pause=_stamp(pause)))
+            time.sleep(0.01)
 
     write_view(line.state / "guard.json", replace(VIEW, at=time.time()))
     acting = threading.Thread(target=agent)
@@ -104,17 +110,32 @@ def test_a_pause_waits_for_the_agents_own_word(line: Line) -> None:
         acting.join()
 
 
-@pytest.mark.parametrize("view", [None, VIEW, replace(VIEW, paused=True), replace(VIEW, at=4e9)])
+@pytest.mark.parametrize("view", ["none", "without", "earlier"])
 def test_an_agent_that_does_not_say_so_is_told_of(
-    line: Line, view: View | None, monkeypatch: pytest.MonkeyPatch
+    line: Line, view: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing shown, an old view, or one without the pause: the pause stays, and the owner knows what it is worth."""
+    """Nothing shown, or not of this pause and now: the pause stays, and the owner knows what it is worth."""
     monkeypatch.setattr(verbs, "_PAUSE_SECONDS", 0.1)
-    if view is not None:
-        write_view(line.state / "guard.json", view)
+    pause = line.state / "owner" / "pause"
+    pause.touch()
+    stamp, now = _stamp(pause), time.time()
+    shown = {
+        "without": replace(VIEW, at=now),
+        "earlier": replace(VIEW, at=now, pause=stamp),
+    }
+    if view in shown:
+        write_view(line.state / "guard.json", shown[view])
     with claimed(line.state):
         assert "work may still run; end the agent" in line.refused("pause")
     assert (line.state / "owner" / "pause").exists()
+
+
+@pytest.mark.parametrize(
+    ("at", "is_told"), [(940.0, True), (939.0, False), (1060.0, True), (1061.0, False), (0.0, False)]
+)
+def test_what_was_said_counts_for_a_minute(at: float, *, is_told: bool) -> None:
+    """A view of long ago is that of an agent that hangs, one of the future that of a clock that was wrong."""
+    assert is_old(replace(VIEW, at=at), 1000.0) is not is_told
 
 
 @pytest.mark.parametrize("hold", StopPolicy)
@@ -123,7 +144,9 @@ def test_a_view_says_paused_when_the_guard_has_acted_on_it(hold: StopPolicy) -> 
     rules = replace(RULES, stop_policy=hold)
     before = decide(facts(rules), initial(0), 0)
     after = decide(facts(rules, PAUSED), before, 1)
-    shown = [
-        view_of("v1", state, PAUSED, Path("/owner"), 0.0).paused for state in (before, after, initial(0))
-    ]
-    assert shown == [False, True, True]
+    shown = [view_of("v1", state, PAUSED, "/owner", 7, 0.0).pause for state in (before, after, initial(0))]
+    assert shown == [0, 7, 7]
+
+
+def _stamp(pause: Path) -> int:
+    return OwnerFolder(pause.parent).pause_stamp

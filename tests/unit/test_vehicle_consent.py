@@ -182,7 +182,7 @@ def test_consent_covers_what_it_says(
     """New terms, more data, and time ask again; a revocation counts whether the pool asks or not."""
     lacking = shortfall(consent, terms, wall)
     assert (lacking is None) == (not because)
-    assert lacking is None or (because in lacking.because and remedy in lacking.remedy)
+    assert lacking is None or (because in lacking.message and remedy in lacking.remedy)
 
 
 def test_the_answer_can_be_pasted_into_a_shell() -> None:

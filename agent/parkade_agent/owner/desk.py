@@ -1,5 +1,6 @@
 """What every verb of the owner's command line works on."""
 
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -7,6 +8,7 @@ from parkade_agent.errors import AgentError
 from parkade_agent.journal.journal import Journal
 from parkade_agent.owner.files import OwnerFiles, OwnerFolder
 from parkade_agent.owner.keys import vehicle_of
+from parkade_agent.owner.presence import is_running
 from parkade_agent.owner.receipts import Receipts
 from parkade_agent.owner.view import read_view
 from parkade_agent.settings import Places
@@ -46,10 +48,11 @@ class Desk:
                 return self._vehicle
             raise NoVehicle("the vehicle has no certificate yet: enrol it, or say --vehicle ID") from None
 
-    @property
+    @cached_property
     def folder(self) -> OwnerFolder:
-        """The owner's folder, which may be missing. Raises WrongFolder when the agent follows another one."""
-        root, view = self.places.owner, read_view(self.places.guard_view)
+        """The owner's folder, which may be missing. Raises WrongFolder when a running agent follows another one."""
+        root = self.places.owner
+        view = read_view(self.places.guard_view) if is_running(self.places.state_dir) else None
         if view is not None and view.owner not in {"", str(root.resolve())}:
             cure = f"say --owner-dir {view.owner}, or start the agent with the other one"
             raise WrongFolder(f"the agent follows {view.owner}, not {root}: {cure}")

@@ -104,7 +104,7 @@ def _heading(view: View, now: float, *, runs: bool) -> tuple[str, ...]:
     if not runs:
         return (f"{vehicle}: the agent does not run, so nothing is computed. At {when} it said:",)
     if is_old(view, now):
-        return (f"{vehicle}: the agent has said nothing for {span(now - view.at)}. At {when} it said:",)
+        return (f"{vehicle}: the agent has said nothing for {span(abs(now - view.at))}. At {when} it said:",)
     return (f"{vehicle}:",)
 
 

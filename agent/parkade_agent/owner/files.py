@@ -58,6 +58,14 @@ class OwnerFolder:
         return self.root / "pause"
 
     @property
+    def pause_stamp(self) -> int:
+        """By which one pause is told from another: when it was written, in nanoseconds; 0 without one."""
+        try:
+            return self.pause.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    @property
     def receipts(self) -> Path:
         """What the vehicle signed when it wiped."""
         return self.root / "receipts"
@@ -86,6 +94,7 @@ class OwnerWord:
     consent: Consent | None = None
     no_consent_because: str = ""
     paused_because: str = ""
+    pause_stamp: int = 0
     problem: str = ""
 
     @property
@@ -130,6 +139,7 @@ class OwnerFiles:
             return replace(before, problem=words)
         word = replace(
             before,
+            pause_stamp=self.folder.pause_stamp,
             paused_because=self._pause(),
             problem=self._given.gone(),
             consent=self._revocation() or before.consent,

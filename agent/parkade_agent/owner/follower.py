@@ -19,12 +19,14 @@ _log = structlog.get_logger()
 class OwnerFollower:
     """`word` is the owner's newest word: what stops work at most a tenth of a second old, whatever the disk does.
 
+    `folder` is the path of the owner's folder, without links, as it was at the start.
+
     One thread looks at the files and asks no journal, another reads what the journal must confirm.
     """
 
     def __init__(self, files: OwnerFiles) -> None:
         self._files = files
-        self.folder = files.folder.root
+        self.folder = str(files.folder.root.resolve())
         self._watched = [str(path) for path in files.folder.watched()]
         self._stamps = self._look()
         self._stopped = threading.Event()

@@ -59,8 +59,9 @@ class OwnerKeeper:
             return
         self._shown, self._show_at = state, now + _SHOW_AGAIN_SECONDS
         try:
-            name, own, folder = self._vehicle.name(), self._vehicle.own(), self._follower.folder
-            write_view(self._view, view_of(name, state, own, folder, time.time()))
+            name, own, pause = self._vehicle.name(), self._vehicle.own(), self._follower.word.pause_stamp
+            view = view_of(name, state, own, self._follower.folder, pause, time.time())
+            write_view(self._view, view)
         except OSError as error:
             _log.warning("the owner cannot be shown what the guard decided", error=str(error))
 

@@ -84,13 +84,19 @@ def _check_known(desk: Desk) -> None:
 def _wait_until_paused(desk: Desk) -> None:
     """Returns when the running agent shows that its guard has acted on the pause. Raises NotDone."""
     until = time.monotonic() + _PAUSE_SECONDS
-    while (view := read_view(desk.places.guard_view)) is None or not view.paused or is_old(view, time.time()):
+    while not _is_paused(desk):
         if time.monotonic() >= until:
             raise NotDone(
                 f"the pause is in {desk.folder.pause}, but the agent has not said for {_PAUSE_SECONDS:.0f} s that it "
                 "stopped: work may still run; end the agent, and its programs end with it"
             )
         time.sleep(_LOOK_SECONDS)
+
+
+def _is_paused(desk: Desk) -> bool:
+    """Whether the agent shows this very pause: what it said of an earlier one tells nothing."""
+    view, stamp = read_view(desk.places.guard_view), desk.folder.pause_stamp
+    return view is not None and view.pause == stamp != 0 and not is_old(view, time.time())
 
 
 def resume(desk: Desk, asked: argparse.Namespace) -> str:  # noqa: ARG001 - every verb is called alike

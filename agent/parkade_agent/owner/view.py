@@ -22,8 +22,8 @@ _OLD_SECONDS: Final = 60.0  # the keeper writes every few
 class View:
     """What is shown. `at` is in Unix seconds; `lines` are what a person reads, `causes` the same for machines.
 
-    `owner` is the folder whose word the agent follows, `paused` whether the guard knows of a pause of the owner's and
-    has acted on it.
+    `owner` is the folder whose word the agent follows, `pause` the stamp of the owner's pause when the guard has acted
+    on it, else 0.
     """
 
     vehicle: str
@@ -35,11 +35,11 @@ class View:
     lines: tuple[str, ...]
     causes: tuple[Mapping[str, str], ...]
     owner: str = ""
-    paused: bool = False
+    pause: int = 0
 
 
-def view_of(vehicle: str, state: GuardState, own: OwnFacts, owner: Path, now: float) -> View:
-    """What the owner is shown of the guard's decision; *now* is in Unix seconds."""
+def view_of(vehicle: str, state: GuardState, own: OwnFacts, owner: str, pause: int, now: float) -> View:
+    """What the owner is shown of the guard's decision; *now* is in Unix seconds, *pause* the stamp of the pause."""
     return View(
         vehicle=vehicle,
         at=now,
@@ -49,14 +49,17 @@ def view_of(vehicle: str, state: GuardState, own: OwnFacts, owner: Path, now: fl
         energy_wh_today=round(own.energy_wh_today, 6),
         lines=lines(state, own),
         causes=tuple(_shown(cause) for cause in state.causes),
-        owner=str(owner.resolve()),
-        paused=bool(own.paused_because) and _has_stopped(state),
+        owner=owner,
+        pause=pause if _has_stopped(state) else 0,
     )
 
 
 def is_old(view: View, now: float) -> bool:
-    """Whether the agent must have written it anew by *now*, in Unix seconds: it hangs, or its disk is full."""
-    return now - view.at > _OLD_SECONDS
+    """Whether the agent must have written it anew by *now*, in Unix seconds: it hangs, or its disk is full.
+
+    One from the future is old, too: nobody knows when a clock that was wrong wrote it.
+    """
+    return abs(now - view.at) > _OLD_SECONDS
 
 
 def write_view(path: Path, view: View) -> None:

@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
+from parkade_api.wellknown import Reason
 from parkade_core.shown import shown
 from parkade_core.vehicle.hours import BadHours, hours_of
+from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.rules import ConsentTerms, Window
 
 SCHEMA: Final = "parkade.dev/consent/v1alpha1"
@@ -57,17 +59,6 @@ class Consent:
     revoked: bool = False
 
 
-class Shortfall(NamedTuple):
-    """Why consent does not cover what a pool asks, and what the owner can do about it.
-
-    *outward* is the same without what the owner wrote and when; empty: *because* itself.
-    """
-
-    because: str
-    remedy: str
-    outward: str = ""
-
-
 class BadConsent(Exception):
     """The document is no consent that this vehicle can take; the message names the field and what would be right."""
 
@@ -111,26 +102,28 @@ def refusal(consent: Consent, vehicle: str, highest: int) -> str | None:
     return None
 
 
-def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | None) -> Shortfall | None:
+def shortfall(consent: Consent, terms: ConsentTerms | None, wall: datetime | None) -> Objection | None:
     """What *consent* lacks of what a pool asks at *wall*, the vehicle's time of day; None when it covers it.
 
     A revocation counts whether the pool asks or not.
     """
     if consent.revoked:
         remedy = answer_to(terms) if terms is not None else "agree anew by `parkade-agent consent grant`"
-        return Shortfall(f"the owner revoked consent (number {consent.number})", remedy)
+        return _lacking(f"the owner revoked consent (number {consent.number})", remedy)
     if terms is None:
         return None
     if wall is None:
         because = "the time of day is not known, so nobody can say whether consent is still good"
-        return Shortfall(because, "wait until the vehicle's clock can be believed")
+        return _lacking(because, "wait until the vehicle's clock can be believed")
     return _out_of_date(consent, terms, wall) or _other_terms(consent, terms)
 
 
-def asked(terms: ConsentTerms) -> str:
-    """What a pool asks for. Its words come from the network and are shown to a person."""
+def unanswered(terms: ConsentTerms, because: str) -> Objection:
+    """What a pool asks and no consent answers, as *because* says to the owner. Its words come from the network."""
     scopes = f" with {_listed(terms.scopes)}" if terms.scopes else ""
-    return f"the pool asks for terms {_shown(terms.terms_version)}{scopes}"
+    question = f"the pool asks for terms {_shown(terms.terms_version)}{scopes}"
+    outward = f"{question}: the owner has not agreed"
+    return _lacking(f"{question}: {because}", answer_to(terms), outward)
 
 
 def changes_at(consent: Consent, terms: ConsentTerms) -> tuple[float, ...]:
@@ -146,28 +139,32 @@ def answer_to(terms: ConsentTerms) -> str:
     return f"{read}agree by `parkade-agent consent grant --terms {shlex.quote(_shown(terms.terms_version))}{scopes}`"
 
 
-def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> Shortfall | None:
+def _lacking(because: str, remedy: str, outward: str = "") -> Objection:
+    return Objection(Reason.NO_CONSENT, because, remedy, stops=True, outward=outward)
+
+
+def _out_of_date(consent: Consent, terms: ConsentTerms, wall: datetime) -> Objection | None:
     now, remedy = wall.timestamp(), "agree again by `parkade-agent consent renew`"
     if now < consent.granted_at:
         early = f"consent {consent.number} is good from {_day(consent.granted_at, wall)} on only"
-        return Shortfall(early, remedy, f"consent {consent.number} is not good yet")
+        return _lacking(early, remedy, f"consent {consent.number} is not good yet")
     if now >= consent.expires_at:
         ended = f"consent {consent.number} ended"
-        return Shortfall(f"{ended} on {_day(consent.expires_at, wall)}", remedy, ended)
+        return _lacking(f"{ended} on {_day(consent.expires_at, wall)}", remedy, ended)
     if terms.renew_after and now >= consent.granted_at + terms.renew_after:
         days = terms.renew_after / 86400
         anew = f"the pool asks anew after {days:g} day{'' if days == 1 else 's'}"
-        return Shortfall(f"{anew}, the owner agreed on {_day(consent.granted_at, wall)}", remedy, anew)
+        return _lacking(f"{anew}, the owner agreed on {_day(consent.granted_at, wall)}", remedy, anew)
     return None
 
 
-def _other_terms(consent: Consent, terms: ConsentTerms) -> Shortfall | None:
+def _other_terms(consent: Consent, terms: ConsentTerms) -> Objection | None:
     if consent.terms_version != terms.terms_version:
         asks = f"the pool asks for terms {_shown(terms.terms_version)}, the owner agreed to"
-        return Shortfall(f"{asks} {consent.terms_version}", answer_to(terms), f"{asks} others")
+        return _lacking(f"{asks} {consent.terms_version}", answer_to(terms), f"{asks} others")
     if lacking := terms.scopes - consent.scopes:
         because = f"the pool asks for {_listed(lacking)}, the owner agreed to {_listed(consent.scopes)}"
-        return Shortfall(because, answer_to(terms))
+        return _lacking(because, answer_to(terms))
     return None
 
 

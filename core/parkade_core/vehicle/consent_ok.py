@@ -1,7 +1,7 @@
 """ConsentCurrent: the owner agreed to what the pool asks, and has not taken it back. Without it, work stops at once."""
 
-from parkade_api.wellknown import Condition, Effect, Reason
-from parkade_core.vehicle.consent import Shortfall, answer_to, asked, changes_at, shortfall
+from parkade_api.wellknown import Condition, Effect
+from parkade_core.vehicle.consent import changes_at, shortfall, unanswered
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.rules import ConsentTerms
@@ -33,21 +33,14 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
 
 def objections(facts: Facts) -> tuple[Objection, ...]:
     """What consent lacks, in the owner's words and in those for the cluster; at most one."""
-    lacking = None if facts.own is None else _shortfall(facts.own, facts.rules.consent)
-    if lacking is None:
-        return ()
-    because, remedy, outward = lacking
-    return (Objection(Reason.NO_CONSENT, because, remedy, stops=True, outward=outward),)
+    lacking = None if facts.own is None else _lacking(facts.own, facts.rules.consent)
+    return () if lacking is None else (lacking,)
 
 
-def _shortfall(own: OwnFacts, terms: ConsentTerms | None) -> Shortfall | None:
+def _lacking(own: OwnFacts, terms: ConsentTerms | None) -> Objection | None:
     if own.consent is not None:
         return shortfall(own.consent, terms, own.wall)
-    if terms is None:
-        return None
-    question = asked(terms)
-    because = f"{question}: {own.no_consent_because}"
-    return Shortfall(because, answer_to(terms), f"{question}: the owner has not agreed")
+    return None if terms is None else unanswered(terms, own.no_consent_because)
 
 
 def _agreed(own: OwnFacts, terms: ConsentTerms | None) -> str:
