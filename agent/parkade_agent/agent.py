@@ -88,7 +88,7 @@ class Agent:
     async def run(self, stop: asyncio.Event) -> None:
         """Works until *stop* is set, then ends the slots and the session."""
         self._guard.start()
-        works = (self._assignments.run(), self._session.run(), self._look())
+        works = (self._assignments.run(), self._session.run(), self._look(), self._remember())
         tasks = [asyncio.create_task(work) for work in works]
         obeying = tasks[0]
         for task in tasks:
@@ -141,12 +141,16 @@ class Agent:
         yield from read_vehicle(self._guard.state, self._source.readings(), used, is_connected=is_open)
         yield from read_lent(self._guard.state, self._own())
 
-    async def _look(self) -> None:
-        """Looks after what nobody tells, and notes what the next agent must know; returns never."""
+    async def _remember(self) -> None:
+        """Looks after the journal, and notes what the next agent must know; returns never, and waits for the disk."""
         while True:
             await asyncio.to_thread(self._journal.look)
-            if self._slots.are_at_work:
-                await self._parked.note(self._guard.state)
+            await self._parked.note(self._guard.state, is_at_work=self._slots.are_at_work)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        """Looks after what nobody tells, and waits for nothing; returns never."""
+        while True:
             if not self._assignments.is_ready and not self._journal.trouble:
                 self._session.reopen()  # only a new Hello names the counter that can be read now
             silent = self._session.silent_seconds

@@ -110,7 +110,7 @@ async def _work(
         follower.read_again()
         agent.reconnect()
 
-    works = (keeper.keep(door, renewed), own.keep(agent.decide_again), owner.keep())
+    works = (keeper.keep(door, renewed), own.keep(agent.decide_again), own.remember(), owner.keep())
     with _governed(settings, brake):
         async with _beside(works, stop):
             follower.start(agent.decide_again)

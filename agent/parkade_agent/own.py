@@ -55,7 +55,7 @@ class Lent:
 class Own:
     """Calling it gives the newest facts and never waits; `keep` looks after what has to be asked for.
 
-    *word* gives the owner's newest word.
+    `remember` notes what the next agent must know. *word* gives the owner's newest word.
     """
 
     def __init__(
@@ -105,16 +105,24 @@ class Own:
         self._clock.confirm(unix)
 
     async def keep(self, on_change: Callable[[], None]) -> None:
-        """Looks at link, load and energy, and tells *on_change* when the guard must know of it; returns never."""
+        """Looks at link, load and energy, and tells *on_change* when the guard must know of it; returns never.
+
+        It waits for no disk: one that hangs is among what the guard must know.
+        """
         told: object = None
+        while True:
+            self._look(self._source.readings())
+            troubles = self._journal.trouble, self._work.unkillable()
+            seen = (self._link, self._wanted_cores, troubles, self._clock.now() is None)
+            if seen != told:
+                told = seen
+                on_change()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def remember(self) -> None:
+        """Notes energy and time for the next agent, now and then and at the end; returns never."""
         try:
             while True:
-                self._look(self._source.readings())
-                troubles = self._journal.trouble, self._work.unkillable()
-                seen = (self._link, self._wanted_cores, troubles, self._clock.now() is None)
-                if seen != told:
-                    told = seen
-                    on_change()
                 await self._meter.note()
                 await self._clock.note(self._ends())
                 await asyncio.sleep(LOOK_SECONDS)

@@ -12,7 +12,7 @@ from parkade_agent.journal.journal import Journal
 from parkade_agent.signals.heard import boottime
 from parkade_core.vehicle import standing
 from parkade_core.vehicle.guard import GuardState
-from parkade_core.vehicle.standing import NOTE_AFTER, Standing
+from parkade_core.vehicle.standing import Standing
 
 NOTE: Final = "parked"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -20,13 +20,12 @@ _log = structlog.get_logger()
 
 
 class ParkedNote:
-    """What an earlier agent noted, and what this one notes; `note` is called while a slot works."""
+    """What an earlier agent noted, and what this one notes; `note` is called every second or so."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._boot = _boot()
-        self._noted_at = 0.0
-        self._earlier = self._recall()
+        self._earlier = self._noted = self._recall()
 
     def since(self) -> float | None:
         """Since when the vehicle is parked, as an agent saw it that ran until a moment ago; None when none did.
@@ -36,17 +35,31 @@ class ParkedNote:
         stood = standing.stood_for(self._earlier, self._boot, boottime())
         return None if stood is None else time.monotonic() - stood
 
-    async def note(self, state: GuardState) -> None:
-        """Remembers what the guard sees, when the last note is old. A journal in trouble tells that itself."""
-        now, since = boottime(), standing.parked_since(state)
-        if since is None or now < self._noted_at + NOTE_AFTER:
+    async def note(self, state: GuardState, *, is_at_work: bool) -> None:
+        """Remembers what the guard sees while a slot works, when the last note is old; takes a wrong one back at once.
+
+        A journal in trouble tells that itself; the note is then made when it can be.
+        """
+        if self._journal.trouble or not state.verdicts:
             return
-        self._noted_at = now
-        line = standing.noted(Standing(self._boot, now - (time.monotonic() - since), now))
+        seen = self._seen(state)
+        if standing.is_broken(self._noted, seen):
+            await self._write(None)
+        elif seen is not None and is_at_work and standing.is_due(self._noted, seen):
+            await self._write(seen)
+
+    def _seen(self, state: GuardState) -> Standing | None:
+        since, now = standing.parked_since(state), boottime()
+        return None if since is None else Standing(self._boot, now - (time.monotonic() - since), now)
+
+    async def _write(self, seen: Standing | None) -> None:
+        line = "" if seen is None else standing.noted(seen)
         try:
             await asyncio.to_thread(self._journal.remember, NOTE, line)
         except JournalBroken as error:
             _log.warning("since when the vehicle is parked is not remembered", error=str(error))
+        else:
+            self._noted = seen
 
     def _recall(self) -> Standing | None:
         try:

@@ -276,7 +276,8 @@ async def test_the_end_of_a_consent_is_remembered_at_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(owning, "LOOK_SECONDS", 0.01)
     times = Times()
     consent = Consent(1, "v1", "2", frozenset({"public-data"}), START - 10, START + 10)
-    keeping = asyncio.create_task(own(Heard({}), OwnerWord(consent=consent), times=times).keep(lambda: None))
+    mine = own(Heard({}), OwnerWord(consent=consent), times=times)
+    keeping = asyncio.gather(mine.keep(lambda: None), mine.remember())
     noted = times.notes.texts
     async with asyncio.timeout(10):
         while CLOCK_NOTE not in noted:  # noqa: ASYNC110 - a journal tells nobody

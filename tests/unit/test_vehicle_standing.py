@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.guard import Action, decide, initial
-from parkade_core.vehicle.standing import Standing, noted, parked_since, recalled, resumed, stood_for
+from parkade_core.vehicle.standing import (
+    Standing,
+    is_broken,
+    is_due,
+    noted,
+    parked_since,
+    recalled,
+    resumed,
+    stood_for,
+)
 from support.facts import RULES, facts
 
 STOOD = Standing("boot-1", since=100.0, seen=400.0)
@@ -46,11 +55,35 @@ def test_what_is_noted_is_recalled(standing: Standing) -> None:
 
 
 def test_a_damaged_note_is_an_error() -> None:
-    """Whoever reads it forgets it."""
-    assert recalled(None) is None
-    for line in ("", "boot-1 100", "boot-1 100 soon"):
+    """Whoever reads it forgets it; one that was taken back is none at all."""
+    assert (recalled(None), recalled("")) == (None, None)
+    for line in ("boot-1", "boot-1 100", "boot-1 100 soon"):
         with pytest.raises(ValueError, match=r"not enough|could not convert"):
             recalled(line)
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "broken"),
+    [
+        (None, STOOD, False),
+        (None, None, False),
+        (STOOD, replace(STOOD, since=100.001, seen=410.0), False),
+        (STOOD, replace(STOOD, since=402.0, seen=410.0), True),
+        (STOOD, None, True),
+    ],
+)
+def test_a_note_stands_until_the_vehicle_moves(
+    before: Standing | None, seen: Standing | None, broken: object
+) -> None:
+    """It is true no more also after a drive at which nobody looked."""
+    assert is_broken(before, seen) is broken
+
+
+def test_a_note_is_due_now_and_then() -> None:
+    """The first at once, the next when the last is old."""
+    assert is_due(None, STOOD)
+    assert not is_due(STOOD, replace(STOOD, seen=409.0))
+    assert is_due(STOOD, replace(STOOD, seen=410.0))
 
 
 def test_the_next_guard_goes_on_from_there() -> None:

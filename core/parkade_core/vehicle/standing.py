@@ -15,6 +15,8 @@ MOST_UNSEEN: Final = 30.0
 """Seconds for which nobody may have looked."""
 NOTE_AFTER: Final = 10.0
 """Seconds after which it is noted anew while a slot works: what is left of MOST_UNSEEN is for the restart."""
+_SAME: Final = 0.5
+"""Seconds by which one moment differs when it is read from two clocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,27 @@ def stood_for(standing: Standing | None, boot: str, now: float) -> float | None:
     return now - standing.since if is_in_order and now - standing.seen <= MOST_UNSEEN else None
 
 
+def is_broken(noted: Standing | None, seen: Standing | None) -> bool:
+    """Whether what was noted is true no more: the vehicle was driven since, or may have been. *seen* is what is now."""
+    return noted is not None and (seen is None or abs(seen.since - noted.since) > _SAME)
+
+
+def is_due(noted: Standing | None, seen: Standing) -> bool:
+    """Whether what is *seen* must be noted for the next agent."""
+    return noted is None or seen.seen >= noted.seen + NOTE_AFTER
+
+
 def noted(standing: Standing) -> str:
     """*standing* as a line to remember."""
     return f"{standing.boot} {standing.since:.3f} {standing.seen:.3f}"
 
 
 def recalled(line: str | None) -> Standing | None:
-    """What was remembered; None before the first time. Raises ValueError for what `noted` does not write."""
-    if line is None:
+    """What was remembered; None before the first time, and for the empty line by which it was taken back.
+
+    Raises ValueError for what `noted` does not write.
+    """
+    if not line:
         return None
     boot, since, seen = line.split()
     return Standing(boot, float(since), float(seen))
