@@ -100,6 +100,22 @@ POOL = {
 }
 
 
+async def test_a_pool_that_cannot_be_read_ends_no_work(fleet: Fleet) -> None:
+    """Nobody deleted it: its vehicles keep their rules and get no new work until it can be read, or goes."""
+    fleet.pools._take(POOL, True)
+    fleet.vehicles.hear(Identity("v1"), telling())
+    fleet.pools._take({**POOL, "spec": {"selector": {}, "stopPolicy": "OfTomorrow"}}, True)
+    fleet.vehicles.judge_all()
+    assert fleet.vehicles.policy("v1") is None
+    assert fleet.says(Condition.POLICY_ALLOWS)[0] == "Unknown"
+    assert Taint.POLICY not in fleet.taints()
+    fleet.pools._take(POOL, True)
+    assert fleet.vehicles.policy("v1") is not None
+    fleet.pools._take({**POOL, "spec": {}}, True)
+    fleet.pools._take(POOL, False)
+    assert fleet.vehicles.policy("v1") == pb.Policy()
+
+
 def telling(*judgements: pb.Judgement) -> pb.Telemetry:
     """Telemetry with the vehicle's own verdicts."""
     return pb.Telemetry(signals=[LOCK], judgements=judgements)

@@ -34,6 +34,7 @@ class Pools:
         self._on_change = on_change
         self._pools: dict[str, VehiclePool] = {}
         self._applied: dict[str, AppliedPool] = {}
+        self._unread = set[str]()
         self._reflector = Reflector(client, f"/apis/{API_VERSION}/vehiclepools", self._take)
         self.synced = self._reflector.synced
 
@@ -54,9 +55,15 @@ class Pools:
         pool = pool_of(identity.claims, self._pools.values())
         return self._applied[pool.metadata.name] if pool else None
 
+    @property
+    def are_all_read(self) -> bool:
+        """Whether there is no pool that this gateway cannot read; whose vehicles such a pool has, nobody can say."""
+        return not self._unread
+
     def _take(self, item: Object, exists: bool) -> None:  # noqa: FBT001 - the reflector's signature
         name = item["metadata"]["name"]
         self._pools.pop(name, None)
+        self._unread.discard(name)
         try:
             if exists:
                 pool = VehiclePool.model_validate(item)
@@ -64,5 +71,6 @@ class Pools:
                 self._applied[name] = AppliedPool(rules_of(pool), target)
                 self._pools[name] = pool
         except ValidationError as error:
-            _log.warning("pool not understood, its vehicles stay closed", pool=name, error=str(error))
+            self._unread.add(name)
+            _log.warning("pool not understood, its vehicles get no new work", pool=name, error=str(error))
         self._on_change()

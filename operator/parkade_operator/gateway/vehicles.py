@@ -190,13 +190,16 @@ class Vehicles:
     def policy(self, name: str) -> pb.Policy | None:
         """The policy that the vehicle's guard shall follow, one that names no pool while the vehicle is in none.
 
-        None for a vehicle that nobody knows, and while it is not known yet which pools there are.
+        None for a vehicle that nobody knows, and while it is not known which pools there are: its guard keeps to the
+        last one. A pool that this gateway cannot read, made for a newer one, may be that of a vehicle in no other.
         """
         vehicle = self._vehicles.get(name)
         if vehicle is None or not self._pools.synced.is_set():
             return None
         pool = self._pools.of(vehicle.identity)
-        return policy_message(pool.rules, quarantine_on(self._nodes.get(name))) if pool else pb.Policy()
+        if pool is None:
+            return pb.Policy() if self._pools.are_all_read else None
+        return policy_message(pool.rules, quarantine_on(self._nodes.get(name)))
 
     def quarantines(self) -> dict[str, str]:
         """Why vehicles are not trusted, by vehicle: those alone that have a Node which says so."""
