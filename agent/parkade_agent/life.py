@@ -10,7 +10,7 @@ from parkade_agent.clock import WallClock
 from parkade_agent.door import Door, open_channel
 from parkade_agent.energy import EnergyMeter
 from parkade_agent.folders import own_folder
-from parkade_agent.footprint import give_back_code
+from parkade_agent.footprint import keep_small
 from parkade_agent.identity.credentials import Credential
 from parkade_agent.identity.keeper import IdentityKeeper
 from parkade_agent.journal.journal import Journal
@@ -33,7 +33,6 @@ from parkade_api.exposition import ExpositionSettings, Health, serve
 from parkade_api.figures import StateCollector
 from parkade_api.stopping import told_to_stop
 
-_SETTLED_SECONDS: Final = 5.0  # a start with its first session takes one or two
 _PROGRAMS: Final = 2  # of a slot, each of which may take the memory that is lent
 
 
@@ -44,12 +43,11 @@ async def live(settings: Settings, credential: Credential | None) -> None:
     """
     stop = told_to_stop()
     with presence.claimed(settings.state_dir):
-        async with exposed("agent", settings) as health:
+        async with exposed("agent", settings) as health, _beside((keep_small(),), stop):
 
             def begun(agent: Agent) -> None:
                 health.set_ready(True)
                 StateCollector(FIGURES, agent.readings).register()
-                asyncio.get_running_loop().call_later(_SETTLED_SECONDS, give_back_code)
 
             with slot_cgroup(_PROGRAMS * settings.memory_bytes) as cgroup:
                 brake = SlotBrake(cgroup)

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from parkade_agent.footprint import unwritten
+
 _IDLE = (
     "rich.console",
     "numpy",
@@ -39,6 +41,27 @@ print(before, after, hashlib.sha256(b"").hexdigest()[:8])
 """
 
 
+_MAPS = """\
+10000-11000 r-xp 00000000 fe:00 123                       /usr/lib/libone.so
+Size:                  4 kB
+Anonymous:             0 kB
+VmFlags: rd ex mr mw me sd
+20000-21000 r--p 00000000 fe:00 123                       /usr/lib/libone.so
+Size:                  4 kB
+Anonymous:             0 kB
+Swap:                  4 kB
+VmFlags: rd mr mw me ac sd
+30000-31000 rw-p 00000000 fe:00 123                       /usr/lib/libone.so
+VmFlags: rd wr mr mw me ac sd
+40000-41000 r--p 00000000 00:00 0                         [vvar]
+VmFlags: rd mr pf io de dd sd
+50000-51000 r--s 00000000 fe:00 124                       /usr/lib/cache
+VmFlags: rd mr me ms sd
+60000-63000 r--p 00000000 fe:00 125                       /a name with blanks
+VmFlags: rd mr mw me sd
+"""
+
+
 def imported(*verb: str) -> set[str]:
     """The modules that `parkade-agent` *verb* has imported when it asks for its settings, which are missing."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PARKADE_")}
@@ -55,6 +78,11 @@ def test_nothing_is_imported_in_vain(verb: tuple[str, ...], unneeded: tuple[str,
     found = imported(*verb)
     assert "structlog" in found
     assert not found.intersection(unneeded)
+
+
+def test_what_was_ever_written_stays() -> None:
+    """Relocated pages look unwritten once they are swapped out; only what could never be written goes."""
+    assert list(unwritten(_MAPS)) == [(0x10000, 0x11000), (0x60000, 0x63000)]
 
 
 def test_what_was_given_back_comes_back() -> None:
