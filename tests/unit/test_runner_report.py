@@ -27,12 +27,10 @@ def test_request_names_files_of_this_attempt() -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (grpc.StatusCode.UNAVAILABLE, "SidecarLost"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "NoSpace"),
         (grpc.StatusCode.DATA_LOSS, "ShardDamaged"),
         (grpc.StatusCode.NOT_FOUND, "ShardRefused"),
         (grpc.StatusCode.FAILED_PRECONDITION, "ShardRefused"),
-        (grpc.StatusCode.INTERNAL, "Unexpected"),
     ],
 )
 def test_failure_has_reason_and_message(code: grpc.StatusCode, reason: str) -> None:
@@ -42,6 +40,21 @@ def test_failure_has_reason_and_message(code: grpc.StatusCode, reason: str) -> N
     assert (finish.reason, finish.message) == (reason, "because")
     assert not finish.HasField("outcome")
     assert report.log_line(finish, 1.5) == f"shard 7 failed after 1.50 s: {reason}: because"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "SidecarLost"),
+        (grpc.StatusCode.CANCELLED, "SidecarLost"),
+        (grpc.StatusCode.INTERNAL, "Unexpected"),
+        (grpc.StatusCode.UNKNOWN, "Unexpected"),
+    ],
+)
+def test_words_that_the_sidecar_did_not_choose_are_not_told(code: grpc.StatusCode, reason: str) -> None:
+    """Those of gRPC and Python name paths of the vehicle, and the message goes to the cluster and into the pod's log."""
+    finish = report.failed(SHARD, code, "failed to connect to unix:/media/stick/s")
+    assert (finish.reason, finish.message) == (reason, f"the sidecar gave no answer ({code.name})")
 
 
 def test_log_line_tells_the_rate() -> None:

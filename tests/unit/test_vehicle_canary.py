@@ -3,10 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+import grpc
 import pytest
 
 from parkade_agent import wire
+from parkade_agent.runner import report
 from parkade_api import vss
+from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_core.vehicle.consent import Consent
 from parkade_core.vehicle.facts import Facts
 from parkade_core.vehicle.guard import decide, initial
@@ -81,3 +84,14 @@ def test_a_canary_is_in_no_telemetry(own: Told, rules: Told, signals: dict[str, 
     assert "52.35" in str(message)
     assert shown in " ".join(cause.message for cause in state.causes)
     assert bool(shown) == (not state.may_start)
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN]
+)
+def test_a_canary_is_in_no_handback(code: grpc.StatusCode) -> None:
+    """Of a lost sidecar gRPC says where its socket lies; the cluster hears that there was no answer."""
+    shard = vehicle_pb2.NextReply(lease="l", shard=7, attempt="a", input_name="in-7")
+    finish = report.failed(shard, code, "failed to connect to unix:/media/stick/sidecar/s: places.json")
+    told = wire.handback("batch", "l", [7], finish.reason, finish.message).SerializeToString()
+    assert [canary for canary in CANARIES if canary.encode() in told] == []

@@ -55,7 +55,7 @@ class Runner:
         try:
             return await self._slot.Next(vehicle_pb2.NextRequest(), metadata=self._rights)
         except grpc.aio.AioRpcError as error:
-            raise AgentLostError(error.details()) from None
+            raise AgentLostError(_unanswered(error)) from None
 
     async def _run_shard(self, shard: vehicle_pb2.NextReply) -> vehicle_pb2.FinishRequest:
         started = time.monotonic()
@@ -76,9 +76,14 @@ class Runner:
         try:
             await self._slot.Finish(finish, metadata=self._rights)
         except grpc.aio.AioRpcError as error:
-            raise AgentLostError(error.details()) from None
+            raise AgentLostError(_unanswered(error)) from None
         if finish.reason == ShardFault.SIDECAR_LOST:
             await self._wait_for_sidecar()
+
+
+def _unanswered(error: grpc.aio.AioRpcError) -> str:
+    """A sentence for the pod's log; gRPC's own names a path of the vehicle."""
+    return f"the agent does not answer ({error.code().name})"
 
 
 def _say(sentence: str) -> None:

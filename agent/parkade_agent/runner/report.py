@@ -8,14 +8,14 @@ from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import Reason, ShardFault
 
 _REASONS: Final = {
-    grpc.StatusCode.UNAVAILABLE: ShardFault.SIDECAR_LOST,
-    grpc.StatusCode.CANCELLED: ShardFault.SIDECAR_LOST,
     grpc.StatusCode.NOT_FOUND: ShardFault.SHARD_REFUSED,
     grpc.StatusCode.FAILED_PRECONDITION: ShardFault.SHARD_REFUSED,  # its result cannot have that name
     grpc.StatusCode.INVALID_ARGUMENT: ShardFault.SHARD_REFUSED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.NO_SPACE,
     grpc.StatusCode.DATA_LOSS: ShardFault.SHARD_DAMAGED,
 }
+"""What the sidecar says with words of its own. Any other's may be gRPC's, which name paths of the vehicle."""
+_LOST: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
 def result_name(shard: vehicle_pb2.NextReply) -> str:
@@ -46,11 +46,15 @@ def finished(shard: vehicle_pb2.NextReply, outcome: vehicle_pb2.ShardOutcome) ->
 
 def failed(shard: vehicle_pb2.NextReply, code: grpc.StatusCode, message: str) -> vehicle_pb2.FinishRequest:
     """What to tell the agent about a shard that the sidecar could not run."""
+    reason: str | None = _REASONS.get(code)
+    if reason is None:
+        reason = ShardFault.SIDECAR_LOST if code in _LOST else ShardFault.UNEXPECTED
+        message = f"the sidecar gave no answer ({code.name})"
     return vehicle_pb2.FinishRequest(
         lease=shard.lease,
         shard=shard.shard,
         attempt=shard.attempt,
-        reason=_REASONS.get(code, ShardFault.UNEXPECTED),
+        reason=reason,
         message=message,
     )
 
