@@ -50,6 +50,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
     fetched: list[int] = field(default_factory=list)
     handed_back: list[int] = field(default_factory=list)
     logs: list[bytes] = field(default_factory=list)
+    policy: pb.Policy = field(default_factory=lambda: POLICY)
 
     @property
     def bundle_digest(self) -> str:
@@ -115,7 +116,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
     ) -> AsyncIterator[pb.GatewayMessage]:
         outbox = self.outbox = asyncio.Queue()
         outbox.put_nowait(pb.GatewayMessage(welcome=pb.Welcome(gateway_version="test", beat_seconds=1)))
-        outbox.put_nowait(pb.GatewayMessage(policy=POLICY))
+        outbox.put_nowait(pb.GatewayMessage(policy=self.policy))
         listener = asyncio.create_task(self._listen(request_iterator, outbox))
         try:
             while (message := await outbox.get()) is not None:
@@ -152,9 +153,7 @@ class Door(fleet_pb2_grpc.FleetServicer):
         return pb.LeaseGrant(pod_uid=request.pod_uid, lease=f"lease-{self.leases}", shards=shards)
 
     @override
-    async def Fetch(  # type: ignore[override]
-        self, request: pb.FetchRequest, context: Context
-    ) -> AsyncIterator[pb.Chunk]:
+    async def Fetch(self, request: pb.FetchRequest, context: Context) -> AsyncIterator[pb.Chunk]:  # type: ignore[override]
         if request.HasField("shard"):
             data = self.shards[request.shard.shard]
             async with self.news:

@@ -52,7 +52,7 @@ def test_failure_has_reason_and_message(code: grpc.StatusCode, reason: str) -> N
     ],
 )
 def test_words_that_the_sidecar_did_not_choose_are_not_told(code: grpc.StatusCode, reason: str) -> None:
-    """Those of gRPC and Python name paths of the vehicle, and the message goes to the cluster and into the pod's log."""
+    """Those of gRPC and Python name paths of the vehicle; the cluster and the pod's log have the message."""
     finish = report.failed(SHARD, code, "failed to connect to unix:/media/stick/s")
     assert (finish.reason, finish.message) == (reason, f"the sidecar gave no answer ({code.name})")
 
