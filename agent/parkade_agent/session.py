@@ -52,7 +52,10 @@ class Session:
             self._outbox.put_nowait(message)
 
     def keep_saying(self, message: fleet_pb2.VehicleMessage) -> None:
-        """Sends a message now, or in the next session that opens."""
+        """Sends a message now, or in the next session that opens.
+
+        One that a session took which was dead already, as nobody knew yet, is lost.
+        """
         if self.is_open:
             self.say(message)
         else:
