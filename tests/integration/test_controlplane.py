@@ -55,7 +55,7 @@ def test_a_look_sees_what_kubectl_reads(kubectl: Kubectl, namespace: str) -> Non
     (found,) = kubectl.look("leases", namespace=namespace, labels="of=looks")["items"]
     assert found["metadata"]["uid"] == uid
     assert kubectl.look("leases", namespace=namespace, labels="of=others")["items"] == []
-    with pytest.raises(KubectlError, match=r"looking at leases .*400"):
+    with pytest.raises(KubectlError, match=r"looking at leases .*400: found"):
         kubectl.look("leases", labels="=")
 
 

@@ -11,14 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from parkade_agent.journal.journal import Journal
 from parkade_api.wellknown import Taint
 from parkade_hack.local import AWAY, PARKED, LocalCluster, Vehicle
 from support.batches import Garage, long_documents
 from support.cable import flapping
 from support.commit_log import assert_committed_once, commits
 from support.controlplane import POLL_SECONDS, eventually
-from support.reassignments import attempted, journal_of, reopenings
+from support.reassignments import attempted, counter_of, in_hand, reopenings
 
 pytestmark = pytest.mark.long(150)
 
@@ -100,10 +99,10 @@ def test_a_vehicle_that_dies_loses_no_shard(garage: Garage, cluster: LocalCluste
         with contextlib.suppress(ProcessLookupError):  # the first one takes the others along
             os.kill(pid, signal.SIGKILL)
     cluster.kill(first.name)
-    eventually(lambda: not garage.alive(children), 2, "its children are dead")
-    in_hand = {kept.attempt.shard.shard for kept in Journal(journal_of(first)).attempts.open()}
-    assert in_hand
-    eventually(lambda: in_hand <= set(attempted(second, uid)) | committed(cluster, uid), 60, "leased again")
+    eventually(lambda: not garage.alive(children), SECONDS, "its children are dead")
+    lost = in_hand(first)
+    assert lost
+    eventually(lambda: lost <= set(attempted(second, uid)) | committed(cluster, uid), 60, "leased again")
     cluster.start(first.name)
     eventually(lambda: counter_of(first) > counter, 60, "a slot is assigned with a higher counter")
     garage.wait_for("docs", "Completed")
@@ -130,11 +129,6 @@ def taints(garage: Garage, vehicle: Vehicle) -> frozenset[str]:
 def committed(cluster: LocalCluster, uid: str) -> set[int]:
     """The shards in the batch's log."""
     return {commit.shard for commit in commits(cluster.platform_store, uid)}
-
-
-def counter_of(vehicle: Vehicle) -> int:
-    """The highest counter of an assignment that the vehicle has obeyed."""
-    return Journal(journal_of(vehicle)).last_counter()
 
 
 def dial(cluster: LocalCluster, vehicle: Vehicle, port: int) -> None:

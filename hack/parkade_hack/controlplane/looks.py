@@ -28,7 +28,7 @@ _GROUPS: Final = {
 def look(kubeconfig: Path, resource: str, name: str, namespace: str, labels: str) -> Any:
     """The object of that *name*, None when there is none; without a name the list of those with *labels*.
 
-    Raises OSError or HTTPException when the API server does not answer or says no.
+    Raises OSError or HTTPException when the API server does not answer, or says no, with its reason.
     """
     server, opener = _open(kubeconfig)
     place = f"{server}/{_GROUPS[resource]}{f'/namespaces/{namespace}' if namespace else ''}/{resource}"
@@ -41,7 +41,7 @@ def look(kubeconfig: Path, resource: str, name: str, namespace: str, labels: str
         with error:
             if name and error.code == HTTPStatus.NOT_FOUND:
                 return None
-            raise
+            raise OSError(f"{error.code}: {json.load(error)['message']}") from None
 
 
 def administrator(ca: Path, certificate: Path, key: Path) -> urllib.request.OpenerDirector:

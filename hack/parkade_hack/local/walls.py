@@ -22,7 +22,10 @@ _MEMORY_BYTES: Final = 1 << 30
 @cache
 def layers_to_lack() -> frozenset[Layer]:
     """The walls that vehicles on this machine must be allowed to lack. Raises ToolsError when one is no vehicle's."""
-    tried = output_of(*python_module(_MODULE, str(ensure_bubblewrap())))
+    try:
+        tried = output_of(*python_module(_MODULE, str(ensure_bubblewrap())))
+    except ToolsError as error:
+        raise ToolsError(f"the sandbox cannot be tried: {error}") from None
     missing = json.loads(tried.splitlines()[-1])
     return lacking({Layer(name): why for name, why in missing.items()})
 
