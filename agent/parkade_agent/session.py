@@ -131,7 +131,8 @@ class Session:
         hello = self._voice.hello()
         self._outbox = outbox
         yield fleet_pb2.VehicleMessage(hello=hello)
-        while True:
+        # A call that the other side has ended lets this wait on; what the next session must tell is not for it.
+        while self._outbox is outbox:
             yield fleet_pb2.VehicleMessage(telemetry=self._voice.telemetry())
             told_at = loop.time()
             while message := await self._next(outbox, told_at + self._beat_seconds - loop.time()):

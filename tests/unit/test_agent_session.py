@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
+from itertools import count
 
 from parkade_agent.door import Door, Keys, open_channel
 from parkade_agent.identity.keys import new_key, request_for
@@ -62,4 +63,40 @@ async def test_another_certificate_is_another_session() -> None:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert running.cancelled()
+        await door.close()
+
+
+class EndingDoor(EchoDoor):
+    """Ends the first session as soon as it has heard of the vehicle, and keeps what it is told in the next."""
+
+    def __init__(self) -> None:
+        self.sessions = 0
+        self.told: asyncio.Queue[float] = asyncio.Queue()
+
+    async def Session(  # type: ignore[override] # noqa: N802
+        self, request_iterator: AsyncIterator[pb.VehicleMessage], context: Context
+    ) -> AsyncIterator[pb.GatewayMessage]:
+        """Serves one session."""
+        del context
+        self.sessions += 1
+        is_first = self.sessions == 1
+        yield pb.GatewayMessage(welcome=pb.Welcome())
+        async for message in request_iterator:
+            if message.HasField("telemetry"):
+                if is_first:
+                    return
+                self.told.put_nowait(message.telemetry.energy_wh_today)
+
+
+async def test_a_session_that_was_ended_takes_nothing_from_the_next() -> None:
+    """What is told once, as a reclaim is, is told in the session that is open."""
+    ending, numbers = EndingDoor(), count()
+    voice = Voice(pb.Hello, lambda: pb.Telemetry(energy_wh_today=next(numbers)), lambda _: None)
+    credentials = AUTHORITY.port_credentials(vehicles_only=True)
+    async with open_port(ending, credentials) as port, asyncio.timeout(30):
+        door = Door(open_channel(identity(port)))
+        running = asyncio.create_task(Session(door, voice, 0.5).run())
+        assert [await ending.told.get() for _ in range(3)] == [1, 2, 3]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         await door.close()
