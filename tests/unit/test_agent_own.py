@@ -277,7 +277,8 @@ async def test_the_end_of_a_consent_is_remembered_at_once(monkeypatch: pytest.Mo
     times = Times()
     consent = Consent(1, "v1", "2", frozenset({"public-data"}), START - 10, START + 10)
     mine = own(Heard({}), OwnerWord(consent=consent), times=times)
-    keeping = asyncio.gather(mine.keep(lambda: None), mine.remember())
+    # So that who cancels both also waits for both.
+    keeping = asyncio.gather(mine.keep(lambda: None), mine.remember(), return_exceptions=True)
     noted = times.notes.texts
     async with asyncio.timeout(10):
         while CLOCK_NOTE not in noted:  # noqa: ASYNC110 - a journal tells nobody
