@@ -51,7 +51,8 @@ def test_fastest_that_keeps_the_gate_is_taken(outcome: Outcome) -> None:
     )
     assert (chosen.ratio or 0) >= 0.9
     assert (chosen.size or 0) < (report.reference.size or 0) / 3
-    assert chosen.integer_products == 2
+    assert (chosen.integer_products or 0) >= 1  # a busy machine may find a recipe that leaves one out as fast
+    assert [each.integer_products for each in report.candidates if each.recipe == "dynamic, MatMul"] == [2]
     assert (report.metric, report.weaker, report.records, report.calibration) == ("accuracy", False, 60, 8)
 
 

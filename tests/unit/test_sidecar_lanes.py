@@ -40,6 +40,7 @@ class Crowd:
             assert self._changed.wait_for(lambda: self._may_go > 0, SECONDS)
             self._may_go -= 1
             self._here -= 1
+            self._changed.notify_all()
 
     async def wait_for(self, count: int) -> None:
         """Returns when that many are in a lane."""
