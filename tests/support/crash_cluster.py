@@ -11,7 +11,7 @@ from parkade_hack.controlplane import ControlPlane
 from parkade_hack.local import LocalCluster
 from parkade_hack.local.settings import GATEWAY, OPERATOR
 from parkade_hack.processes import Program
-from support.crashing import FOLDER, Points
+from support.crashing import FOLDER, PROGRAM, Points
 
 _TESTS = Path(support.crashing.__file__).resolve().parents[1]
 
@@ -21,19 +21,19 @@ class RevivingCluster(LocalCluster):
 
     def __init__(self, folder: Path, control_plane: ControlPlane) -> None:
         super().__init__(folder, control_plane)
-        self._left: set[str] = set()
+        self.left: set[str] = set()
         self.revivals: list[str] = []
 
     def revive(self) -> None:
         """Starts again, at once and without a wait, every process that has ended and shall run."""
         for name in (GATEWAY, OPERATOR, *self.vehicles):
-            if name not in self._left and not self.is_running(name):
+            if name not in self.left and not self.is_running(name):
                 self._supervisor.start(self._programs[name])
                 self.revivals.append(name)
 
     def dismiss(self, name: str) -> None:
         """Kills a vehicle's agent for good."""
-        self._left.add(name)
+        self.left.add(name)
         self.kill(name)
 
 
@@ -53,5 +53,5 @@ class CrashingCluster(RevivingCluster):
 
 def _wrapped(program: Program, folder: Path) -> Program:
     command = (sys.executable, "-m", "support.crashing", program.command[-1])
-    settings = {FOLDER: str(folder), "PYTHONPATH": str(_TESTS)}
+    settings = {FOLDER: str(folder), PROGRAM: program.name, "PYTHONPATH": str(_TESTS)}
     return replace(program, command=command, environment={**program.environment, **settings})

@@ -88,6 +88,7 @@ class Waves:
         visitor = Visitor(self.cluster, f"{self.garage.region}-v{self.count}")
         eventually(lambda: self._is_over(names, visitor), WAVE_SECONDS, f"wave {self.count} is over")
         self.cluster.points.arm(())
+        eventually(lambda: self._are_revived(known), CONVERGED_SECONDS, "those killed last are there again")
         self._measure(known)
         self._check_ends(known)
         self._check_results(names)
@@ -131,16 +132,29 @@ class Waves:
     def _measure(self, known: set[Point]) -> None:
         """Notes how long each kill of this wave took to be over, the later ones with it."""
         now = time.time()
-        kills = [(at, point) for point, at in self.cluster.points.hits().items() if point not in known]
+        hits = self.cluster.points.hits()
+        kills = [(hit.at, point) for point, hit in hits.items() if point not in known]
         for later, (at, point) in enumerate(sorted(kills, reverse=True)):
             self.kills[point] = now - at
             if now - at > CONVERGED_SECONDS + later * LATER_KILL_SECONDS:
                 self.late.append(point)
 
+    def _are_revived(self, known: set[Point]) -> bool:
+        self.cluster.revive()
+        return len(self._revived()) >= len(self._killed(known))
+
     def _check_ends(self, known: set[Point]) -> None:
         """No process has ended but those that were killed."""
-        killed = [point for point in self.kills if point not in known and point.process != WORKER]
-        assert len(self.cluster.revivals) == len(killed), (self.cluster.revivals, killed)
+        assert sorted(self._revived()) == sorted(self._killed(known)), self.cluster.points.hits()
+
+    def _revived(self) -> list[str]:
+        return [name for name in self.cluster.revivals if name not in self.cluster.left]
+
+    def _killed(self, known: set[Point]) -> list[str]:
+        """The programs that have died in this wave: once each process, however many points met in its end."""
+        hits = {point: hit for point, hit in self.cluster.points.hits().items() if point not in known}
+        victims = {(hit.program, hit.pid) for point, hit in hits.items() if point.process != WORKER}
+        return [program for program, _ in victims if program not in self.cluster.left]
 
     def _check_results(self, names: list[str]) -> None:
         for name in names:

@@ -3,8 +3,8 @@
 `CRASH_FOLDER=<folder> python -m support.crashing <module>` is the process itself; only the functions through which
 every write goes are wrapped (`crash_cluster_writes`, `crash_agent_writes`). A write is known by its kind, such as
 `PATCH pods/status` or `create log data`. Files in the folder: `seen` (every kind that was met), `armed` (the points
-that shall kill, written by the test), `hit` (those that did, with the moment). Worker processes of the gateway are
-wrapped too: one can die alone or take the gateway along.
+that shall kill, written by the test), `hit` (those that did, with the moment and whom they killed). Worker processes
+of the gateway are wrapped too: one can die alone or take the gateway along.
 """
 
 import importlib
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 FOLDER: Final = "CRASH_FOLDER"
+# The name by which the test knows the program.
+PROGRAM: Final = "CRASH_PROGRAM"
 WORKER: Final = "worker"
 # The gateway, killed by its worker in the middle of the worker's write.
 GATEWAY_OF_WORKER: Final = "gateway of worker"
@@ -43,6 +45,15 @@ class Point:
         return f"{self.process}\t{self.kind}\t{self.side}"
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a point has killed: when, as Unix time, and whom. A worker's is the gateway's where both died."""
+
+    at: float
+    program: str
+    pid: int
+
+
 class Points:
     """The folder that the test and the processes share."""
 
@@ -60,19 +71,20 @@ class Points:
         """Process and kind of every write that was met."""
         return {(process, kind) for process, kind in self._rows("seen")}
 
-    def hits(self) -> dict[Point, float]:
-        """The points that have killed, with the moment as Unix time."""
-        return {Point(*row[:3]): float(row[3]) for row in self._rows("hit")}
+    def hits(self) -> dict[Point, Hit]:
+        """The points that have killed, in their order."""
+        rows = self._rows("hit")
+        return {Point(*row[:3]): Hit(float(row[3]), row[4], int(row[5])) for row in rows}
 
     def note(self, process: str, kind: str) -> None:
         """Called by a process: it writes such a thing."""
         self._append("seen", f"{process}\t{kind}")
 
-    def is_due(self, point: Point) -> bool:
-        """Called by a process: whether it dies here; the kill is noted first, as nothing can be afterwards."""
+    def is_due(self, point: Point, pid: int) -> bool:
+        """Called by a process: whether *pid* dies here; the kill is noted first, as nothing can be afterwards."""
         if tuple(point.line().split("\t")) not in self._rows("armed") or point in self.hits():
             return False
-        self._append("hit", f"{point.line()}\t{time.time()}")
+        self._append("hit", f"{point.line()}\t{time.time()}\t{os.environ.get(PROGRAM, '')}\t{pid}")
         return True
 
     def _rows(self, name: str) -> list[tuple[str, ...]]:
@@ -101,7 +113,7 @@ class Reaper:
             for process in self._victims:
                 self._points.note(process, kind)
         for process, pids in self._victims.items():
-            if self._points.is_due(Point(process, kind, side)):
+            if self._points.is_due(Point(process, kind, side), pids[0]):
                 for pid in pids:
                     os.kill(pid, signal.SIGKILL)
 
