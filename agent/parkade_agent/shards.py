@@ -118,7 +118,7 @@ class Shards:
             self._retry = asyncio.get_running_loop().call_later(seconds, self._ask_again)
 
     def lost(self, keys: AbstractSet[tuple[str, int]]) -> None:
-        """Drops what others have by now: lease and number of each. What the runner is at ends by itself, unsent."""
+        """Drops what others have by now: lease and number of each. The sidecar ends a shard whose file is gone."""
         lost = [held for key, held in self._held.items() if key in keys]
         for held in lost:
             _log.info("shard lost to another vehicle", lease=held.attempt.lease, shard=held.shard.shard)

@@ -116,6 +116,17 @@ async def test_shard_by_reference(sidecar: Sidecar) -> None:
     assert content[outcome.output_size :].startswith(b'{"id":"batch_req_')
 
 
+async def test_a_shard_that_is_taken_away_ends(sidecar: Sidecar) -> None:
+    """Within half a second of its input, with a sentence and without a result; the next shard finds the lanes free."""
+    request = sidecar.write_shard("gone", [{"input": "many words " * 60}] * 3000)
+    with pytest.raises(grpc.aio.AioRpcError, match="gone was taken away") as caught:
+        async for _ in vehicle_pb2_grpc.ShardsStub(sidecar.channel).Run(request):
+            (sidecar.folder / "gone").unlink(missing_ok=True)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert not (sidecar.folder / request.result_name).exists()
+    assert (await _run(sidecar, sidecar.write_shard("next", [{"input": "one"}])))[-1].outcome.succeeded == 1
+
+
 async def test_long_shard_reports_progress(sidecar: Sidecar) -> None:
     """A shard of more than half a second tells how far it is."""
     progress = await _run(sidecar, sidecar.write_shard("long", [{"input": "word " * 200}] * 300))

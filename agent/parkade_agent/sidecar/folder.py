@@ -31,6 +31,14 @@ class SlotFolder:
         with self._open(name, os.O_RDONLY, "rb") as file:
             return file.readall()
 
+    def has(self, name: str) -> bool:
+        """Whether there is anything of that name."""
+        try:
+            os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
     def write(self, name: str, content: bytes) -> None:
         """Puts *content* under *name* in one step; a reader sees nothing or all of it.
 
