@@ -10,7 +10,7 @@ from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_agent.wire import rules_of as rules_in
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.v1alpha1 import VehiclePool
-from parkade_core.vehicle.bounds import BOUNDS, RENEWAL_SECONDS, WINDOW_SECONDS
+from parkade_core.vehicle.bounds import BOUNDS, RENEWAL_SECONDS, WINDOW_SECONDS, out_of_bounds
 from parkade_core.vehicle.consent import PLACES, SCOPES
 from parkade_core.vehicle.rules import Charging, ConsentTerms, PoolRules, StopPolicy, Window
 from parkade_operator.gateway.policy import policy_message, rules_of
@@ -122,7 +122,7 @@ rules = st.builds(
     require_signed_bundles=st.booleans(),
     allowed_missing_layers=some_words,
     consent=st.none() | st.builds(ConsentTerms, words, some_words, renewals, words),
-)
+).filter(lambda stated: out_of_bounds(stated) is None)
 
 
 @given(rules)

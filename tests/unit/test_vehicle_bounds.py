@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -84,6 +85,16 @@ def test_a_number_that_no_pool_may_ask_is_refused(field: str, value: Any) -> Non
     policy.ClearField(field)  # type: ignore[arg-type]
     policy.MergeFrom(pb.Policy(**{field: value}))
     with pytest.raises(ValueError, match="must be from"):
+        wire.rules_of(policy)
+
+
+@pytest.mark.parametrize(("resume", "is_refused"), [(0, True), (59, True), (60, True), (61, False)])
+def test_a_resume_point_that_is_not_above_the_floor_is_refused(resume: int, *, is_refused: bool) -> None:
+    """As the pool's schema refuses it. A field that nobody set is 0 on the wire."""
+    policy = pb.Policy()
+    policy.CopyFrom(POLICY)
+    policy.resume_state_of_charge_percent = resume
+    with pytest.raises(ValueError, match="must be above the floor of 60") if is_refused else nullcontext():
         wire.rules_of(policy)
 
 

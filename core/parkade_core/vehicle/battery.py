@@ -35,9 +35,8 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
 
 
 def _points(rules: PoolRules) -> tuple[str, float, float]:
-    """What the floor is called, the floor, and the resume point, as far above it as the pool has it."""
+    """What the floor is called, the floor, and the resume point, as far above it as the pool has it, never under it."""
     floor, reserve = rules.min_state_of_charge_percent, rules.reserve_state_of_charge_percent
-    resume = rules.resume_state_of_charge_percent
-    if reserve <= floor:
-        return "floor", floor, resume
-    return "reserve", reserve, min(100.0, max(resume, reserve + resume - floor))
+    dead_band = max(0.0, rules.resume_state_of_charge_percent - floor)
+    name, lowest = ("floor", floor) if reserve <= floor else ("reserve", reserve)
+    return name, lowest, min(100.0, lowest + dead_band)

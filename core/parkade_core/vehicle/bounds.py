@@ -35,6 +35,9 @@ def out_of_bounds(rules: PoolRules) -> str | None:
     for name, number, (least, most) in _numbers(rules):
         if not least <= number <= most:
             return f"{name} is {number:g}, must be from {least:g} to {most:g}"
+    floor, resume = rules.min_state_of_charge_percent, rules.resume_state_of_charge_percent
+    if resume <= floor:
+        return f"resume_state_of_charge_percent is {resume:g}, must be above the floor of {floor:g}"
     return None
 
 
