@@ -26,6 +26,7 @@ class EnergyMeter:
         self._watts_per_core = watts_per_core
         self._taken_at = time.monotonic()
         self._cpu_seconds = 0.0
+        self._last_watts = 0.0
         self._noted_at = self._taken_at
         self._usage = self._noted = self._recall()
 
@@ -37,13 +38,15 @@ class EnergyMeter:
     def take(self, cpu_seconds: float, watts: float | None, today: str) -> float:
         """Counts what was used since the last call; returns how many cores work had on average since then.
 
-        *cpu_seconds* is all CPU time of work so far, *watts* what the platform measures now, *today* the vehicle's
-        date, empty while its clock is not believed.
+        *cpu_seconds* is all CPU time of work so far, *watts* what the platform measures now, None while it does not or
+        is not believed, *today* the vehicle's date, empty while its clock is not believed.
         """
         now = time.monotonic()
         seconds, more = now - self._taken_at, max(0.0, cpu_seconds - self._cpu_seconds)
         self._taken_at, self._cpu_seconds = now, cpu_seconds
-        self._usage = used(self._usage, watt_hours(seconds, more, watts, self._watts_per_core), today)
+        wh = watt_hours(seconds, more, watts, self._watts_per_core, self._last_watts)
+        self._last_watts = self._last_watts if watts is None else watts
+        self._usage = used(self._usage, wh, today)
         return more / seconds if seconds > 0 else 0.0
 
     async def note(self, *, at_once: bool = False) -> None:

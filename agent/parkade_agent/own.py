@@ -76,7 +76,7 @@ class Own:
         self._clock = clock
         self._work = work
         self._link = lent.link or link_kind()
-        self._wanted_cores = 0
+        self._wanted_cores: int | None = 0
 
     def __call__(self) -> OwnFacts:
         """The facts at this moment. Callable from any thread."""
@@ -141,6 +141,14 @@ class Own:
         today = "" if wall is None else wall.date().isoformat()
         ours = self._meter.take(self._work.cpu_seconds(), watts, today)
         self._link = self._lent.link or link_kind()
-        load, cores = number(readings, vss.COMPUTE_LOAD, _STALE_SECONDS), os.cpu_count() or 1
-        # Linux' pressure figures cannot be asked: they count our own lanes, which wait at the lowest priority.
-        self._wanted_cores = 0 if load is None else wanted_cores(load, cores, ours, self._lent.lanes)
+        self._wanted_cores = self._wanted(readings, ours)
+
+    def _wanted(self, readings: Readings, ours: float) -> int | None:
+        """How many of the lent cores others want while work has *ours*; 0 where the load is never told.
+
+        Linux' pressure figures cannot be asked: they count our own lanes, which wait at the lowest priority.
+        """
+        load = number(readings, vss.COMPUTE_LOAD, _STALE_SECONDS)
+        if load is None:
+            return None if vss.COMPUTE_LOAD in readings else 0
+        return wanted_cores(load, os.cpu_count() or 1, ours, self._lent.lanes)

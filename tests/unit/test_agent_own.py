@@ -1,4 +1,4 @@
-"""What only the vehicle knows of itself: its clock, its link, the energy that work used, and its owner's word."""
+"""What only the vehicle knows of itself: its clock, its link, its load, and its owner's word."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,10 +10,9 @@ import pytest
 
 from parkade_agent import own as owning
 from parkade_agent.clock import NOTE as CLOCK_NOTE
-from parkade_agent.energy import NOTE, EnergyMeter
+from parkade_agent.energy import EnergyMeter
 from parkade_agent.errors import JournalBroken
 from parkade_agent.host import link_kind
-from parkade_agent.journal.journal import Journal
 from parkade_agent.own import Lent, Own
 from parkade_agent.owner.files import OwnerWord
 from parkade_api import vss
@@ -34,14 +33,14 @@ class Heard:
     """Signals that stay as they are set."""
 
     def __init__(self, values: dict[str, Value]) -> None:
-        self.values = values
+        self.told = {path: Reading(value, 0.0) for path, value in values.items()}
 
     def start(self, on_change: Callable[[], None]) -> None:
         """Says nothing of its own accord."""
 
     def readings(self) -> Readings:
-        """All of them, fresh."""
-        return {path: Reading(value, 0.0) for path, value in self.values.items()}
+        """All of them."""
+        return self.told
 
     def stop(self) -> None:
         """Nothing to end."""
@@ -97,79 +96,6 @@ def test_a_default_route_of_ipv6_alone_is_a_link(tmp_path: Path) -> None:
         + row.format(length="00", metric="ffffffff", name="lo")
     )
     assert link_kind(tmp_path / "absent", tmp_path / "net", routes) == "cellular"
-
-
-async def test_energy_outlives_the_agent(tmp_path: Path) -> None:
-    """A restart goes on counting the day where the journal has it."""
-    journal = Journal(tmp_path / "journal.sqlite")
-    meter = EnergyMeter(journal, watts_per_core=3600.0)
-    assert meter.take(5.0, None, "2026-11-22") > 0
-    await meter.note(at_once=True)
-    assert meter.wh_today == pytest.approx(5.0)
-    again = EnergyMeter(journal, watts_per_core=3600.0)
-    again.take(2.0, None, "2026-11-22")
-    assert again.wh_today == pytest.approx(7.0)
-    again.take(3.0, None, "2026-11-23")
-    assert again.wh_today == pytest.approx(1.0)
-    journal.close()
-
-
-async def test_one_wrong_date_does_not_lock_the_energy_for_ever(tmp_path: Path) -> None:
-    """A clock that showed 2099 for one start: what was used then counts today, and tomorrow begins at nothing."""
-    journal = Journal(tmp_path / "journal.sqlite")
-    wrong = EnergyMeter(journal, watts_per_core=3600.0)
-    wrong.take(5.0, None, "2099-01-01")
-    await wrong.note(at_once=True)
-    meter = EnergyMeter(journal, watts_per_core=3600.0)
-    for today, cpu_seconds, wh in (
-        ("", 1.0, 6.0),
-        ("2026-11-22", 2.0, 7.0),
-        ("2026-11-22", 3.0, 8.0),
-        ("2026-11-21", 4.0, 9.0),  # another time zone
-        ("2026-11-22", 5.0, 10.0),
-        ("2026-11-23", 6.0, 1.0),
-    ):
-        meter.take(cpu_seconds, None, today)
-        assert meter.wh_today == pytest.approx(wh)
-    journal.close()
-
-
-class Disk:
-    """A journal that counts what is written to it."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def recall(self, name: str) -> str | None:
-        """Nothing yet."""
-        return None if name == NOTE else name
-
-    def remember(self, name: str, text: str) -> None:
-        """Writes."""
-        self.lines.append(f"{name} {text}")
-
-
-async def test_an_idle_vehicle_writes_nothing() -> None:
-    """Its disk is woken for energy only when some was used, and then once a minute."""
-    disk = Disk()
-    meter = EnergyMeter(disk, watts_per_core=3600.0)
-    for _ in range(3):
-        meter.take(0.0, 5.0, "")
-        await meter.note(at_once=True)
-    assert disk.lines == []
-    meter.take(1.0, None, "2026-11-22")
-    await meter.note()
-    assert disk.lines == []
-    await meter.note(at_once=True)
-    assert disk.lines == ["energy.today 2026-11-22 1.000000"]
-
-
-async def test_a_damaged_note_is_no_crash(tmp_path: Path) -> None:
-    """The meter begins anew, and says so in the log."""
-    journal = Journal(tmp_path / "journal.sqlite")
-    journal.remember(NOTE, "nonsense")
-    assert EnergyMeter(journal, 10.0).wh_today == 0
-    journal.close()
 
 
 class Broken:
@@ -241,6 +167,31 @@ def test_all_that_is_known_comes_together() -> None:
     assert found.wall == datetime.fromtimestamp(START, UTC)
     assert own(Heard({vss.LATITUDE: 52.6, vss.LONGITUDE: 13.4}), word)().place == ""
     assert own(Heard({}), word)().place == ""
+
+
+@pytest.mark.parametrize(
+    ("reading", "wanted"),
+    [
+        (None, 0),
+        (Reading(0.0, 30.0), None),
+        (Reading(float("nan"), 0.0), None),
+        (Reading(140.0, 0.0), None),
+        (Reading(0.0, 0.0, fault="its clock went back by 3600 s"), None),
+    ],
+)
+async def test_a_load_that_was_told_and_is_not_believed_gives_no_lane_back(
+    reading: Reading | None, wanted: int | None
+) -> None:
+    """Nobody knows then what the owner's programs want; a vehicle that never tells its load wants nothing."""
+    told = asyncio.Queue[bool]()
+    source = Heard({})
+    source.told = {} if reading is None else {vss.COMPUTE_LOAD: reading}
+    mine = own(source)
+    keeping = asyncio.create_task(mine.keep(lambda: told.put_nowait(True)))
+    await asyncio.wait_for(told.get(), 10)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert mine().wanted_cores == wanted
 
 
 async def test_the_guard_hears_of_what_changes_by_itself() -> None:

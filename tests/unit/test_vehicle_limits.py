@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle import battery, link, thermal, trusted
-from parkade_core.vehicle.guard import GuardState, decide, initial
+from parkade_core.vehicle.guard import Action, GuardState, decide, initial
 from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
 from parkade_core.vehicle.readings import Reading
 from parkade_core.vehicle.throttle import Lanes, allow, wanted_cores
@@ -57,6 +57,29 @@ def test_the_reserve_keeps_the_gap_of_the_floor(
     assert verdict.holds == (words is None)
     assert words is None or words in verdict.message
     assert words is None or verdict.remedy.startswith("charge to ")
+
+
+PERCENTS = st.integers(0, 100)
+
+
+@given(PERCENTS, PERCENTS, PERCENTS, PERCENTS, st.lists(PERCENTS, min_size=2, max_size=6))
+def test_no_policy_lifts_the_owners_floor(
+    floor: int, resume: int, reserve: int, owners: int, charges: list[int]
+) -> None:
+    """Whatever a pool asks, in or out of its schema: under the highest of the floors nothing starts or runs."""
+    asked = replace(
+        RULES,
+        min_state_of_charge_percent=floor,
+        resume_state_of_charge_percent=resume,
+        reserve_state_of_charge_percent=reserve,
+    )
+    own = replace(OWN, limits=OwnerLimits(min_state_of_charge_percent=owners))
+    state = initial(0)
+    for minute, charge in enumerate(charges, start=1):
+        state = decide(facts(asked, own, STATE_OF_CHARGE=charge), state, 61.0 * minute)
+        if charge < max(floor, reserve, owners):
+            assert state.action is not Action.RUN
+            assert not state.may_start
 
 
 @pytest.mark.parametrize(
@@ -106,6 +129,7 @@ def test_cold_opens_after_its_dead_band() -> None:
         ({}, ("wifi",), {"link": ""}, Reason.METERED_LINK),
         ({"IS_CONNECTED": False}, (), {}, Reason.SILENT),
         ({"IS_CONNECTED": True}, (), {}, None),
+        ({"IS_CONNECTED": "yes"}, (), {}, Reason.UNKNOWN),
     ],
 )
 def test_a_link_must_be_there_and_allowed(
@@ -118,6 +142,18 @@ def test_a_link_must_be_there_and_allowed(
     assert verdict.effect is (None if reason is None else Effect.NO_SCHEDULE)
     is_to_be_told = reason is Reason.METERED_LINK and not own["link"]
     assert ("PARKADE_LINK" in verdict.message, "PARKADE_LINK" in verdict.remedy) == (is_to_be_told,) * 2
+
+
+def test_a_link_that_was_told_and_fell_silent_closes() -> None:
+    """The guard looks again when the last word is too old; a path that was never told is missed by nobody."""
+    told = Reading(True, 10.0)
+    fresh = link.judge(replace(facts(), readings={vss.IS_CONNECTED: told}), None, 100, 60)
+    assert (fresh.holds, fresh.recheck_at) == (True, 120)
+    silent = replace(facts(), readings={vss.IS_CONNECTED: replace(told, age=30.0)})
+    verdict = link.judge(silent, fresh, 120, 60)
+    assert (verdict.reason, verdict.effect) == (Reason.UNKNOWN, Effect.NO_SCHEDULE)
+    assert verdict.message == "IsConnectivityAvailable was not heard for 30 s"
+    assert link.judge(facts(), None, 100, 60).holds
 
 
 def test_quarantine_is_the_clusters_word() -> None:
@@ -135,6 +171,7 @@ def test_quarantine_is_the_clusters_word() -> None:
         ({"lanes": 1}, True, 1, ""),
         ({"wanted_cores": 1}, False, 3, "want 1 cores"),
         ({"wanted_cores": 4}, False, 1, "want 4 cores"),
+        ({"wanted_cores": None}, False, 1, "not known what the owner's programs want"),
         ({"limits": OwnerLimits(max_lanes=3)}, False, 3, "the owner allows 3"),
         ({"limits": OwnerLimits(max_lanes=9)}, False, 4, ""),
         ({"limits": OwnerLimits(max_power_watts=25), "watts_per_lane": 10.0}, False, 2, "25 W"),

@@ -17,7 +17,8 @@ class OwnFacts:
     `consent` is the owner's newest verified word, None when there is none; `no_consent_because` says why.
     `place` is the owner's name of where the vehicle stands (home, work, depot) and `link` the kind of its connection
     (wifi, ethernet, cellular); both are empty while unknown. `lanes` is how many the vehicle lends, each drawing
-    `watts_per_lane` at most (0: nobody said), `wanted_cores` how many cores the owner's own programs lack.
+    `watts_per_lane` at most (0: nobody said), `wanted_cores` how many cores the owner's own programs lack, None
+    while the load that the vehicle told is not believed.
     `paused_because`, `problem` and `trouble` are sentences, empty when it is not so: `problem` is why the owner's files
     cannot be understood, `trouble` what keeps the vehicle from remembering what it must (a full or read-only disk),
     `unkillable` which killed program does not end.
@@ -32,7 +33,7 @@ class OwnFacts:
     link: str = ""
     lanes: int = 1
     watts_per_lane: float = 0.0
-    wanted_cores: int = 0
+    wanted_cores: int | None = 0
     energy_wh_today: float = 0.0
     paused_because: str = ""
     problem: str = ""

@@ -1,11 +1,12 @@
 """ConnectivityOK in the vehicle: the link is there, and one that pool and owner allow. What runs goes on without it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from parkade_api import vss
 from parkade_api.wellknown import Condition, Effect, Reason
 from parkade_core.vehicle.facts import Facts, OwnFacts
-from parkade_core.vehicle.readings import flag
+from parkade_core.vehicle.readings import flag, stale_at, why_missing
 from parkade_core.vehicle.verdict import Verdict, settle
 
 _UNKNOWN = "unknown (PARKADE_LINK is not set)"
@@ -15,11 +16,15 @@ _UNMETERED = ("ethernet", "wifi")
 def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Verdict:
     """Whether the vehicle may use its link; whether it can be heard, the gateway knows better.
 
-    A link that nobody knows may cost by the byte.
+    A link that nobody knows may cost by the byte. A vehicle that never tells of its connection works; one that told and
+    is not believed any more takes no new work.
     """
     own, of_pool = facts.own or OwnFacts(), sorted(facts.rules.links)
     kind = own.link or _UNKNOWN
-    if flag(facts.readings, vss.IS_CONNECTED, facts.rules.telemetry_stale_after) is False:
+    path, stale_after = vss.IS_CONNECTED, facts.rules.telemetry_stale_after
+    if path in facts.readings and (words := why_missing(facts.readings, path, stale_after)):
+        judged = _closed(Reason.UNKNOWN, words, "wait for the signal")
+    elif flag(facts.readings, path, stale_after) is False:
         judged = _closed(Reason.SILENT, "IsConnectivityAvailable is false", "wait for the link")
     elif of_pool and own.link not in of_pool:
         words = f"the link is {kind}, the pool allows {', '.join(of_pool)}"
@@ -29,6 +34,7 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
         judged = _closed(Reason.METERED_LINK, words, _remedy(own.link, _UNMETERED))
     else:
         judged = Verdict(Condition.CONNECTIVITY_OK, True, None, f"the link is {own.link or 'there'}")
+    judged = replace(judged, recheck_at=stale_at(facts.readings, (path,), stale_after, now))
     return settle(judged, previous, now, hold)
 
 

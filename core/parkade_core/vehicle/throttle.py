@@ -53,7 +53,9 @@ def _wishes(own: OwnFacts, *, is_warm: bool) -> list[tuple[int, str]]:
     if own.limits.max_power_watts is not None and own.watts_per_lane > 0:
         most = own.limits.max_power_watts
         wishes.append((int(most / own.watts_per_lane), f"the owner allows {most:g} W"))
-    if own.wanted_cores > 0:
+    if own.wanted_cores is None:
+        wishes.append((1, "it is not known what the owner's programs want"))
+    elif own.wanted_cores > 0:
         wishes.append((own.lanes - own.wanted_cores, f"the owner's programs want {own.wanted_cores} cores"))
     if is_warm:
         wishes.append((own.lanes // 2, "the vehicle is warm"))

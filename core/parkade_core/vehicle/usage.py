@@ -26,14 +26,18 @@ def used(before: Usage, wh: float, today: str) -> Usage:
     return Usage(today if is_wrong else max(today, before.day), before.wh + wh)
 
 
-def watt_hours(seconds: float, cpu_seconds: float, watts: float | None, watts_per_core: float) -> float:
+def watt_hours(
+    seconds: float, cpu_seconds: float, watts: float | None, watts_per_core: float, last_watts: float = 0.0
+) -> float:
     """What work used in *seconds* in which it took *cpu_seconds*.
 
     Where the platform measures *watts*, all of them count while work runs: more than is its part, and never less.
+    While it does not, work counts by *watts_per_core*, and not for less than the *last_watts* that were measured.
     """
     if cpu_seconds <= 0:
         return 0.0
-    return (watts * seconds if watts is not None else watts_per_core * cpu_seconds) / 3600
+    reckoned = max(watts_per_core * cpu_seconds, last_watts * seconds)
+    return (watts * seconds if watts is not None else reckoned) / 3600
 
 
 def shown_energy(wh: float) -> str:
