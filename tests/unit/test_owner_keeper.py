@@ -13,7 +13,7 @@ from parkade_agent.errors import JournalBroken
 from parkade_agent.owner import keeper as keeping
 from parkade_agent.owner.follower import OwnerFollower
 from parkade_agent.owner.keeper import OwnerKeeper, Shown
-from parkade_agent.owner.receipts import Receipt, Receipts, verified
+from parkade_agent.owner.receipts import Receipt, Receipts
 from parkade_agent.owner.view import View, read_view, view_of
 from parkade_agent.owner.wiping import Wiped, wipe
 from parkade_core.vehicle.facts import OwnFacts
@@ -102,6 +102,10 @@ class Garage:
     wipes: int = 0
     failures: int = 0
     name: str = "v1"
+    may_wipe: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_wipe.set()
 
     @property
     def receipts(self) -> Receipts:
@@ -115,12 +119,12 @@ class Garage:
 
     def receipt(self, number: int) -> Receipt | None:
         """The verified receipt of that revocation, once it is there."""
-        path = self.receipts.of(number)
-        return verified(path.read_bytes()) if path.exists() else None
+        return self.receipts.left(number)
 
     async def wipe(self) -> Wiped:
         """Removes the slots' folders, unless the disk is bad."""
         self.wipes += 1
+        await self.may_wipe.wait()
         if self.wipes <= self.failures:
             raise JournalBroken("the disk is bad")
         return wipe([self.owner.state / "slots"])
@@ -195,3 +199,39 @@ async def test_a_revocation_that_was_missed_is_obeyed(garage: Garage) -> None:
     garage.owner.says(number=2, revoked=True)
     async with garage.kept():
         assert (await until(lambda: garage.receipt(2))).wiped == Wiped(1, 5)
+
+
+async def test_a_wipe_that_waits_hides_nothing_from_the_owner(garage: Garage) -> None:
+    """While the kernel holds a program of the slot, the guard's newest decision is shown all the same."""
+    garage.may_wipe.clear()
+    garage.owner.says(number=2, revoked=True)
+    async with garage.kept():
+        await until(lambda: garage.wipes or None)
+        garage.state = decided(OWN, IS_MOVING=True)
+        await until(lambda: garage.shown("Freeze"))
+        assert garage.receipt(2) is None
+        garage.may_wipe.set()
+        await until(lambda: garage.receipt(2))
+
+
+async def test_the_receipt_of_another_vehicle_is_no_answer(garage: Garage, tmp_path: Path) -> None:
+    """The owner's folder came from another vehicle, with what that one signed: this one wipes and signs for itself."""
+    pair = Authority(tmp_path / "other", "ca").issue("v0", Subject("v0", uris=("urn:parkade:vehicle:v0",)))
+    Receipts(garage.owner.folder, pair.cert, pair.key).leave(2, Wiped(), 0.0)
+    garage.owner.says(number=2, revoked=True)
+    async with garage.kept():
+        assert (await until(lambda: garage.receipt(2))).wiped == Wiped(1, 5)
+
+
+async def test_a_receipt_that_cannot_be_read_or_left_ends_no_agent(
+    garage: Garage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in its place is told in the log and tried again; once it is gone the vehicle signs."""
+    monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.0)
+    garage.receipts.of(2).mkdir(parents=True)
+    garage.owner.says(number=2, revoked=True)
+    async with garage.kept():
+        await until(lambda: garage.wipes > 1 or None)
+        garage.receipts.of(2).rmdir()
+        await until(lambda: garage.receipt(2))
+    assert list((garage.owner.state / "slots").iterdir()) == []

@@ -12,6 +12,7 @@ from parkade_agent import durable
 from parkade_agent.errors import AgentError, JournalBroken
 from parkade_agent.owner.files import OwnerFiles, OwnerFolder
 from parkade_agent.owner.keys import fingerprint, public_half, sign_as_owner
+from parkade_agent.owner.receipts import highest_revocation
 from parkade_agent.owner.signed import parse, seal
 from parkade_core.vehicle.consent import SCHEMA, SCOPES, BadConsent, Consent, read
 from parkade_core.vehicle.hours import BadHours, minutes_of
@@ -141,13 +142,15 @@ def _next(files: OwnerFiles, document: Document, lifetime: str, now: float) -> D
 
 
 def _highest(files: OwnerFiles) -> int:
-    """The highest number that the vehicle has taken; a broken journal must not keep anybody from revoking."""
-    consent = files.read().consent
+    """The highest number that was given out, as journal, file and receipts tell; what cannot be read tells nothing.
+
+    A broken journal must not keep anybody from revoking, and a folder may be older than the vehicle's journal.
+    """
     try:
         seen = files.seen().number
     except JournalBroken:
         seen = 0
-    return max(seen, consent.number if consent is not None else 0)
+    return max(seen, files.signed_number(), highest_revocation(files.folder))
 
 
 def _fewer(name: str, document: Document, wished: Sequence[str] | None) -> list[str]:

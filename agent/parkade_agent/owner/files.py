@@ -130,7 +130,8 @@ class OwnerFiles:
         if not self.folder.root.is_dir():
             return word
         consent, because = self._consent()
-        return replace(word, consent=consent, no_consent_because=because)
+        # A revocation that is no newer than what the vehicle has seen stops as well: that is the safe side.
+        return replace(word, consent=consent or word.consent, no_consent_because=because)
 
     def glance(self, before: OwnerWord) -> OwnerWord:
         """What stops work, without asking the journal, whose disk may be slow; consent stays what it was *before*."""
@@ -162,6 +163,16 @@ class OwnerFiles:
             return Seen() if text is None else Seen(**orjson.loads(text))
         except (ValueError, TypeError):
             raise JournalBroken(f"the journal's note {NOTE} is damaged") from None
+
+    def signed_number(self) -> int:
+        """The number of the document in the file, when the owner signed it, whatever else is wrong with it; else 0."""
+        try:
+            signed = parse(_read(self.folder.consent))
+            self._verify(signed)
+        except (BadConsent, NotSigned, BadKey, OSError):
+            return 0
+        number = signed.document.get("number")
+        return number if isinstance(number, int) else 0
 
     def _pause(self) -> str:
         try:
@@ -201,10 +212,13 @@ class OwnerFiles:
 
     def _signed(self, signed: Signed) -> Consent:
         """What the owner signed. Raises BadConsent, BadKey, OSError."""
+        self._verify(signed)
+        return read(signed.document)
+
+    def _verify(self, signed: Signed) -> None:
         public = self._owner_key()
         if not is_owners(public, signed.canonical, signed.signature):
             raise BadConsent(f"the signature is not that of the owner's key {fingerprint(public)}")
-        return read(signed.document)
 
     def _taken(self, data: bytes) -> Consent:
         signed = parse(data)

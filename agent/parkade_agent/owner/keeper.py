@@ -42,15 +42,24 @@ class OwnerKeeper:
         self._receipts = receipts
         self._view = view
         self._shown: GuardState | None = None
-        self._show_at = self._wipe_at = 0.0
+        self._show_at = 0.0
 
     async def keep(self) -> None:
-        """Looks again and again as long as the agent lives."""
+        """Looks again and again as long as the agent lives; what is shown never waits for what is wiped."""
+        async with asyncio.TaskGroup() as works:
+            works.create_task(self._keep_showing())
+            works.create_task(self._keep_wiping())
+
+    async def _keep_showing(self) -> None:
         while True:
-            now = time.monotonic()
-            self._show(now)
-            if now >= self._wipe_at and self._receipts.is_due(self._follower.word):
-                await self._wipe(now)
+            self._show(time.monotonic())
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _keep_wiping(self) -> None:
+        while True:
+            number = self._receipts.due(self._follower.word)
+            if number is not None and not await self._is_wiped(number):
+                await asyncio.sleep(_RETRY_SECONDS)
             await asyncio.sleep(LOOK_SECONDS)
 
     def _show(self, now: float) -> None:
@@ -65,15 +74,13 @@ class OwnerKeeper:
         except OSError as error:
             _log.warning("the owner cannot be shown what the guard decided", error=str(error))
 
-    async def _wipe(self, now: float) -> None:
-        """Wipes and signs that it did; what fails is tried again."""
-        consent = self._follower.word.consent
-        if consent is None:
-            return
+    async def _is_wiped(self, number: int) -> bool:
+        """Wipes and signs that it did; false when that failed."""
         try:
             wiped = await self._vehicle.wipe()
-            self._receipts.leave(consent.number, wiped, time.time())
-            _log.info("wiped", revocation=consent.number, files=wiped.files, bytes=wiped.size)
+            self._receipts.leave(number, wiped, time.time())
         except (AgentError, OSError) as error:
-            self._wipe_at = now + _RETRY_SECONDS
             _log.warning("not wiped, or no receipt", error=str(error))
+            return False
+        _log.info("wiped", revocation=number, files=wiped.files, bytes=wiped.size)
+        return True

@@ -3,6 +3,7 @@
 The certificate stands in the receipt, so that it can be checked when the vehicle has long got another one.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,19 +41,26 @@ class Receipts:
     certificate: Path
     key: Path
 
-    def is_due(self, word: OwnerWord) -> bool:
-        """Whether the owner revoked consent and the vehicle has not signed yet that it wiped."""
-        return word.is_revoked and word.consent is not None and not self.of(word.consent.number).exists()
+    def due(self, word: OwnerWord) -> int | None:
+        """The number of the owner's revocation, until this vehicle has signed that it wiped for it; else None."""
+        revoked = word.consent if word.is_revoked else None
+        return revoked.number if revoked is not None and self.left(revoked.number) is None else None
 
     def of(self, number: int) -> Path:
         """Where the receipt for the revocation of that number lies."""
         return self.folder.receipts / f"revocation-{number}.json"
 
-    def all(self) -> list[Path]:
-        """Every receipt that was left, oldest first."""
-        return sorted(
-            self.folder.receipts.glob("revocation-*.json"), key=lambda path: (len(path.name), path.name)
-        )
+    def left(self, number: int) -> Receipt | None:
+        """The vehicle's own receipt for the revocation of that number; None when there is none that can be verified.
+
+        The owner's folder may have come from another vehicle, with receipts of its own.
+        """
+        try:
+            receipt = verified(self.of(number).read_bytes())
+            is_ours = receipt.vehicle == vehicle_of(self.certificate.read_bytes())
+        except (BadReceipt, BadKey, OSError):
+            return None
+        return receipt if is_ours and receipt.number == number else None
 
     def leave(self, number: int, wiped: Wiped, now: float) -> Receipt:
         """Signs that the vehicle wiped, for good when it returns; *now* is in Unix seconds.
@@ -76,6 +84,21 @@ class Receipts:
         verified(sealed)  # between two writes of a renewal, key and certificate are no pair
         durable.write(self.of(number), sealed)
         return receipt
+
+
+def receipts_in(folder: OwnerFolder) -> list[Path]:
+    """Every receipt that was left there, oldest first. Raises OSError."""
+    return sorted(folder.receipts.glob("revocation-*.json"), key=lambda path: (len(path.name), path.name))
+
+
+def highest_revocation(folder: OwnerFolder) -> int:
+    """The highest number in a receipt there, of whatever vehicle; 0 without one, or where none can be read."""
+    highest = 0
+    with contextlib.suppress(OSError):
+        for path in receipts_in(folder):
+            with contextlib.suppress(BadReceipt, OSError):
+                highest = max(highest, verified(path.read_bytes()).number)
+    return highest
 
 
 def verified(data: bytes) -> Receipt:

@@ -17,7 +17,7 @@ from parkade_agent.owner.desk import Desk
 from parkade_agent.owner.explaining import open_question
 from parkade_agent.owner.keys import fingerprint, new_owner_key, public_half
 from parkade_agent.owner.presence import AlreadyRunning, claimed, is_running
-from parkade_agent.owner.receipts import BadReceipt, Receipt, verified
+from parkade_agent.owner.receipts import BadReceipt, Receipt, Receipts, receipts_in, verified
 from parkade_agent.owner.view import is_old, read_view
 from parkade_agent.owner.wiping import wipe
 from parkade_core.vehicle.consent import FIELDS
@@ -151,7 +151,7 @@ def revoke(desk: Desk, asked: argparse.Namespace) -> str:
                 return f"{revoked} The vehicle was never enrolled: nothing has run, and it has no key for a receipt."
             receipt = desk.receipts.leave(consent.number, wiped, time.time())
     except AlreadyRunning:
-        receipt = _agents_receipt(desk.receipts.of(consent.number))
+        receipt = _agents_receipt(desk.receipts, consent.number)
     return (
         f"{revoked} {receipt.wiped.files} files with {receipt.wiped.size} bytes were removed; the receipt, signed by "
         f"vehicle {receipt.vehicle}, is {desk.receipts.of(consent.number)}."
@@ -164,22 +164,22 @@ def _forget_attempts(desk: Desk) -> None:
         desk.journal.attempts.forget_open()
 
 
-def _agents_receipt(path: Path) -> Receipt:
+def _agents_receipt(receipts: Receipts, number: int) -> Receipt:
     """What the running agent leaves when it has stopped and wiped."""
     until = time.monotonic() + _AGENT_SECONDS
-    while not path.exists():
+    while (receipt := receipts.left(number)) is None:
         if time.monotonic() >= until:
             raise NotDone(
                 f"revoked, but the agent has left no receipt for {_AGENT_SECONDS:.0f} s: end it, and wipe "
                 "by starting it again"
             )
         time.sleep(_LOOK_SECONDS)
-    return verified(path.read_bytes())
+    return receipt
 
 
 def receipts(desk: Desk, asked: argparse.Namespace) -> str:  # noqa: ARG001 - every verb is called alike
     """What the vehicle signed when it wiped, each verified by the certificate in it."""
-    return "\n".join(map(_told, desk.receipts.all())) or "No consent was revoked here."
+    return "\n".join(map(_told, receipts_in(desk.folder))) or "No consent was revoked here."
 
 
 def _told(path: Path) -> str:
