@@ -15,6 +15,7 @@ from support.apiserver import ApiServer, serving
 from support.objects import Object
 
 PATIENCE = 10.0
+STRANGE = {"whose": "somebody else's"}
 GONE: Object = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
 
 
@@ -42,9 +43,10 @@ def pod(name: str, version: int) -> Object:
     return {"metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}}
 
 
-def listing(version: int, *items: Object) -> Object:
-    """A list of pods."""
-    return {"kind": "PodList", "metadata": {"resourceVersion": str(version)}, "items": list(items)}
+def listing(version: int, *items: Object, rest: str = "") -> Object:
+    """A list of pods; *rest* is the token by which its next page is asked for."""
+    meta = {"resourceVersion": str(version)} | ({"continue": rest} if rest else {})
+    return {"kind": "PodList", "metadata": meta, "items": list(items)}
 
 
 def event(kind: str, name: str, version: int) -> Object:
@@ -61,7 +63,10 @@ async def hearing(server: ApiServer, client: KubeClient) -> AsyncIterator[Hearin
         meta = item["metadata"]
         heard.told.put_nowait((f"{meta['name']}@{meta['resourceVersion']}", exists))
 
-    heard = Hearing(server, Reflector(client, "/api/v1/pods", hear, labelSelector="x"))
+    def keep(item: Object) -> bool:
+        return item["metadata"].get("labels") != STRANGE
+
+    heard = Hearing(server, Reflector(client, "/api/v1/pods", hear, keep, labelSelector="x"))
     running = asyncio.create_task(heard.reflector.run())
     try:
         yield heard
@@ -88,7 +93,50 @@ async def test_a_watch_goes_on_where_the_last_one_ended(served: tuple[ApiServer,
         await heard.hears(("a@3", True), ("b@6", True), ("a@10", True), ("b@11", False))
         await heard.watches_from("5", "9", "11")
         assert heard.reflector.synced.is_set()
-    assert [query for _, _, query, _ in server.asked if "watch" not in query] == [{"labelSelector": "x"}]
+    assert lists(server) == [{}]
+
+
+def lists(server: ApiServer) -> list[Object]:
+    """What each list was asked for, beside the selector and the size of a page."""
+    asked = [query for _, _, query, _ in server.asked if "watch" not in query]
+    assert all(query.pop("labelSelector") == "x" and int(query.pop("limit")) > 0 for query in asked)
+    return asked
+
+
+async def test_a_long_list_comes_in_pages(served: tuple[ApiServer, KubeClient]) -> None:
+    """What was on the first page is told with the last one; only then is it known what vanished."""
+    server, client = served
+    server.answer(listing(5, pod("vanishes", 1)), listing(7, pod("a", 3), rest="t"), listing(7, pod("b", 4)))
+    server.watch(GONE)
+    async with hearing(server, client) as heard:
+        await heard.hears(("vanishes@1", True), ("vanishes@1", False), ("a@3", True), ("b@4", True))
+        await heard.watches_from("5", "7")
+    assert lists(server) == [{}, {}, {"continue": "t"}]
+
+
+async def test_a_list_whose_next_page_is_forgotten_begins_anew(served: tuple[ApiServer, KubeClient]) -> None:
+    """The API server forgets a list after some minutes; half of one tells nothing."""
+    server, client = served
+    server.answer(listing(5, pod("a", 3), rest="t"))
+    server.refuse(410, "Expired", "The provided continue parameter is too old")
+    server.answer(listing(9, pod("b", 8)))
+    async with hearing(server, client) as heard:
+        await heard.hears(("b@8", True))
+        await heard.watches_from("9")
+    assert lists(server) == [{}, {"continue": "t"}, {}]
+
+
+async def test_what_is_not_kept_is_not_there(served: tuple[ApiServer, KubeClient]) -> None:
+    """Others' objects are neither told nor remembered; one that becomes another's is gone."""
+    server, client = served
+    others = {"metadata": pod("c", 2)["metadata"] | {"labels": STRANGE}}
+    server.answer(listing(5, pod("a", 3), others))
+    leaves = event("MODIFIED", "a", 6)
+    leaves["object"]["metadata"]["labels"] = STRANGE
+    server.watch({"type": "DELETED", "object": others}, leaves, event("ADDED", "b", 7))
+    async with hearing(server, client) as heard:
+        await heard.hears(("a@3", True), ("a@6", False), ("b@7", True))
+        assert set(heard.reflector._known) == {"uid-b"}
 
 
 @pytest.mark.parametrize("how", ["event", "status"])

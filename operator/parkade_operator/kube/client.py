@@ -29,6 +29,9 @@ APPLY = "application/apply-patch+yaml"
 _WATCH_SECONDS = 300
 _WATCH_LIMIT_SECONDS = 330
 
+# What is parsed at once holds up everything else.
+_PAGE_OBJECTS = 250
+
 # A watch hears a bookmark about every minute; a connection that is silent for longer is dead.
 _SILENT_SECONDS = 90.0
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -88,6 +91,19 @@ class KubeClient:
     async def get(self, path: str, **query: str) -> Object:
         """The object at *path*, or a list."""
         return await self._send("GET", path, None, "application/json", query)
+
+    async def pages(self, path: str, **selectors: str) -> AsyncIterator[Object]:
+        """The collection at *path* as it is at one moment, a list of some hundred objects at a time.
+
+        Raises Gone when the server has forgotten that moment before the last page.
+        """
+        query = selectors | {"limit": str(_PAGE_OBJECTS)}
+        while True:
+            page = await self.get(path, **query)
+            yield page
+            if not (rest := page["metadata"].get("continue")):
+                return
+            query["continue"] = rest
 
     async def create(self, path: str, body: Object) -> Object:
         """Creates *body* in the collection at *path*. Raises Conflict when it exists."""

@@ -51,7 +51,7 @@ class PodController:
         self._views: dict[str, PodView] = {}
         self._queue = WorkQueue(self._reconcile, name="pods")
         bound = f"spec.nodeName={node}" if node else "spec.nodeName!="
-        self._reflector = Reflector(client, "/api/v1/pods", self._take, fieldSelector=bound)
+        self._reflector = Reflector(client, "/api/v1/pods", self._take, self._is_ours, fieldSelector=bound)
         self.synced = self._reflector.synced
 
     def serve(self, provider: PodProvider) -> None:
@@ -108,10 +108,12 @@ class PodController:
         except (NotFound, Conflict):
             return
 
+    def _is_ours(self, pod: Object) -> bool:
+        # No selector says this: pods that others bind to our Nodes, as DaemonSets do, have to be refused and removed.
+        return self._owns(pod["spec"].get("nodeName", ""))
+
     def _take(self, pod: Object, exists: bool) -> None:  # noqa: FBT001 - the reflector's signature
         uid = pod["metadata"]["uid"]
-        if not self._owns(pod["spec"].get("nodeName", "")):
-            return
         if is_finished(pod) and uid not in self._views:
             self._views[uid] = PodView(containers={}, ended=True)
         self._pods[uid] = pod
