@@ -1,5 +1,7 @@
 """Child processes that never outlive us: stopped by pid in reverse order, killed with their parent."""
 
+import fcntl
+import functools
 import os
 import secrets
 import shutil
@@ -7,17 +9,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
 LOG_TAIL_CHARACTERS = 3000
 # Below the kernel's ephemeral range, so that no outgoing connection takes a port between choice and use.
 FIRST_PORT, LAST_PORT = 20000, 32000
+_reserved: Final = set[int]()
 
 
 class ProcessError(Exception):
@@ -34,15 +39,39 @@ class Program:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 on which nothing listens now."""
+    """A TCP port of 127.0.0.1 on which nothing listens now, and which no other call returns while we live."""
     while True:
         port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _is_reserved(port) and _can_be_bound(port):
             return port
+
+
+def _is_reserved(port: int) -> bool:
+    """Whether *port* is now ours until we end: its byte of a file of this user is locked, which ends with us."""
+    if port in _reserved:
+        return False
+    try:
+        fcntl.lockf(_ports(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except (BlockingIOError, PermissionError):  # the two that lockf(3) may say for a lock of another process
+        return False
+    _reserved.add(port)
+    return True
+
+
+@functools.cache
+def _ports() -> int:
+    # Never closed, nor opened again: a process that closes a file by any descriptor loses its locks on it.
+    path = Path(tempfile.gettempdir(), f"parkade-ports-{os.getuid()}")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _can_be_bound(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def plain_environment() -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parkade_hack import proc
+from parkade_hack import proc, processes
 from parkade_hack.processes import ProcessError, Program, Supervisor, free_port, plain_environment
 from support.controlplane import eventually
 
@@ -25,6 +25,11 @@ from parkade_hack.processes import Program, Supervisor
 supervisor = Supervisor(Path(sys.argv[1]))
 print(supervisor.start(Program("child", (sys.executable, "-c", "import time; time.sleep(600)"), {})), flush=True)
 time.sleep(600)
+"""
+ASKER = """
+from parkade_hack import processes
+processes.LAST_PORT = processes.FIRST_PORT + 500
+print(*{processes.free_port() for _ in range(60)})
 """
 
 
@@ -99,6 +104,15 @@ def test_threads_may_not_start_processes(tmp_path: Path) -> None:
 def test_free_ports_are_below_the_ephemeral_range() -> None:
     """No outgoing connection of anybody can take the port before its server does."""
     assert all(20000 <= free_port() < 32000 for _ in range(20))
+
+
+def test_no_two_calls_get_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a few hundred ports this process and another one get different ones, although nobody listens yet."""
+    monkeypatch.setattr(processes, "LAST_PORT", processes.FIRST_PORT + 500)
+    ours = {free_port() for _ in range(60)}
+    done = subprocess.run([sys.executable, "-c", ASKER], capture_output=True, text=True, check=True)
+    theirs = set(map(int, done.stdout.split()))
+    assert (len(ours), len(theirs), ours & theirs) == (60, 60, set())
 
 
 def test_cpu_time_is_read_from_the_kernel() -> None:
