@@ -24,6 +24,8 @@ SIDES = ("before", "after")
 MOST_WAVES = 12
 # So few at a time that each kill can be seen to be over within its limit.
 KILLS_OF_A_WAVE = {"gateway": 9, "gateway of worker": 5, "worker": 5, "operator": 4, "agent": 6}
+# Which a restart may cause or not: a vehicle that is back before its old session has ended is told in an Event.
+BY_CHANCE = {("gateway", "POST events")}
 _ROW = re.compile(r"^\| (operator|gateway|worker|agent) \| `([^`]+)` \|", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def test_every_write_survives_a_kill_before_and_after_it(
     garage.open(2)
     waves = Waves(garage, cluster)
     waves.run(())
-    assert cluster.points.seen() == documented(root), "docs/crashes.md has a row for each write that there is"
+    assert seen(waves) == documented(root), "docs/crashes.md has a row for each write that there is"
     while (left := _left(waves)) and waves.count < MOST_WAVES:
         dice.shuffle(left)
         waves.run(_some(left))
@@ -56,7 +58,12 @@ def test_every_write_survives_a_kill_before_and_after_it(
         _log.info("%s: %.0f s", point.line(), seconds)
     assert not left
     assert not waves.late
-    assert cluster.points.seen() == documented(root)
+    assert seen(waves) == documented(root)
+
+
+def seen(waves: Waves) -> set[tuple[str, str]]:
+    """Process and kind of every write that comes in each wave."""
+    return waves.cluster.points.seen() - BY_CHANCE
 
 
 def documented(root: Path) -> set[tuple[str, str]]:
@@ -66,8 +73,7 @@ def documented(root: Path) -> set[tuple[str, str]]:
 
 
 def _left(waves: Waves) -> list[Point]:
-    kinds = sorted(waves.cluster.points.seen())
-    points = [Point(process, kind, side) for (process, kind), side in product(kinds, SIDES)]
+    points = [Point(process, kind, side) for (process, kind), side in product(sorted(seen(waves)), SIDES)]
     return [point for point in points if point not in waves.kills]
 
 

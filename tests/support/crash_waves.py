@@ -141,7 +141,7 @@ class Waves:
 
     def _are_revived(self, known: set[Point]) -> bool:
         self.cluster.revive()
-        return len(self._revived()) >= len(self._killed(known))
+        return sorted(self._revived()) == sorted(self._killed(known))
 
     def _check_ends(self, known: set[Point]) -> None:
         """No process has ended but those that were killed."""

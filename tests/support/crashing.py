@@ -7,12 +7,14 @@ that shall kill, written by the test), `hit` (those that did, with the moment an
 of the gateway are wrapped too: one can die alone or take the gateway along.
 """
 
+import contextlib
+import fcntl
 import importlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -62,10 +64,9 @@ class Points:
         self.folder = folder
 
     def arm(self, points: Iterable[Point]) -> None:
-        """Exactly these points kill from now on, each once."""
-        unfinished = self.folder / "armed.new"
-        unfinished.write_text("".join(point.line() + "\n" for point in points))
-        unfinished.rename(self.folder / "armed")
+        """Exactly these points kill from now on, each once; whoever another one has killed is in `hits` by then."""
+        with self._locked():
+            (self.folder / "armed").write_text("".join(point.line() + "\n" for point in points))
 
     def seen(self) -> set[tuple[str, str]]:
         """Process and kind of every write that was met."""
@@ -82,10 +83,18 @@ class Points:
 
     def is_due(self, point: Point, pid: int) -> bool:
         """Called by a process: whether *pid* dies here; the kill is noted first, as nothing can be afterwards."""
-        if tuple(point.line().split("\t")) not in self._rows("armed") or point in self.hits():
-            return False
-        self._append("hit", f"{point.line()}\t{time.time()}\t{os.environ.get(PROGRAM, '')}\t{pid}")
-        return True
+        with self._locked():
+            if tuple(point.line().split("\t")) not in self._rows("armed") or point in self.hits():
+                return False
+            self._append("hit", f"{point.line()}\t{time.time()}\t{os.environ.get(PROGRAM, '')}\t{pid}")
+            return True
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Two processes at one point are not both killed by it, and none at a point that is disarmed by then."""
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _rows(self, name: str) -> list[tuple[str, ...]]:
         place = self.folder / name
