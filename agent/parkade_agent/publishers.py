@@ -12,7 +12,7 @@ import structlog
 from parkade_agent.errors import BundleRefused
 from parkade_agent.runtime import programs
 from parkade_agent.runtime.brake import SlotBrake
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_core.shown import shown
@@ -64,16 +64,16 @@ class Publishers:
         self._verified.add((bundle.name, fingerprint))
 
     async def _run(self, program: Program, output: BinaryIO) -> int:
-        group = ProcessGroup(program, self._sandbox, output.fileno(), self._brake.join_files())
-        self._brake.add(group)
+        running = RunningProgram(program, self._sandbox, output.fileno(), self._brake.join_files())
+        self._brake.add(running)
         try:
-            return await group.wait()
+            return await running.wait()
         except asyncio.CancelledError:
-            group.signal(signal.SIGKILL)
-            await group.wait()
+            running.signal(signal.SIGKILL)
+            await running.wait()
             raise
         finally:
-            self._brake.remove(group)
+            self._brake.remove(running)
 
     def _keys(self) -> list[Path]:
         return sorted(self._folder.glob("*.pem"))

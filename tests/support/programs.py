@@ -4,7 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sandbox.walls import Sandbox, find_sandbox
@@ -27,13 +27,13 @@ def program_of(agent: int, name: str) -> int:
     return pid
 
 
-def start(code: str, folder: Path, output: int | None = None) -> ProcessGroup:
+def start(code: str, folder: Path, output: int | None = None) -> RunningProgram:
     """Starts Python *code* at home in *folder*, which it may write; it prints to *output*, or nowhere."""
     script = folder / "program.py"
     script.write_text(code, encoding="utf-8")
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         program = Program(script, (), folder, writable=(folder,))
-        return ProcessGroup(program, sandbox(), null if output is None else output)
+        return RunningProgram(program, sandbox(), null if output is None else output)
     finally:
         os.close(null)

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox.program import Program, script_of
 from parkade_agent.runtime.sidecar import SidecarLife
 from parkade_api.proto.inference import open_inference_grpc_pb2 as oip
@@ -52,17 +52,17 @@ class Supervised:
             cpu_seconds=limits.load_cpu_seconds,
         )
         with (folder / "log").open("wb") as log:
-            self.group = ProcessGroup(program, sandbox(), log.fileno())
+            self.program = RunningProgram(program, sandbox(), log.fileno())
 
     async def died(self) -> Death:
         """Waits for its end and says why it was."""
         async with asyncio.timeout(_START_SECONDS):
-            return self.life.end(await self.group.wait())
+            return self.life.end(await self.program.wait())
 
     async def kill(self) -> None:
         """Ends it, whatever it does."""
-        self.group.signal(signal.SIGKILL)
-        await self.group.wait()
+        self.program.signal(signal.SIGKILL)
+        await self.program.wait()
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import pytest
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.governor import Governor
-from parkade_agent.runtime.process import ProcessGroup, _number_of
+from parkade_agent.runtime.process import RunningProgram, _number_of
 from support.programs import start
 
 BUSY = "while True: pass"
@@ -26,22 +26,22 @@ RECLAIM_SECONDS = 0.1  # within which a hold must have taken effect
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, brake: SlotBrake, code: str = BUSY) -> AsyncIterator[ProcessGroup]:
+async def running(folder: Path, brake: SlotBrake, code: str = BUSY) -> AsyncIterator[RunningProgram]:
     """A program under *brake* that is killed and reaped at the end."""
     with (folder / "log").open("ab") as log:
-        group = start(code, folder, log.fileno())
-    brake.add(group)
+        program = start(code, folder, log.fileno())
+    brake.add(program)
     try:
-        yield group
+        yield program
     finally:
-        group.signal(signal.SIGKILL)
-        await group.wait()
+        program.signal(signal.SIGKILL)
+        await program.wait()
 
 
-async def until_busy(group: ProcessGroup, cpu_seconds: float = 0.1) -> None:
+async def until_busy(program: RunningProgram, cpu_seconds: float = 0.1) -> None:
     """Waits until the program has used that much CPU."""
     async with asyncio.timeout(20):
-        while group.cpu_seconds() < cpu_seconds:  # noqa: ASYNC110 - the kernel's clock tells nobody
+        while program.cpu_seconds() < cpu_seconds:  # noqa: ASYNC110 - the kernel's clock tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -70,59 +70,59 @@ async def test_the_governor_holds_the_sum_to_its_share(tmp_path: Path) -> None:
 async def test_a_hold_stops_cpu_use_within_a_tenth_of_a_second(tmp_path: Path) -> None:
     """From a tenth of a second after the guard's hold on, the kernel counts no CPU time any more."""
     brake = SlotBrake()
-    async with running(tmp_path, brake) as group:
-        await until_busy(group)
+    async with running(tmp_path, brake) as program:
+        await until_busy(program)
         brake.hold(Holder.GUARD)
         await asyncio.sleep(RECLAIM_SECONDS)
-        before = schedstat_seconds(group.pid)
+        before = schedstat_seconds(program.pid)
         await asyncio.sleep(FROZEN_WINDOW_SECONDS)
-        assert schedstat_seconds(group.pid) == before
+        assert schedstat_seconds(program.pid) == before
         brake.release(Holder.GUARD)
-        await until_busy(group, group.cpu_seconds() + 0.05)
+        await until_busy(program, program.cpu_seconds() + 0.05)
 
 
 async def test_the_governor_never_thaws_what_the_guard_froze(tmp_path: Path) -> None:
     """A pause and a freeze end only when both have ended, whoever lets go first."""
     brake = SlotBrake()
-    async with running(tmp_path, brake) as group:
-        await until_busy(group)
+    async with running(tmp_path, brake) as program:
+        await until_busy(program)
         brake.hold(Holder.GOVERNOR)
         brake.hold(Holder.GUARD)
         brake.release(Holder.GOVERNOR)
         await asyncio.sleep(RECLAIM_SECONDS)
-        before = schedstat_seconds(group.pid)
+        before = schedstat_seconds(program.pid)
         governor = Governor(brake, 0.5)
         governor.start()
         await asyncio.sleep(FROZEN_WINDOW_SECONDS)
         governor.stop()
-        assert schedstat_seconds(group.pid) == before
+        assert schedstat_seconds(program.pid) == before
         brake.release(Holder.GUARD)
-        await until_busy(group, group.cpu_seconds() + 0.05)
+        await until_busy(program, program.cpu_seconds() + 0.05)
 
 
 async def test_a_program_started_during_a_freeze_does_not_run(tmp_path: Path) -> None:
     """A restart that crosses a freeze is stopped before it does any work."""
     brake = SlotBrake()
     brake.hold(Holder.GUARD)
-    async with running(tmp_path, brake, "open('ran', 'w')") as group:
+    async with running(tmp_path, brake, "open('ran', 'w')") as program:
         await asyncio.sleep(START_WINDOW_SECONDS)
         assert not (tmp_path / "ran").exists()
         brake.release(Holder.GUARD)
-        assert await group.wait() == 0
+        assert await program.wait() == 0
     assert (tmp_path / "ran").exists()
 
 
 async def test_kill_ends_a_frozen_program_and_signals_stay_safe(tmp_path: Path) -> None:
     """SIGKILL needs no thaw; a signal after the end reaches nobody."""
     brake = SlotBrake()
-    async with running(tmp_path, brake) as group:
+    async with running(tmp_path, brake) as program:
         brake.hold(Holder.GUARD)
         brake.kill()
         async with asyncio.timeout(5):
-            assert await group.wait() == 128 + signal.SIGKILL
+            assert await program.wait() == 128 + signal.SIGKILL
         brake.kill()
-        brake.remove(group)
-        assert brake.cpu_seconds() == group.cpu_seconds()
+        brake.remove(program)
+        assert brake.cpu_seconds() == program.cpu_seconds()
 
 
 async def test_one_that_cannot_be_killed_does_not_spare_the_others(
@@ -152,10 +152,10 @@ async def test_a_clock_that_jumps_is_no_debt_for_hours(
     """Programs cannot have used more than the machine has: they go on soon."""
     brake, seconds = SlotBrake(), [0.0, 0.0, 10_000.0]
     monkeypatch.setattr(brake, "cpu_seconds", lambda: seconds.pop(0) if len(seconds) > 1 else seconds[0])
-    async with running(tmp_path, brake) as group:
+    async with running(tmp_path, brake) as program:
         governor = Governor(brake, 0.4)
         governor.start()
-        await until_busy(group, 0.3)
+        await until_busy(program, 0.3)
         governor.stop()
     assert len(seconds) == 1
 
@@ -184,8 +184,8 @@ print(sorted(os.environ), open('/proc/self/oom_score_adj').read().strip())
 async def test_programs_start_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program of a slot gives way to everything else and inherits nothing of the agent's environment."""
     monkeypatch.setenv("PARKADE_KEY_FILE", "secret")
-    async with running(tmp_path, SlotBrake(), REPORT) as group:
-        assert await group.wait() == 0
+    async with running(tmp_path, SlotBrake(), REPORT) as program:
+        assert await program.wait() == 0
     schedule, limits, environment = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
     assert schedule == "True"
     assert limits == "(0, 0) (512, 512)"

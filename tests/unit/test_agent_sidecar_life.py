@@ -17,7 +17,7 @@ from parkade_agent.runtime import sidecar, standstill
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import slot_cgroup
 from parkade_agent.runtime.last_words import SERVING
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sandbox.syscalls import NUMBERS
 from parkade_agent.runtime.sidecar import SidecarLife
@@ -40,14 +40,14 @@ def life(tmp_path: Path) -> SidecarLife:
 
 
 @contextlib.contextmanager
-def idle_program(folder: Path) -> Iterator[ProcessGroup]:
+def idle_program(folder: Path) -> Iterator[RunningProgram]:
     """A program that does nothing for a minute."""
-    group = start("import time; time.sleep(60)", folder)
+    program = start("import time; time.sleep(60)", folder)
     try:
-        yield group
+        yield program
     finally:
-        group.signal(signal.SIGKILL)
-        asyncio.run(group.wait())
+        program.signal(signal.SIGKILL)
+        asyncio.run(program.wait())
 
 
 def test_a_start_that_stands_still_is_ended(
@@ -56,12 +56,12 @@ def test_a_start_that_stands_still_is_ended(
     """It neither serves nor uses CPU time: the agent kills it, and blames nobody's model."""
     monkeypatch.setattr(standstill, "_SECONDS", 0.5)
 
-    async def stalled(group: ProcessGroup) -> int:
-        await life.end_stalled(group, SlotBrake())
-        return await group.wait()
+    async def stalled(program: RunningProgram) -> int:
+        await life.end_stalled(program, SlotBrake())
+        return await program.wait()
 
-    with idle_program(tmp_path) as group:
-        death = life.end(asyncio.run(stalled(group)))
+    with idle_program(tmp_path) as program:
+        death = life.end(asyncio.run(stalled(program)))
     assert (death.cause, death.blame) == (Cause.LOAD_STALLED, Blame.VEHICLE)
     assert death.sentence == "the sidecar stood still while loading model.onnx"
 
@@ -91,9 +91,9 @@ def test_who_fills_the_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     async def filled() -> int:
         modules = "ctypes, mmap, os, socket, threading, time"
-        group = start(f"import {modules}; {fill.replace('EXIT', str(EXIT))}; time.sleep(60)", tmp_path)
-        await life.end_hoarding(group)
-        return await group.wait()
+        program = start(f"import {modules}; {fill.replace('EXIT', str(EXIT))}; time.sleep(60)", tmp_path)
+        await life.end_hoarding(program)
+        return await program.wait()
 
     death = life.end(asyncio.run(filled()))
     assert (death.cause, death.blame) == (Cause.DISK_HOARDED, Blame.MODEL)
@@ -108,8 +108,8 @@ def test_the_kernels_kill_for_memory_is_told_from_others(tmp_path: Path) -> None
         assert cgroup is not None
         life = SidecarLife(tmp_path / "words", Limits(), cgroup)
         life.begin()
-        group = ProcessGroup(Program(script, (), tmp_path), walls, log.fileno(), cgroup.join_files())
-        exit_code = asyncio.run(group.wait())
+        program = RunningProgram(Program(script, (), tmp_path), walls, log.fileno(), cgroup.join_files())
+        exit_code = asyncio.run(program.wait())
         death = life.end(exit_code)
     assert (exit_code, death.cause, death.blame) == (KILL, Cause.OUT_OF_MEMORY, Blame.MODEL)
 
@@ -122,13 +122,13 @@ def test_a_frozen_start_has_its_time(
     brake = SlotBrake()
     brake.hold(Holder.GUARD)
 
-    async def watched(group: ProcessGroup) -> None:
+    async def watched(program: RunningProgram) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(life.end_stalled(group, brake), 3 * standstill._LOOK_SECONDS)
+            await asyncio.wait_for(life.end_stalled(program, brake), 3 * standstill._LOOK_SECONDS)
 
-    with idle_program(tmp_path) as group:
-        asyncio.run(watched(group))
-        os.kill(group.pid, 0)
+    with idle_program(tmp_path) as program:
+        asyncio.run(watched(program))
+        os.kill(program.pid, 0)
 
 
 def test_the_second_death_in_a_row_is_final(life: SidecarLife) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import pytest
 
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_agent.runtime.sandbox.program import Program
 from parkade_api.bundle import TensorInput, TensorShape
@@ -100,7 +100,7 @@ async def test_a_hostile_model_ends_its_own_sidecar_only(
     assert re.search(case.says, f"{death.cause}: {death.sentence}")
     # Here a start has less CPU time than the standard, and that is no proof against a model.
     assert death.blame is (Blame.VEHICLE if death.cause is Cause.LOAD_TOO_LONG else Blame.MODEL)
-    assert sidecar.group.cpu_seconds() < LIMITS.load_cpu_seconds + 1
+    assert sidecar.program.cpu_seconds() < LIMITS.load_cpu_seconds + 1
     assert not canary.was_opened()
     assert answer(neighbour, [1, 2, 3, 4]) == [1, 3, 5, 7]
     assert _resident_bytes() - before < MOST_GROWTH_BYTES
@@ -123,8 +123,8 @@ def _unchecked(bundles: list[Path], folder: Path) -> list[dict[str, Any]]:
         )
         # The filter of system calls would not let it make children.
         walls = replace(sandbox(), layers=sandbox().layers - {Layer.SECCOMP})
-        group = ProcessGroup(program, walls, output.fileno())
-        asyncio.run(group.wait())
+        running = RunningProgram(program, walls, output.fileno())
+        asyncio.run(running.wait())
     lines = (folder / "out").read_bytes().splitlines()
     return [json.loads(line) for line in lines if line.startswith(b'{"name"')]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from parkade_agent.runtime.cgroups import slot_cgroup
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox.program import Program
 from support import programs
 from support.programs import sandbox
@@ -45,9 +45,9 @@ async def test_no_way_out(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyP
             ESCAPE, tuple(map(str, arguments)), work, (readable.parent,), (work,), memory_bytes=MEMORY_BYTES
         )
         assert cgroup is not None
-        group = ProcessGroup(program, sandbox(), output.fileno(), cgroup.join_files())
+        running = RunningProgram(program, sandbox(), output.fileno(), cgroup.join_files())
         async with asyncio.timeout(60):
-            exit_code = await group.wait()
+            exit_code = await running.wait()
         output.seek(0)
         printed = output.read().decode()
     assert exit_code == 0, printed

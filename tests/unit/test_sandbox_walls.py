@@ -12,7 +12,7 @@ import structlog
 
 from parkade_agent.runtime.cgroups import Cgroup
 from parkade_agent.runtime.hierarchies import UNIFIED
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox import program
 from parkade_agent.runtime.sandbox.layers import CURES, Layer
 from parkade_agent.runtime.sandbox.program import Program, interpreter_files, script_of
@@ -121,9 +121,9 @@ async def test_the_other_walls_hold_alone(tmp_path: Path, without: set[Layer]) -
     work.mkdir()
     script.write_text(ASK)
     with (tmp_path / "out").open("w+b") as output:
-        group = ProcessGroup(Program(script, (), work, writable=(work,)), walls, output.fileno())
+        running = RunningProgram(Program(script, (), work, writable=(work,)), walls, output.fileno())
         async with asyncio.timeout(30):
-            exit_code = await group.wait()
+            exit_code = await running.wait()
         output.seek(0)
         printed = output.read().decode()
     assert exit_code == 0, printed
@@ -140,13 +140,13 @@ async def test_no_program_reads_anothers_secret(tmp_path: Path) -> None:
     keeper.write_text("import os, time; print(os.environ['SECRET'], flush=True); time.sleep(60)")
     asker.write_text(READ_ENVIRONMENT)
     with (tmp_path / "kept").open("w+b") as kept, (tmp_path / "asked").open("w+b") as asked:
-        holder = ProcessGroup(
+        holder = RunningProgram(
             Program(keeper, (), tmp_path, secrets={"SECRET": "known"}), walls, kept.fileno()
         )
         async with asyncio.timeout(30):
             while not (tmp_path / "kept").stat().st_size:  # noqa: ASYNC110 - a file tells nobody
                 await asyncio.sleep(0.02)
-            thief = ProcessGroup(Program(asker, (str(holder.pid),), tmp_path), walls, asked.fileno())
+            thief = RunningProgram(Program(asker, (str(holder.pid),), tmp_path), walls, asked.fileno())
             await thief.wait()
         holder.signal(signal.SIGKILL)
         await holder.wait()
@@ -159,9 +159,9 @@ async def test_a_program_has_one_folder_to_write(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("of the agent")
     work = tmp_path / "work"
     work.mkdir()
-    group = start("import os; open('made', 'w'); print(os.stat('../secret'))", work)
+    running = start("import os; open('made', 'w'); print(os.stat('../secret'))", work)
     async with asyncio.timeout(30):
-        assert await group.wait() == 1
+        assert await running.wait() == 1
     assert (work / "made").is_file()
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.cgroups import Cgroup
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 
 _SECOND: Final = 1_000_000_000
 
@@ -26,31 +26,31 @@ class SlotBrake:
     def __init__(self, cgroup: Cgroup | None = None) -> None:
         self.cgroup = cgroup
         self._lock = threading.Lock()
-        self._groups: list[ProcessGroup] = []
+        self._programs: list[RunningProgram] = []
         self._holders: set[Holder] = set()
         self._past_cpu_seconds = 0.0
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no program to stop."""
-        return not self._groups
+        return not self._programs
 
     def join_files(self) -> list[Path]:
         """The files by which a program joins the control group; none where there is none."""
         return self.cgroup.join_files() if self.cgroup is not None else []
 
-    def add(self, group: ProcessGroup) -> None:
+    def add(self, program: RunningProgram) -> None:
         """Takes a started program under control; while anybody holds, it does nothing."""
         with self._lock:
-            self._groups.append(group)
+            self._programs.append(program)
             if self._holders:
-                group.signal(signal.SIGSTOP)
+                program.signal(signal.SIGSTOP)
 
-    def remove(self, group: ProcessGroup) -> None:
+    def remove(self, program: RunningProgram) -> None:
         """Forgets a program that has ended."""
         with self._lock:
-            self._groups.remove(group)
-            self._past_cpu_seconds += group.cpu_seconds()
+            self._programs.remove(program)
+            self._past_cpu_seconds += program.cpu_seconds()
 
     def hold(self, holder: Holder) -> None:
         """Stops every process until *holder* releases them."""
@@ -78,15 +78,15 @@ class SlotBrake:
     def kill(self) -> None:
         """Ends every process at once; their watchers reap them. One that cannot be ended does not spare the others."""
         with self._lock, contextlib.ExitStack() as each:
-            for group in self._groups:
-                each.callback(group.signal, signal.SIGKILL)
+            for program in self._programs:
+                each.callback(program.signal, signal.SIGKILL)
             if self.cgroup is not None:
                 each.callback(self.cgroup.kill)
 
     def unkillable(self) -> str:
         """Which programs were killed and do not end, this agent's or an earlier one's; empty when all do."""
         with self._lock:
-            held = [group.pid for group in self._groups if group.is_unkillable]
+            held = [program.pid for program in self._programs if program.is_unkillable]
         held += self.cgroup.left() if self.cgroup is not None else []
         return f"the kernel holds what was killed: process {', '.join(map(str, held))}" if held else ""
 
@@ -95,8 +95,8 @@ class SlotBrake:
         if self.cgroup is not None and self.cgroup.counts_cpu:
             return self.cgroup.cpu_nanoseconds() / _SECOND
         with self._lock:
-            return self._past_cpu_seconds + sum(group.cpu_seconds() for group in self._groups)
+            return self._past_cpu_seconds + sum(program.cpu_seconds() for program in self._programs)
 
     def _signal(self, number: signal.Signals) -> None:
-        for group in self._groups:
-            group.signal(number)
+        for program in self._programs:
+            program.signal(number)

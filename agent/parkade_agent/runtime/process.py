@@ -18,7 +18,7 @@ from parkade_agent.runtime.sandbox.walls import Sandbox
 _CPUCLOCK_SCHED = 2
 
 
-class ProcessGroup:
+class RunningProgram:
     """A started program that prints to the descriptor *output*, in the control groups of the files *join*.
 
     bubblewrap may stand around it: two more processes, which hold its name spaces and end with its exit code. They

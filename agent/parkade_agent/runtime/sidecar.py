@@ -17,7 +17,7 @@ from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import Cgroup
 from parkade_agent.runtime.disk import taken_bytes
 from parkade_agent.runtime.last_words import SERVING, read_last_words
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.standstill import stood_still
 from parkade_core.vehicle.death import Blame, Death, End, Limits, SidecarExit, attribute
 
@@ -65,9 +65,9 @@ class SidecarLife:
         self._loading_deaths.clear()
 
     @contextlib.contextmanager
-    def watched(self, group: ProcessGroup, brake: SlotBrake) -> Iterator[None]:
+    def watched(self, running: RunningProgram, brake: SlotBrake) -> Iterator[None]:
         """Sees to it, as long as the context lasts, that the start gets somewhere and the disk is not filled."""
-        watches = (self.end_stalled(group, brake), self.end_hoarding(group))
+        watches = (self.end_stalled(running, brake), self.end_hoarding(running))
         tasks = [asyncio.create_task(watch) for watch in watches]
         try:
             yield
@@ -75,19 +75,19 @@ class SidecarLife:
             for task in tasks:
                 task.cancel()
 
-    async def end_stalled(self, group: ProcessGroup, brake: SlotBrake) -> None:
+    async def end_stalled(self, running: RunningProgram, brake: SlotBrake) -> None:
         """Kills a sidecar that neither serves nor works; one that the guard froze has its time. Else returns never."""
         may_rest = partial(brake.is_held, Holder.GUARD)
-        await stood_still(group.cpu_seconds, lambda: self._has_served or may_rest())
+        await stood_still(running.cpu_seconds, lambda: self._has_served or may_rest())
         self.stalls()
-        group.signal(signal.SIGKILL)
+        running.signal(signal.SIGKILL)
 
-    async def end_hoarding(self, group: ProcessGroup) -> None:
+    async def end_hoarding(self, running: RunningProgram) -> None:
         """Kills a sidecar whose files hold more than they may; then returns."""
-        while await asyncio.to_thread(taken_bytes, group.pid, self._folders) <= MOST_FOLDER_BYTES:  # noqa: ASYNC110
+        while await asyncio.to_thread(taken_bytes, running.pid, self._folders) <= MOST_FOLDER_BYTES:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
         self._has_hoarded = True
-        group.signal(signal.SIGKILL)
+        running.signal(signal.SIGKILL)
 
     def stalls(self) -> None:
         """It is about to be killed because it stands still."""

@@ -29,7 +29,7 @@ from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import UNKILLABLE_SECONDS
 from parkade_agent.runtime.container import Container
 from parkade_agent.runtime.output import ContainerLog, Output
-from parkade_agent.runtime.process import ProcessGroup
+from parkade_agent.runtime.process import RunningProgram
 from parkade_agent.runtime.sandbox.program import Program
 from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_agent.runtime.service import serving
@@ -102,7 +102,7 @@ class Slot:
             self._work / LAST_WORDS, vehicle.limits, vehicle.brake.cgroup, [self._sidecar_socket.parent]
         )
         self._sidecar_serves = asyncio.Event()
-        self._groups: dict[str, ProcessGroup] = {}
+        self._groups: dict[str, RunningProgram] = {}
         self.shards = Shards(assignment, self._work, vehicle.supply, in_hand, self._idle, self._disk_failed)
 
     def end(self, ending: Ending) -> None:
@@ -192,37 +192,37 @@ class Slot:
         with contextlib.closing(self.logs[container.name].begin()) as output:
             return await self._watched(container, self._started(program, output))
 
-    def _started(self, program: Program, output: Output) -> ProcessGroup:
+    def _started(self, program: Program, output: Output) -> RunningProgram:
         with output.inlet() as inlet:
-            return ProcessGroup(program, self._vehicle.sandbox, inlet, self._vehicle.brake.join_files())
+            return RunningProgram(program, self._vehicle.sandbox, inlet, self._vehicle.brake.join_files())
 
-    async def _watched(self, container: Container, group: ProcessGroup) -> int:
-        self._groups[container.name] = group
-        self._vehicle.brake.add(group)
+    async def _watched(self, container: Container, running: RunningProgram) -> int:
+        self._groups[container.name] = running
+        self._vehicle.brake.add(running)
         container.runs()
         container.is_ready = container is self._runner
         self._on_change(self)
         is_sidecar, brake = container is self._sidecar, self._vehicle.brake
         try:
-            with self._sidecar_life.watched(group, brake) if is_sidecar else contextlib.nullcontext():
-                return await group.wait()
+            with self._sidecar_life.watched(running, brake) if is_sidecar else contextlib.nullcontext():
+                return await running.wait()
         except asyncio.CancelledError:
-            group.signal(signal.SIGKILL)
-            await self._gone(container, group)
+            running.signal(signal.SIGKILL)
+            await self._gone(container, running)
             raise
         finally:
-            brake.remove(group)
+            brake.remove(running)
             del self._groups[container.name]
 
-    async def _gone(self, container: Container, group: ProcessGroup) -> None:
+    async def _gone(self, container: Container, running: RunningProgram) -> None:
         """Waits for the end of a killed program; while the kernel holds it, the slot stays and says so."""
         try:
-            await asyncio.wait_for(group.wait(), UNKILLABLE_SECONDS)
+            await asyncio.wait_for(running.wait(), UNKILLABLE_SECONDS)
         except TimeoutError:
-            _log.exception("unkillable", program=container.name, process=group.pid)
+            _log.exception("unkillable", program=container.name, process=running.pid)
             container.waits(Reason.UNKILLABLE, self._vehicle.brake.unkillable())
             self._on_change(self)
-            await group.wait()
+            await running.wait()
 
     async def _watch_work(self) -> None:
         """Kills both programs when a shard is in hand and neither gets on with it."""
@@ -230,8 +230,8 @@ class Slot:
             await stood_still(self._vehicle.brake.cpu_seconds, self._may_rest)
             _log.warning("slot stands still", pod=self.assignment.pod_name)
             self._sidecar_life.stalls()
-            for group in self._groups.values():
-                group.signal(signal.SIGKILL)
+            for running in self._groups.values():
+                running.signal(signal.SIGKILL)
 
     def _may_rest(self) -> bool:
         is_held = self._vehicle.brake.is_held(Holder.GUARD)
@@ -269,9 +269,9 @@ class Slot:
         """
         waits = dict[str, asyncio.Task[int]]()
         for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR):
-            if (group := self._groups.get(name)) is not None:
-                group.signal(signal.SIGTERM)
-                waits[name] = asyncio.create_task(group.wait())
+            if (running := self._groups.get(name)) is not None:
+                running.signal(signal.SIGTERM)
+                waits[name] = asyncio.create_task(running.wait())
                 await asyncio.wait(waits.values(), timeout=seconds / 2)
         for wait in waits.values():
             wait.cancel()
