@@ -83,6 +83,20 @@ async def test_only_what_is_read_is_kept_of_a_vehicle(fleet: Fleet) -> None:
     assert fleet.vehicles._vehicles["v1"].received == {vss.LOW_VOLTAGE_STATE: (Reading("LOCK", 0.0), 1000.0)}
 
 
+async def test_a_vehicle_that_knows_no_signal_is_judged_when_it_speaks(fleet: Fleet) -> None:
+    """A new gateway leaves a Node as it was until then; one whose broker is gone must not stay open."""
+    fleet.pools._take(POOL, True)
+    fleet.nodes._take(node(), True)
+    fleet.vehicles.adopt()
+    fleet.vehicles.connect(Identity("v1"))
+    assert "v1" not in fleet.nodes._desires
+    assert fleet.vehicles.silent_for("v1") is None
+    fleet.vehicles.hear(Identity("v1"), pb.Telemetry())
+    assert fleet.says(Condition.VEHICLE_PARKED)[0] == "Unknown"
+    assert Taint.UNKNOWN in fleet.taints()
+    assert fleet.vehicles.silent_for("v1") == 0.0
+
+
 async def test_a_claim_that_a_vehicle_lost_leaves_its_node(fleet: Fleet) -> None:
     """A pool must not select a vehicle by what an earlier certificate said of it; others' labels stay."""
     before = {"parkade.dev/vehicle": "v1", "parkade.dev/region": "eu", "parkade.dev/fleet": "a", "rack": "7"}

@@ -37,6 +37,7 @@ class Vehicle:
 
     identity: Identity
     heard_at: float
+    has_spoken: bool = False  # to this gateway
     received: dict[str, tuple[Reading, float]] = field(default_factory=dict)  # path -> as told, and when
     told: Relayed = field(default_factory=dict)  # the vehicle's own verdicts
     assessment: Assessment | None = None
@@ -98,7 +99,7 @@ class Vehicles:
         """
         vehicle = self._vehicles.setdefault(identity.vehicle, Vehicle(identity, self._clock()))
         name, now = identity.vehicle, self._clock()
-        vehicle.heard_at = now
+        vehicle.heard_at, vehicle.has_spoken = now, True
         for signal in telemetry.signals:
             if (reading := _reading(signal)) is not None:
                 vehicle.received[signal.path] = (reading, now)
@@ -140,7 +141,7 @@ class Vehicles:
         if now >= gone_at:
             self._forget(name)
             return
-        if connected and not vehicle.received and self._nodes.get(name) is not None:
+        if connected and not vehicle.has_spoken and self._nodes.get(name) is not None:
             # This gateway has just started: the Node stays as it is until the vehicle has spoken.
             self._look_again(name, silent_at, now)
             return
@@ -185,7 +186,7 @@ class Vehicles:
     def silent_for(self, name: str) -> float | None:
         """Seconds since the vehicle's last word; None when this gateway has heard none."""
         vehicle = self._vehicles.get(name)
-        return self._clock() - vehicle.heard_at if vehicle is not None and vehicle.received else None
+        return self._clock() - vehicle.heard_at if vehicle is not None and vehicle.has_spoken else None
 
     def policy(self, name: str) -> pb.Policy | None:
         """The policy that the vehicle's guard shall follow, one that names no pool while the vehicle is in none.
