@@ -76,6 +76,24 @@ async def test_an_assignment_names_its_vehicle_and_is_the_next_of_its_session(tm
     }
 
 
+@pytest.mark.parametrize(("has", "is_told"), [([], True), ([pb.SlotStatus(pod_uid="pod-1")], False)])
+async def test_a_slot_is_assigned_once_a_session(
+    tmp_path: Path, has: list[pb.SlotStatus], *, is_told: bool
+) -> None:
+    """A vehicle that dials again may have lost what it was told, unless it says that it has it."""
+    async with slots_of(tmp_path, {UID: "sha256:1"}, {UID: "team"}) as (slots, sessions, pods):
+        pods._take(slot_pod(), True)
+        await slots.run(slot_pod())
+        for slots_it_has in ([], has):
+            session = sessions.enter(Identity("v1"))
+            slots.session_opened(session, slots_it_has)
+            await slots.run(slot_pod())
+            await slots.run(slot_pod())
+        assert session._outbox.qsize() == is_told
+        assert slots.report(session, pb.SlotStatus(pod_uid="pod-1", ended=True)) == UID
+    assert session.assigned == set()
+
+
 async def test_a_vehicles_words_are_bounded(tmp_path: Path) -> None:
     """Whatever it says of a slot, the pod's status gets known containers, plain text of some length, and real times."""
     wild = pb.ContainerState(

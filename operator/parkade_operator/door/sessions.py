@@ -35,6 +35,9 @@ class Session:
 
     identity: Identity
     orders: Orders = field(default_factory=Orders)
+    assigned: set[str] = field(
+        default_factory=set
+    )  # uids of the pods that the vehicle runs, or was told to run
     ending: Ending | None = None
     _outbox: asyncio.Queue[pb.GatewayMessage | None] = field(default_factory=asyncio.Queue)
     _ended: bool = False

@@ -47,7 +47,6 @@ class VehicleSlots(PodProvider):
         self._pods = pods
         self._input_digest = input_digest
         self._namespace = namespace
-        self._assigned: dict[str, Session] = {}  # pod uid -> session that heard the assignment
         self._closed_for: dict[str, str] = {}  # vehicle -> uid of the pod whose end was counted last
 
     @override
@@ -56,7 +55,7 @@ class VehicleSlots(PodProvider):
         meta = pod["metadata"]
         session = self._sessions.get(_vehicle(pod))
         digest = self._input_digest(batch_of(pod))
-        if session is None or digest is None or self._assigned.get(meta["uid"]) is session:
+        if session is None or digest is None or meta["uid"] in session.assigned:
             return
         if not self._works_for(pod, batch_of(pod)):
             _log.warning(
@@ -73,7 +72,7 @@ class VehicleSlots(PodProvider):
         )
         session.orders.stamp(assignment)
         session.send(pb.GatewayMessage(assignment=assignment))
-        self._assigned[meta["uid"]] = session
+        session.assigned.add(meta["uid"])
         _log.info("slot assigned", vehicle=session.identity.vehicle, pod=meta["name"], batch=batch_of(pod))
 
     @override
@@ -96,7 +95,7 @@ class VehicleSlots(PodProvider):
         """A vehicle dialled in with these slots: what it has is adopted, what it lacks is assigned."""
         for slot in slots:
             if self.report(session, slot) is not None and not slot.ended:
-                self._assigned[slot.pod_uid] = session
+                session.assigned.add(slot.pod_uid)
         self.nudge(session.identity.vehicle)
 
     def nudge(self, vehicle: str) -> None:
@@ -119,7 +118,7 @@ class VehicleSlots(PodProvider):
         if pod is not None and _vehicle(pod) != session.identity.vehicle:
             return None
         if slot.ended:
-            self._assigned.pop(slot.pod_uid, None)
+            session.assigned.discard(slot.pod_uid)
         if pod is None:
             if not slot.ended:
                 end = pb.EndAssignment(pod_uid=slot.pod_uid, grace_seconds=0, reason="PodGone")
