@@ -14,7 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
-from parkade_api.wellknown import GROUP, LABEL_BATCH, LABEL_VEHICLE, VERSION
+from parkade_api.wellknown import GROUP, LABEL_BATCH_UID, LABEL_VEHICLE, VERSION
 from parkade_cli.snapshot import Snapshot, summarize
 
 REQUEST_SECONDS = 10.0
@@ -56,7 +56,7 @@ class ApiServer:
         """Vehicles, running slots and batches of all namespaces. Raises ClusterError."""
         with _errors():
             nodes = self._items(self._core.list_node, label_selector=LABEL_VEHICLE)
-            pods = self._items(self._core.list_pod_for_all_namespaces, label_selector=LABEL_BATCH)
+            pods = self._items(self._core.list_pod_for_all_namespaces, label_selector=LABEL_BATCH_UID)
             batches: Any = self._custom.list_cluster_custom_object(
                 GROUP, VERSION, "inferencebatches", _request_timeout=REQUEST_SECONDS
             )

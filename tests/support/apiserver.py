@@ -57,18 +57,17 @@ class ApiServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serves one request."""
-        text = await request.text()
+        sent = await request.text()
         self.asked.append(
-            (request.method, request.path, dict(request.query), json.loads(text) if text else None)
+            (request.method, request.path, dict(request.query), json.loads(sent) if sent else None)
         )
         self.arrival.set()
         self.arrival = asyncio.Event()
         if "watch" in request.query:
             return await self._stream(request)
         status, body = self.answers.popleft()
-        return web.Response(
-            status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode()
-        )
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return web.Response(status=status, body=text, content_type="application/json")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.watched_from.put_nowait(request.query["resourceVersion"])

@@ -1,19 +1,23 @@
-"""The command line against clusters that do not answer."""
+"""The command line against clusters that answer, and that do not."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from parkade_api.wellknown import LABEL_BATCH_UID
 from parkade_cli.__main__ import app
 from parkade_cli.cluster import ApiServer, ClusterError
+from parkade_core.batch.slots import replica_set
 from parkade_hack.processes import free_port
+from support.apiserver import serving
+from support.objects import batch
 
 
-def _kubeconfig(folder: Path) -> Path:
-    """A kubeconfig of a server on a port where nothing listens."""
-    server = f"http://127.0.0.1:{free_port()}"
+def _kubeconfig(folder: Path, server: str) -> Path:
+    """A kubeconfig of *server*."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -32,7 +36,18 @@ def test_an_absent_cluster_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="does not answer"):
         ApiServer(str(tmp_path / "nothing"))
     with pytest.raises(ClusterError, match="refused"):
-        ApiServer(str(_kubeconfig(tmp_path))).snapshot()
+        ApiServer(str(_kubeconfig(tmp_path, f"http://127.0.0.1:{free_port()}"))).snapshot()
+
+
+async def test_slots_are_found_by_the_label_that_each_has(tmp_path: Path) -> None:
+    """The label with the batch's name is left out where the name is too long for one; that with its uid never is."""
+    slots = replica_set(batch("n" * 64), ["home"], 1, 3600)
+    assert list(slots["spec"]["template"]["metadata"]["labels"]) == [LABEL_BATCH_UID]
+    async with serving(tmp_path) as (api, _):
+        api.answer({"items": []}, {"items": []}, {"items": []})
+        await asyncio.to_thread(ApiServer(str(_kubeconfig(tmp_path, api.url))).snapshot)
+    asked = {path: query.get("labelSelector") for _, path, query, _ in api.asked}
+    assert asked["/api/v1/pods"] == LABEL_BATCH_UID
 
 
 def test_watch_ends_with_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
