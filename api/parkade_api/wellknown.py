@@ -22,6 +22,7 @@ REFUSAL_PREFIX: Final = f"refuses.{GROUP}/"
 
 ANNOTATION_BUNDLE_DIGEST: Final = f"{GROUP}/bundle-digest"
 ANNOTATION_QUARANTINED: Final = f"{GROUP}/quarantined"  # on a vehicle's Node, by the CLI: why
+MOST_WHY: Final = 256  # characters of that
 
 RESOURCE_SLOT: Final = f"{GROUP}/slot"
 MOST_LEASED_SHARDS: Final = 64  # in one lease

@@ -1,13 +1,11 @@
 """`quarantine` and `release`: whether the cluster trusts a vehicle, written on its Node for the gateway to read."""
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
-from parkade_api.wellknown import ANNOTATION_QUARANTINED
+from parkade_api.wellknown import ANNOTATION_QUARANTINED, MOST_WHY
 from parkade_core.enrolment import problem_of_vehicle
 from parkade_core.vehicle.node import node_name
-
-MOST_WHY: Final = 256
 
 
 class QuarantineError(Exception):

@@ -1,7 +1,6 @@
 """What the Node of a vehicle shall say, from what was judged; and what a Node that is there says already."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from parkade_api.wellknown import (
     ANNOTATION_QUARANTINED,
@@ -9,6 +8,7 @@ from parkade_api.wellknown import (
     LABEL_BATCH_UID,
     LABEL_POOL,
     LABEL_VEHICLE,
+    MOST_WHY,
     REFUSAL_PREFIX,
 )
 from parkade_core.kubelet.node import NodeDesire
@@ -17,8 +17,6 @@ from parkade_core.vehicle.assess import Assessment
 from parkade_core.vehicle.node import node_labels, slots_allocatable
 from parkade_operator.door.tls import Identity
 from parkade_operator.kube.client import Object
-
-_MOST_WHY: Final = 256
 
 
 def desire(
@@ -71,7 +69,7 @@ def quarantine_on(node: Object | None) -> str:
     """Why the vehicle of a Node is not trusted, as an administrator wrote it there; empty when it is."""
     annotations: dict[str, str] = (node["metadata"].get("annotations") or {}) if node else {}
     why = annotations.get(ANNOTATION_QUARANTINED)
-    return "" if why is None else shown(why, _MOST_WHY) or "an administrator did not say why"
+    return "" if why is None else shown(why, MOST_WHY) or "an administrator did not say why"
 
 
 def batch_uid_of(pod: Object) -> str | None:
