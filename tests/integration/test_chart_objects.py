@@ -224,7 +224,9 @@ def test_what_cannot_be_made_again_is_kept(chart: Chart) -> None:
 
 def test_a_store_on_one_machine_keeps_the_gateways_there(chart: Chart) -> None:
     """With a ReadWriteOnce volume a new gateway starts beside the old one, or its rollout would never end."""
-    assert "podAffinity" in pod_specs(chart.objects())["gateway"]["affinity"]
+    own = {"platformStore": {"persistence": {"existingClaim": "mine"}}}
+    for objects in (chart.objects(), chart.render(own)):
+        assert "podAffinity" in pod_specs(objects)["gateway"]["affinity"]
     assert "podAffinity" not in pod_specs(chart.objects("full"))["gateway"]["affinity"]
 
 
