@@ -1,22 +1,14 @@
-"""The lease book: who may work on what, until when; and when failures end a batch."""
+"""The lease book: who may work on what, until when, and whose work a commit ends."""
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from parkade_api.wellknown import MOST_LEASED_SHARDS, Reason, ShardFault
-from parkade_core.batch.failure import MOST_FAILURES, MOST_VEHICLES, FailureCount
-from parkade_core.batch.lease import LeaseBook
+from parkade_api.wellknown import MOST_LEASED_SHARDS
+from parkade_core.batch.lease import MOST_HELD_SHARDS, LeaseBook
 from parkade_core.batch.rate import Rate
-
-IDS = [f"attempt-{number}" for number in range(100)]
-
-
-def shards(book: LeaseBook, vehicle: str, want: int, lease: str, now: float = 0.0) -> list[int]:
-    """The shards of a new lease; empty when nothing was granted."""
-    granted = book.grant(vehicle, want, now, lease, IDS)
-    return [shard for shard, _ in granted.shards] if granted else []
+from support.leases import IDS, shards
 
 
 @pytest.mark.parametrize(
@@ -63,7 +55,7 @@ def test_a_lease_expires_unless_its_holder_is_heard_of() -> None:
 def test_a_new_leader_adopts_what_is_free() -> None:
     """Open shards become the holder's; what others hold, what is committed and what does not exist stays."""
     book = LeaseBook(5, 300)
-    book.committed(0)
+    book.committed(0, "v3", "l3")
     assert shards(book, "v2", 1, "l2") == [1]
     book.adopt("v1", "l1", [0, 1, 3, 77], 100.0)
     assert [shard for shard in range(5) if book.holds("v1", "l1", shard)] == [3]
@@ -76,24 +68,90 @@ def test_a_new_leader_adopts_what_is_free() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lease", "named", "lost"),
+    ("lease", "named", "in_vain"),
     [
         ("own", {0, 1}, ()),
-        ("own", {0, 2, 3, 4}, (2, 3)),
+        ("own", {0, 2, 3, 4}, (3,)),
         ("own", {4, 99}, (99,)),
         ("ended", {0, 4}, ()),
-        ("ended", {2, 3, 4}, (2, 3)),
-        ("another's", {2, 3, 4}, (2, 3, 4)),
+        ("ended", {2, 3, 4}, (3,)),
+        ("another's", {2, 3, 4}, (3,)),
         ("own", set[int](), ()),
     ],
 )
-def test_who_comes_back_hears_what_it_has_lost(lease: str, named: set[int], lost: tuple[int, ...]) -> None:
-    """Shards of another vehicle, committed ones, and such as there are none; not its own, and not what is free."""
+def test_who_comes_back_hears_what_it_does_in_vain(
+    lease: str, named: set[int], in_vain: tuple[int, ...]
+) -> None:
+    """Committed shards, and such as there are none; what another vehicle has by now it may finish, too."""
     book = LeaseBook(5, 300)
     assert shards(book, "v1", 2, "own") == [0, 1]
     assert shards(book, "v2", 1, "another's") == [2]
-    book.committed(3)
-    assert book.adopt("v1", lease, named, 1.0) == lost
+    book.committed(3, "v2", "another's")
+    assert book.adopt("v1", lease, named, 1.0) == in_vain
+
+
+def test_a_commit_ends_the_work_of_all_others() -> None:
+    """Who holds the shard, whose lease of it ended, and who said that it has it; once, and not who was first."""
+    book = LeaseBook(2, 300)
+    shards(book, "slow", 1, "l1")
+    book.expire(300.0)
+    assert shards(book, "slow", 1, "l2", 300.0) == [0], "a lonely vehicle gets it again while it works on it"
+    book.expire(600.0)
+    assert shards(book, "quick", 1, "l3", 600.0) == [0]
+    assert book.adopt("away", "l0", [0], 600.0) == ()
+    told = book.committed(0, "slow", "l2")
+    assert told == {("quick", "l3"), ("away", "l0")}
+    assert book.committed(0, "quick", "l3") == frozenset()
+    assert (book.holder("l3"), book.remaining) == (None, 1)
+
+
+def test_a_shard_that_outlasts_every_lease_is_still_finished() -> None:
+    """Links that blip once a lease move the shard between two vehicles; neither is told to stop it before a commit."""
+    book = LeaseBook(1, 10)
+    shards(book, "v1", 1, "l1")
+    for blip in range(1, 9):
+        now = blip * 10.0
+        book.expire(now)
+        coming = "v1" if blip % 2 else "v2"
+        shards(book, "v2" if blip % 2 else "v1", 1, f"l{blip + 1}", now)
+        assert book.adopt(coming, f"l{blip}", [0], now) == ()
+
+
+@pytest.mark.parametrize(
+    ("vehicle", "lease", "may"),
+    [
+        ("granted", "l1", True),
+        ("granted", "ended long ago", True),
+        ("adopted", "l2", True),
+        ("named what is gone", "l3", True),
+        ("granted", "l2", False),
+        ("stranger", "l1", False),
+        ("stranger", "made up", False),
+        ("asked in vain", "made up", False),
+    ],
+)
+def test_only_who_had_a_lease_may_commit(vehicle: str, lease: str, *, may: bool) -> None:
+    """However late, and under any lease that is nobody's by now; a lease that another holds is the other's."""
+    book = LeaseBook(2, 300)
+    shards(book, "granted", 1, "l1")
+    book.adopt("adopted", "l2", [1], 0.0)
+    book.adopt("named what is gone", "l3", [0], 0.0)
+    shards(book, "asked in vain", 1, "l4")
+    assert book.may_commit(vehicle, lease) == may
+
+
+def test_one_vehicle_holds_no_more_than_it_can_keep() -> None:
+    """Granted and adopted together, however often it asks; what it commits or gives back makes room."""
+    book = LeaseBook(MOST_HELD_SHARDS + 500, 300)
+    assert book.adopt("greedy", "named", range(MOST_HELD_SHARDS - 100), 0.0) == ()
+    asked = [len(shards(book, "greedy", 64, f"l{number}")) for number in range(3)]
+    assert asked == [64, 36, 0]
+    assert book.adopt("greedy", "more", [MOST_HELD_SHARDS + 7], 0.0) == ()
+    assert (book.leased, book.holder("more")) == (MOST_HELD_SHARDS, None)
+    book.committed(0, "greedy", "named")
+    book.hand_back("greedy", "named", [1])
+    assert len(shards(book, "greedy", 64, "l4")) == 2
+    assert len(shards(book, "modest", 64, "l5")) == 64
 
 
 class Book(RuleBasedStateMachine):
@@ -105,6 +163,7 @@ class Book(RuleBasedStateMachine):
         self.now = 0.0
         self.held: dict[int, tuple[str, str, float]] = {}
         self.done: set[int] = set()
+        self.late: dict[int, dict[str, str]] = {}
         self.leases = 0
 
     vehicles = st.sampled_from(["v1", "v2", "v3"])
@@ -125,14 +184,18 @@ class Book(RuleBasedStateMachine):
         """Time passes; exactly the leases past their deadline end."""
         self.now += seconds
         self.book.expire(self.now)
-        self.held = {shard: held for shard, held in self.held.items() if held[2] > self.now}
+        for shard, (vehicle, lease, _) in [each for each in self.held.items() if each[1][2] <= self.now]:
+            del self.held[shard]
+            self.late.setdefault(shard, {})[vehicle] = lease
 
-    @rule(shard=st.integers(0, 11))
-    def commit(self, shard: int) -> None:
-        """Any shard may be committed at any time, by anybody, once or again."""
-        self.book.committed(shard)
+    @rule(shard=st.integers(0, 11), vehicle=vehicles, number=st.integers(1, 40))
+    def commit(self, shard: int, vehicle: str, number: int) -> None:
+        """Any shard may be committed at any time, by anybody, once or again; the others at work on it are named."""
+        winner = vehicle, f"l{number}"
+        at_work = set(self.late.pop(shard, {}).items())
+        at_work |= {self.held.pop(shard)[:2]} if shard in self.held else set()
+        assert self.book.committed(shard, *winner) == at_work - {winner}
         self.done.add(shard)
-        self.held.pop(shard, None)
 
     @rule(shard=st.integers(0, 11))
     def hand_back(self, shard: int) -> None:
@@ -154,9 +217,9 @@ class Book(RuleBasedStateMachine):
         """Whoever says it holds open shards gets them."""
         self.leases += 1
         lease = f"l{self.leases}"
-        lost = self.book.adopt(vehicle, lease, wanted, self.now)
-        others = {shard for shard, held in self.held.items() if held[0] != vehicle}
-        assert set(lost) == wanted & (self.done | others)
+        assert set(self.book.adopt(vehicle, lease, wanted, self.now)) == wanted & self.done
+        for shard in wanted & self.held.keys():
+            self.late.setdefault(shard, {})[vehicle] = lease
         free = wanted - self.done - self.held.keys()
         self.held |= dict.fromkeys(free, (vehicle, lease, self.now + 10))
 
@@ -171,42 +234,6 @@ TestBook = Book.TestCase
 TestBook.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
-def test_only_failures_count_as_failures() -> None:
-    """A vehicle that leaves has not failed; three vehicles that failed one shard end the batch and name it."""
-    count = FailureCount()
-    for reason in [*Reason, "", "Deleted"]:
-        assert all(count.note(f"v{n}", (1,), reason, "") is None for n in range(12))
-    verdicts = [count.note(f"v{n}", (0, 1), ShardFault.SHARD_DAMAGED, "boom") for n in range(MOST_VEHICLES)]
-    assert verdicts[:-1] == [None] * (MOST_VEHICLES - 1)
-    assert verdicts[-1] is not None
-    assert (verdicts[-1].shard, verdicts[-1].message) == (
-        0,
-        "shard 0 failed 3 times on 3 vehicles, last with ShardDamaged: boom",
-    )
-
-
-def test_one_broken_vehicle_fails_the_batch_only_after_many_tries() -> None:
-    """Failures of one vehicle do not count as three vehicles', but a fleet of one vehicle still comes to an end."""
-    count = FailureCount()
-    verdicts = [count.note("v1", (4,), ShardFault.SIDECAR_LOST, "") for _ in range(MOST_FAILURES)]
-    assert verdicts[:-1] == [None] * (MOST_FAILURES - 1)
-    assert verdicts[-1] is not None
-    assert verdicts[-1].message == "shard 4 failed 9 times on one vehicle, last with SidecarLost"
-
-
-def test_a_failed_shard_goes_to_another_vehicle() -> None:
-    """Who failed a shard gets others first, and that one again only when nobody else may take it."""
-    book = LeaseBook(3, 300)
-    assert shards(book, "v1", 1, "l1") == [0]
-    assert book.hand_back("v1", "l1", [0], failed=True) == (0,)
-    assert shards(book, "v1", 1, "l2") == [1]
-    assert shards(book, "v2", 1, "l3") == [0]
-    assert book.hand_back("v2", "l3", [0]) == (0,)
-    assert shards(book, "v1", 5, "l4") == [2]
-    assert shards(book, "v1", 5, "l5", 59.0) == [], "v2 asked a moment ago"
-    assert shards(book, "v1", 5, "l6", 60.0) == [0]
-
-
 def test_no_shard_is_leased_twice() -> None:
     """A shard that was adopted and given back is found among the returned and among the new, and counts once."""
     book = LeaseBook(4, 300)
@@ -214,19 +241,7 @@ def test_no_shard_is_leased_twice() -> None:
     book.hand_back("v1", "l1", [2])
     book.adopt("v1", "l2", [2], 0.0)
     book.hand_back("v1", "l2", [2])
-    assert shards(book, "v2", 9, "l3") == [2, 0, 1, 3]
-
-
-def test_a_failed_shard_waits_for_a_vehicle_that_still_holds_a_lease() -> None:
-    """A working vehicle will ask again, so the failed shard waits for it, until that one has failed it too."""
-    book = LeaseBook(2, 300)
-    assert shards(book, "v2", 1, "l1") == [0]
-    assert shards(book, "v1", 1, "l2") == [1]
-    book.hand_back("v1", "l2", [1], failed=True)
-    assert shards(book, "v1", 1, "l3", 100.0) == []
-    assert shards(book, "v2", 1, "l4", 100.0) == [1]
-    book.hand_back("v2", "l4", [1], failed=True)
-    assert shards(book, "v1", 1, "l5", 100.0) == [1]
+    assert shards(book, "v2", 9, "l3") == [0, 1, 2, 3]
 
 
 def test_the_rate_is_of_the_last_minute() -> None:

@@ -3,19 +3,26 @@
 A lease is a hint that saves work; the commit log alone decides. So the book lives in memory, a new leader
 starts with an empty one, and holders that renew are adopted.
 
+A vehicle whose lease ended may work on: where a shard takes longer than a lease on every vehicle, one that stopped
+it for another would never end it. Only a commit ends the work of the others, who are told then.
+
 A shard that a vehicle failed goes to another one: the vehicle gets it again only when no other shard is open,
 and when no vehicle that did not fail it holds a lease or asked for one within the last minute.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from typing import Final
 
 from parkade_api.wellknown import MOST_LEASED_SHARDS
 
 ASKING_SECONDS: Final = 60.0
+MOST_HELD_SHARDS: Final = 1000 + MOST_LEASED_SHARDS
+"""Of one vehicle: what the largest `maxBufferedShards` allows it to keep, and one lease more."""
 
 _OPEN: Final = 0
 _LEASED: Final = 1
@@ -43,7 +50,7 @@ class Expired:
 @dataclass(slots=True)
 class _Lease:
     vehicle: str
-    deadline: float
+    deadline: float = 0.0
     shards: set[int] = field(default_factory=set)
 
 
@@ -61,6 +68,9 @@ class LeaseBook:
         self._returned: list[int] = []
         self._leases: dict[str, _Lease] = {}
         self._lease_of: dict[int, str] = {}
+        self._holding: Counter[str] = Counter()
+        self._late: dict[int, dict[str, str]] = {}
+        self._workers: set[str] = set()
         self._committed = 0
         self._failed: dict[int, set[str]] = {}
         self._asked: dict[str, float] = {}
@@ -78,15 +88,19 @@ class LeaseBook:
     def grant(
         self, vehicle: str, want: int, now: float, lease: str, attempts: Sequence[str]
     ) -> Attempts | None:
-        """Lease up to *want* open shards, lowest first; None when none is to be had or parallelism forbids it."""
+        """Lease up to *want* open shards, lowest first.
+
+        None when none is to be had, when the vehicle holds as many as it may, and when parallelism forbids it.
+        """
+        self._asked.pop(vehicle, None)  # so that who asked last stands last
         self._asked[vehicle] = now
-        most = min(max(want, 1), MOST_LEASED_SHARDS, len(attempts))
+        most = min(max(want, 1), MOST_LEASED_SHARDS, len(attempts), self._room(vehicle))
         if self.parallelism:
             most = min(most, self.parallelism - self.leased)
-        taken = self._take(most, vehicle, lease, now)
+        taken = self._take(most, vehicle, now)
         if not taken:
             return None
-        self._leases[lease] = _Lease(vehicle, now + self.seconds, set(taken))
+        self._lease_out(taken, vehicle, lease, now)
         return Attempts(lease, now + self.seconds, tuple(zip(taken, attempts, strict=False)))
 
     def holds(self, vehicle: str, lease: str, shard: int) -> bool:
@@ -99,6 +113,13 @@ class LeaseBook:
         held = self._leases.get(lease)
         return held.vehicle if held else None
 
+    def may_commit(self, vehicle: str, lease: str) -> bool:
+        """Whether results under that lease may be the vehicle's.
+
+        It holds the lease; or nobody does any more, and the vehicle had some lease of this batch.
+        """
+        return vehicle in self._workers and self.holder(lease) in (None, vehicle)
+
     def renew(self, vehicle: str, lease: str, now: float) -> None:
         """The holder was heard of: its deadline starts again."""
         if self.holder(lease) == vehicle:
@@ -107,12 +128,16 @@ class LeaseBook:
     def adopt(self, vehicle: str, lease: str, shards: Iterable[int], now: float) -> tuple[int, ...]:
         """Take in what a vehicle says it holds: open shards become its own, the deadline starts again.
 
-        Returns those that it has lost: another vehicle holds them, or they are committed.
+        What it does not get because others have it, because it failed it before or because it holds too many, it may
+        work on all the same. Returns those that it need not work on: they are committed, or there are none such.
         """
+        self._workers.add(vehicle)
         named = set(shards)
+        wanted = {s for s in named if 0 <= s < len(self._states) and self._states[s] != _COMMITTED}
         if self.holder(lease) in (None, vehicle):
-            self._take_in(vehicle, lease, named, now)
-        return tuple(sorted(s for s in named if self.holder(self._lease_of.get(s, "")) != vehicle))
+            self._take_in(vehicle, lease, wanted, now)
+        self._note_late(vehicle, lease, (s for s in wanted if not self.holds(vehicle, lease, s)))
+        return tuple(sorted(named - wanted))
 
     def hand_back(
         self, vehicle: str, lease: str, shards: Iterable[int], *, failed: bool = False
@@ -124,7 +149,7 @@ class LeaseBook:
         if self.holder(lease) != vehicle:
             return ()
         returned = tuple(sorted(self._leases[lease].shards.intersection(shards)))
-        self._reopen(lease, returned)
+        self._reopen(returned)
         for shard in returned if failed else ():
             self._failed.setdefault(shard, set()).add(vehicle)
         return returned
@@ -142,59 +167,60 @@ class LeaseBook:
         over = [(lease, held) for lease, held in self._leases.items() if held.deadline <= now]
         expired = [Expired(lease, held.vehicle, tuple(sorted(held.shards))) for lease, held in over]
         for lease in expired:
-            self._reopen(lease.lease, lease.shards)
+            self._reopen(lease.shards)
+            self._note_late(lease.vehicle, lease.lease, lease.shards)
         return expired
 
-    def committed(self, shard: int) -> None:
-        """The log decided the shard: nobody needs to work on it any more."""
+    def committed(self, shard: int, vehicle: str, lease: str) -> frozenset[tuple[str, str]]:
+        """The log decided the shard, for what *vehicle* did under *lease*: nobody else needs to work on it any more.
+
+        Returns the others that have it in hand, as far as is known: vehicle and lease of each.
+        """
         if self._states[shard] == _COMMITTED:
-            return
+            return frozenset()
+        in_hand = set(self._late.pop(shard, {}).items())
+        if shard in self._lease_of:
+            in_hand.add(self._take_back(shard))
         self._states[shard] = _COMMITTED
         self._committed += 1
         self._failed.pop(shard, None)
-        lease = self._lease_of.pop(shard, None)
-        if lease is not None:
-            self._leases[lease].shards.discard(shard)
-            self._drop_if_empty(lease)
+        return frozenset(in_hand - {(vehicle, lease)})
+
+    def _room(self, vehicle: str) -> int:
+        return MOST_HELD_SHARDS - self._holding[vehicle]
 
     def _take_in(self, vehicle: str, lease: str, named: AbstractSet[int], now: float) -> None:
-        mine = [s for s in named if 0 <= s < len(self._states) and self._states[s] == _OPEN]
-        held = self._leases.get(lease)
-        if held is None:
-            if not mine:
-                return
-            held = self._leases[lease] = _Lease(vehicle, now)
-        for shard in mine:
-            self._lease_out(shard, lease)
-            held.shards.add(shard)
-        held.deadline = now + self.seconds
+        free = (
+            s for s in sorted(named) if self._states[s] == _OPEN and vehicle not in self._failed.get(s, ())
+        )
+        mine = list(islice(free, self._room(vehicle)))
+        if mine or lease in self._leases:
+            self._lease_out(mine, vehicle, lease, now)
 
-    def _take(self, most: int, vehicle: str, lease: str, now: float) -> list[int]:
-        taken: list[int] = []
-        avoided: set[int] = set()
-        while len(taken) < most and (shard := self._next()) is not None:
-            if vehicle in self._failed.get(shard, ()):
-                avoided.add(shard)
-            else:
-                self._lease_out(shard, lease)
-                taken.append(shard)
-        if not taken and avoided:
-            taken = self._take_failed(most, avoided, lease, now)
+    def _note_late(self, vehicle: str, lease: str, shards: Iterable[int]) -> None:
+        """The vehicle may be at work on these without holding them; of several leases the last one is known."""
+        for shard in shards:
+            self._late.setdefault(shard, {})[vehicle] = lease
+
+    def _take(self, most: int, vehicle: str, now: float) -> list[int]:
+        """Open shards, lowest first.
+
+        Who failed MOST_LEASED_SHARDS of those that are open gets no fresh one: each that it failed is looked at
+        whenever it asks, and all others wait for that.
+        """
+        fresh, avoided = set[int](), set[int]()
+        while len(fresh) < most and len(avoided) < MOST_LEASED_SHARDS and (found := self._next()) is not None:
+            (avoided if vehicle in self._failed.get(found, ()) else fresh).add(found)
+        taken = sorted(fresh) or [shard for shard in sorted(avoided) if self._all_failed(shard, now)][:most]
         for shard in avoided.difference(taken):
             heapq.heappush(self._returned, shard)
         return taken
 
-    def _take_failed(self, most: int, avoided: set[int], lease: str, now: float) -> list[int]:
-        others = self._others(now)
-        taken = [shard for shard in sorted(avoided) if others <= self._failed[shard]][:most]
-        for shard in taken:
-            self._lease_out(shard, lease)
-        return taken
-
-    def _others(self, now: float) -> set[str]:
-        """Vehicles that may take a shard soon."""
-        self._asked = {name: at for name, at in self._asked.items() if now - at < ASKING_SECONDS}
-        return self._asked.keys() | {held.vehicle for held in self._leases.values()}
+    def _all_failed(self, shard: int, now: float) -> bool:
+        """Whether every vehicle that may take a shard soon has failed this one."""
+        failed = self._failed[shard]
+        latest = takewhile(lambda asked: now - asked[1] < ASKING_SECONDS, reversed(self._asked.items()))
+        return self._holding.keys() <= failed and all(vehicle in failed for vehicle, _ in latest)
 
     def _next(self) -> int | None:
         while self._returned:
@@ -206,19 +232,30 @@ class LeaseBook:
         self._cursor = len(self._states) if found < 0 else found + 1
         return None if found < 0 else found
 
-    def _lease_out(self, shard: int, lease: str) -> None:
-        self._states[shard] = _LEASED
-        self._lease_of[shard] = lease
-
-    def _reopen(self, lease: str, shards: Iterable[int]) -> None:
-        held = self._leases[lease]
+    def _lease_out(self, shards: Sequence[int], vehicle: str, lease: str, now: float) -> None:
+        self._workers.add(vehicle)
+        held = self._leases.setdefault(lease, _Lease(vehicle))
+        held.deadline = now + self.seconds
+        held.shards.update(shards)
+        self._holding[vehicle] += len(shards)
         for shard in shards:
-            held.shards.discard(shard)
-            self._states[shard] = _OPEN
-            del self._lease_of[shard]
-            heapq.heappush(self._returned, shard)
-        self._drop_if_empty(lease)
+            self._states[shard] = _LEASED
+            self._lease_of[shard] = lease
 
-    def _drop_if_empty(self, lease: str) -> None:
-        if not self._leases[lease].shards:
+    def _reopen(self, shards: Iterable[int]) -> None:
+        for shard in shards:
+            self._take_back(shard)
+            self._states[shard] = _OPEN
+            heapq.heappush(self._returned, shard)
+
+    def _take_back(self, shard: int) -> tuple[str, str]:
+        """Ends the lease of one shard; returns its vehicle and its name."""
+        lease = self._lease_of.pop(shard)
+        held = self._leases[lease]
+        held.shards.remove(shard)
+        if not held.shards:
             del self._leases[lease]
+        self._holding[held.vehicle] -= 1
+        if not self._holding[held.vehicle]:
+            del self._holding[held.vehicle]
+        return held.vehicle, lease

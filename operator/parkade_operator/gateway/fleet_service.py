@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NoReturn
 
 import grpc
@@ -22,6 +22,7 @@ from parkade_operator.door.reception import Reception
 from parkade_operator.door.sessions import Ending, Sessions
 from parkade_operator.door.sessions import Session as VehicleSession
 from parkade_operator.door.tls import Identity
+from parkade_operator.gateway import messages
 from parkade_operator.gateway.logs import NotAsked, VehicleLogs
 from parkade_operator.gateway.reclaims import ReclaimLog
 from parkade_operator.gateway.slots import VehicleSlots
@@ -191,18 +192,19 @@ class FleetService(rpc.FleetServicer):
         self._slots.session_opened(session, list(hello.slots))
 
     def _adopt(self, session: VehicleSession, hello: pb.Hello) -> None:
-        """What the vehicle holds is what it says, as far as it has a slot for it and nobody else took it meanwhile."""
-        vehicle, losses = session.identity.vehicle, pb.Losses()
+        """What the vehicle holds is what it says, where it has a slot for it and no other took it meanwhile."""
+        vehicle = session.identity.vehicle
         kept = [held for held in hello.leases if self._slots.slot_of(vehicle, held.batch_uid) is not None]
         for batch in self._batches.status():
             leases = {held.lease for held in kept if held.batch_uid == batch.uid}
             self._batches.release(batch.uid, vehicle, leases)
         for held in kept:
             shards = [item.shard for item in held.shards][:MOST_LEASED_SHARDS]
-            if lost := self._batches.adopt(held.batch_uid, vehicle, held.lease, shards):
-                losses.leases.add(lease=held.lease, shards=lost)
-        if losses.leases:
-            session.send(pb.GatewayMessage(losses=losses))
+            self._batches.adopt(held.batch_uid, vehicle, held.lease, shards)
+
+    def tell_losses(self, vehicle: str, shards: Sequence[tuple[str, int]]) -> None:
+        """Tells the vehicle, if it has a session, of shards that it need not finish: lease and number of each."""
+        self._sessions.send(vehicle, messages.lost(shards))
 
     def send_policy(self, vehicle: str) -> None:
         """Tells the vehicle's guard the rules of its pool, or that it is in none."""
@@ -260,17 +262,7 @@ class FleetService(rpc.FleetServicer):
         self._on_change()
         if grant is None:
             return pb.LeaseGrant(pod_uid=request.pod_uid, retry_after_seconds=_RETRY_LEASE_SECONDS)
-        shards = [
-            pb.LeasedShard(
-                shard=item.shard,
-                attempt=item.attempt,
-                records=item.records,
-                size=item.size,
-                sha256=item.sha256,
-            )
-            for item in grant.shards
-        ]
-        return pb.LeaseGrant(pod_uid=request.pod_uid, lease=grant.lease, shards=shards)
+        return messages.granted(request.pod_uid, grant)
 
     def _read(self, vehicle: str, request: pb.FetchRequest) -> AsyncIterator[bytes]:
         if request.HasField("shard"):

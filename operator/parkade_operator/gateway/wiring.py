@@ -86,6 +86,7 @@ def wire(
     logs = VehicleLogs(sessions, pods, vehicles.silent_for, new_id)
     reclaims, beat = ReclaimLog(vehicles.pool_of, time.monotonic), settings.beat_seconds
     fleet = FleetService(reception, sessions, vehicles, slots, batches, logs, reclaims, beat, changes.notify)
+    batches.loss_listeners.append(fleet.tell_losses)
     overview = Overview(batches.status, pools, vehicles, pods, reclaims)
     service = GatewayService(
         batches, TokenReviewer(client, settings.operator_user), changes, overview.snapshot

@@ -4,23 +4,20 @@ Every decision is core's; this is the shell that asks it with the time at hand a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
 from parkade_api.proto.fleet.v1 import fleet_pb2
-from parkade_api.wellknown import MOST_LEASED_SHARDS, BatchReason
+from parkade_api.wellknown import BatchReason
 from parkade_core.batch.commit import ShardCommit
 from parkade_core.batch.early import EarlyLeases
 from parkade_core.batch.errors import BatchError
-from parkade_core.batch.failure import FailureCount, is_failure
-from parkade_core.batch.lease import LeaseBook
 from parkade_core.batch.piece import problem_of_piece
 from parkade_core.batch.plan import Plan
 from parkade_core.batch.progress import BatchState, Progress
@@ -38,11 +35,12 @@ from parkade_operator.shards.errors import (
     UnknownBatch,
 )
 from parkade_operator.shards.failed import FailedRecords
+from parkade_operator.shards.leases import BatchLeases
 from parkade_operator.shards.log import BatchLog
 from parkade_operator.shards.pieces import keep_piece, read_header
 from parkade_operator.shards.planner import plan_batch
-from parkade_operator.shards.setting import Led, Setting
-from parkade_operator.shards.spec import BatchSpec, Grant, Roots, granted_shard
+from parkade_operator.shards.setting import Setting
+from parkade_operator.shards.spec import BatchSpec, Grant, Roots
 
 # A worker that was killed is worth a try at once; a full disk is not.
 RETRY_SECONDS: Final = (0.5, 5.0)
@@ -50,6 +48,16 @@ RETRY_SECONDS: Final = (0.5, 5.0)
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Led:
+    """What exists once a batch is planned and its log is claimed."""
+
+    plan: Plan
+    log: BatchLog
+    leases: BatchLeases
+    rate: Rate
 
 
 class BatchLead:
@@ -60,7 +68,7 @@ class BatchLead:
         self.state = BatchState.PLANNING
         self.plan: Plan | None = None
         self._setting = setting
-        self._led: Led | None = None
+        self._led: _Led | None = None
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._early = early
         self.refusal = ""
@@ -83,16 +91,16 @@ class BatchLead:
             self._fail(BatchReason.LOG_BROKEN, f"the batch's plan or log is damaged: {error}")
         except Exception as error:  # noqa: BLE001 - told to the user, whatever it is
             # Doing it again would end the same way for ever; the user is told instead.
-            _log.exception("batch broken", **self._names())
+            _log.exception("batch broken", **self.spec.names)
             self._fail(BatchReason.INTERNAL, f"the gateway cannot finish the batch: {error!r}")
         _log.info(
-            "batch ended", **self._names(), state=self.state, reason=self._reason, message=self._message
+            "batch ended", **self.spec.names, state=self.state, reason=self._reason, message=self._message
         )
 
     @property
-    def is_led(self) -> bool:
-        """Whether there is a lease book yet; before, leases are remembered as early ones."""
-        return self._led is not None
+    def leases(self) -> BatchLeases | None:
+        """Who works on what; None while the batch is not led yet: what vehicles hold is remembered as early leases."""
+        return self._led.leases if self._led is not None else None
 
     def update(self, spec: BatchSpec) -> None:
         """Take over what may change while a batch runs: suspend, parallelism, and the length of new leases."""
@@ -100,8 +108,7 @@ class BatchLead:
             self.spec, suspend=spec.suspend, parallelism=spec.parallelism, shard_timeout=spec.shard_timeout
         )
         if self._led is not None:
-            self._led.book.parallelism = spec.parallelism
-            self._led.book.seconds = spec.shard_timeout
+            self._led.leases.update(spec)
 
     def status(self) -> Progress:
         """The batch as it stands now."""
@@ -124,61 +131,20 @@ class BatchLead:
             return status
         return replace(
             status,
-            shards_committed=len(self.plan.shards) - self._led.book.remaining,
-            shards_leased=self._led.book.leased,
+            shards_committed=len(self.plan.shards) - self._led.leases.book.remaining,
+            shards_leased=self._led.leases.book.leased,
             records_per_second=self._led.rate.per_second(self._setting.clock()),
         )
 
     def lease(self, vehicle: str, want: int) -> Grant | None:
         """Lease up to *want* shards to the vehicle; None when there is none to be had now."""
-        led = self._led
-        if led is None or self.state is not BatchState.RUNNING or self.spec.suspend:
+        if self._led is None or self.state is not BatchState.RUNNING or self.spec.suspend:
             return None
-        attempts = [self._setting.new_id() for _ in range(min(max(want, 1), MOST_LEASED_SHARDS))]
-        granted = led.book.grant(vehicle, want, self._setting.clock(), self._setting.new_id(), attempts)
-        if granted is None:
-            return None
-        self._setting.on_change()
-        shards = tuple(granted_shard(led.plan, shard, attempt) for shard, attempt in granted.shards)
-        return Grant(granted.lease, shards)
-
-    def adopt(self, vehicle: str, lease: str, shards: Iterable[int]) -> tuple[int, ...]:
-        """Take in a lease that a vehicle says it holds, or renew it; the shards that it has lost."""
-        lost = self._led.book.adopt(vehicle, lease, shards, self._setting.clock()) if self._led else ()
-        self._setting.on_change()
-        return lost
-
-    def hand_back(self, vehicle: str, lease: str, shards: Iterable[int], reason: str, message: str) -> None:
-        """Open shards again that a vehicle will not finish; the batch fails when one has failed too often."""
-        if self._led is None:
-            return
-        returned = self._led.book.hand_back(vehicle, lease, shards, failed=is_failure(reason))
-        metrics.count_returned(len(returned), reason)
-        _log.info("shards handed back", **self._names(), vehicle=vehicle, shards=returned, reason=reason)
-        failed = self._led.failures.note(vehicle, returned, reason, message)
-        if failed is not None:
-            self.stop(BatchFailure(BatchReason.SHARD_FAILED, failed.message))
-        self._setting.on_change()
-
-    def release(self, vehicle: str, keep: AbstractSet[str]) -> None:
-        """Open again all that a vehicle holds but under the leases in *keep*."""
-        released = self._led.book.release(vehicle, keep) if self._led else ()
-        if released:
-            _log.info("shards released", **self._names(), vehicle=vehicle, shards=released)
-            self._setting.on_change()
-
-    def expire(self) -> None:
-        """Open the shards of leases whose deadline has passed."""
-        expired = self._led.book.expire(self._setting.clock()) if self._led else []
-        for lease in expired:
-            metrics.SHARDS.labels("expired").inc(len(lease.shards))
-            _log.warning("lease expired", **self._names(), vehicle=lease.vehicle, shards=lease.shards)
-        if expired:
-            self._setting.on_change()
+        return self._led.leases.grant(vehicle, want)
 
     def fetch_shard(self, vehicle: str, lease: str, shard: int) -> AsyncIterator[bytes]:
         """The bytes of a shard that the vehicle holds. Raises NotLeading, NotLeased."""
-        if not self._leading().book.holds(vehicle, lease, shard):
+        if not self._leading().leases.book.holds(vehicle, lease, shard):
             raise NotLeased(f"{vehicle} does not hold shard {shard} under lease {lease}")
         return self._setting.store.stream(layout.shard(self.spec.uid, shard))
 
@@ -191,11 +157,14 @@ class BatchLead:
         """
         led = self._leading()
         commits = read_header(self.spec.uid, vehicle, header)
-        if led.book.holder(header.lease) not in (None, vehicle):
-            raise NotLeased(f"lease {header.lease} is not held by {vehicle}")
-        led.book.renew(vehicle, header.lease, self._setting.clock())
+        led.leases.book.renew(vehicle, header.lease, self._setting.clock())
         verdicts = led.log.verdicts(commits)
         if verdicts is None:
+            if not led.leases.book.may_commit(vehicle, header.lease):
+                raise NotLeased(
+                    f"lease {header.lease} is not {vehicle}'s: another vehicle holds it, or {vehicle} had no lease"
+                    f" of batch {self.spec.uid} that this gateway knows of"
+                )
             problem = await asyncio.to_thread(problem_of_piece, led.plan, commits, data, header.sha256)
             if problem is not None:
                 raise BadPiece(problem)
@@ -210,7 +179,7 @@ class BatchLead:
         if self._led is not None:
             await self._led.log.close()
 
-    def _leading(self) -> Led:
+    def _leading(self) -> _Led:
         if self.state is BatchState.FAILED:
             raise UnknownBatch(f"batch {self.spec.uid} has failed; it takes no results")
         if self._led is None:
@@ -233,16 +202,16 @@ class BatchLead:
         self._reason, self._message = reason, message
         self._enter(BatchState.FAILED)
 
-    async def _take_the_lead(self, plan: Plan) -> Led:
+    async def _take_the_lead(self, plan: Plan) -> _Led:
         setting, spec = self._setting, self.spec
         log = await BatchLog.open(setting.store, spec.uid, setting.new_id(), self._on_durable, self.stop)
-        book = LeaseBook(len(plan.shards), spec.shard_timeout, spec.parallelism)
-        led = Led(plan, log, book, FailureCount(), Rate(setting.clock()))
+        leases = BatchLeases(spec, plan, setting, self.stop)
+        led = _Led(plan, log, leases, Rate(setting.clock()))
         self._count(led, list(log.winners.values()))
         with suppress(StoreError):
             await self._failed_records.read(plan, log.winners)
         for vehicle, lease, shards in self._early.take(spec.uid):
-            book.adopt(vehicle, lease, shards, setting.clock())
+            leases.adopt(vehicle, lease, shards)
         return led
 
     def _on_durable(self, commits: Sequence[ShardCommit]) -> None:
@@ -251,12 +220,11 @@ class BatchLead:
             self._count(self._led, commits)
             self._setting.on_change()
 
-    def _count(self, led: Led, commits: Sequence[ShardCommit]) -> None:
-        for commit in commits:
-            led.book.committed(commit.shard)
-            self._succeeded += commit.succeeded
-            self._failed += commit.failed
-        if not led.book.remaining and not self._end.done():
+    def _count(self, led: _Led, commits: Sequence[ShardCommit]) -> None:
+        led.leases.committed(commits)
+        self._succeeded += sum(commit.succeeded for commit in commits)
+        self._failed += sum(commit.failed for commit in commits)
+        if not led.leases.book.remaining and not self._end.done():
             self._end.set_result(None)
 
     def stop(self, problem: Exception) -> None:
@@ -283,7 +251,7 @@ class BatchLead:
                 return await action()
             except (StoreUnavailable, BrokenProcessPool) as error:
                 self._message = f"No fault of the batch; it is tried again in {wait:g} s: {error}"
-                _log.warning("batch waits", **self._names(), error=str(error))
+                _log.warning("batch waits", **self.spec.names, error=str(error))
                 self._setting.on_change()
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, longest)
@@ -293,6 +261,3 @@ class BatchLead:
         if state is not BatchState.FAILED:
             self._message = ""
         self._setting.on_change()
-
-    def _names(self) -> dict[str, str]:
-        return {"batch": f"{self.spec.namespace}/{self.spec.name}", "uid": self.spec.uid}

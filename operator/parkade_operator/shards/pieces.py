@@ -26,6 +26,11 @@ async def keep_piece(store: PlatformStore, key: str, data: bytes) -> None:
             raise BadPiece(f"{key} was stored with other bytes; a piece keeps its number") from None
 
 
+def lease_of(commit: ShardCommit) -> str:
+    """The lease under which the piece was sent that has this result."""
+    return commit.key.rpartition("/")[0].rpartition("/")[2]
+
+
 def _commit(key: str, vehicle: str, result: fleet_pb2.ShardResult) -> ShardCommit:
     return ShardCommit(
         shard=result.shard,

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -21,6 +21,7 @@ from parkade_operator.shards import layout, metrics
 from parkade_operator.shards.errors import BatchFailure, NoSuchObject, StoreBroken, UnknownBatch
 from parkade_operator.shards.files import FileRoot
 from parkade_operator.shards.lead import BatchLead
+from parkade_operator.shards.leases import BatchLeases
 from parkade_operator.shards.setting import Setting
 from parkade_operator.shards.spec import BatchSpec, Grant, Roots
 from parkade_operator.shards.store import PlatformStore
@@ -40,6 +41,7 @@ class Batches:
 
     *clock* is monotonic seconds, *new_id* makes UUIDs, *on_change* is called whenever `status` may differ.
     *broken* is set when a sync of the store failed, here or in a worker: the process must end then.
+    `loss_listeners` hear which shards a vehicle has in hand though they are committed: lease and number of each.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class Batches:
         on_change: Callable[[], None],
     ) -> None:
         roots = Roots(store.root, files.root)
-        self._setting = Setting(store, roots, executor, clock, new_id, on_change)
+        self._setting = Setting(store, roots, executor, clock, new_id, on_change, self._lost)
+        self.loss_listeners: list[Callable[[str, Sequence[tuple[str, int]]], None]] = []
         self.broken = store.broken
         self._leads: dict[str, BatchLead] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -61,7 +64,7 @@ class Batches:
         self._housekeeping = asyncio.get_running_loop().create_task(self._expire())
 
     def plan(self, spec: BatchSpec) -> None:
-        """Plan and lead a batch. Repeating it changes only suspend and parallelism."""
+        """Plan and lead a batch. Repeating it changes only suspend, parallelism and the length of new leases."""
         lead = self._leads.get(spec.uid)
         if lead is not None:
             lead.update(spec)
@@ -106,17 +109,16 @@ class Batches:
         metrics.SHARDS_GRANTED.inc(len(grant.shards) if grant else 0)
         return grant
 
-    def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> tuple[int, ...]:
-        """Take in a lease that a vehicle says it holds, or renew it; the shards that it has lost.
+    def adopt(self, uid: str, vehicle: str, lease: str, shards: Iterable[int]) -> None:
+        """Take in a lease that a vehicle says it holds, or renew it; `loss_listeners` hear what of it is in vain.
 
-        After a restart vehicles may speak before the operator does: what they hold is remembered till then, and
-        nothing is called lost.
+        After a restart vehicles may speak before the operator does: what they hold is remembered till then.
         """
-        lead = self._leads.get(uid)
-        if lead is not None and lead.is_led:
-            return lead.adopt(vehicle, lease, shards)
-        self._early.adopt(uid, vehicle, lease, shards)
-        return ()
+        leases = self._leases(uid)
+        if leases is not None:
+            leases.adopt(vehicle, lease, shards)
+        else:
+            self._early.adopt(uid, vehicle, lease, shards)
 
     def hand_back(
         self, uid: str, vehicle: str, lease: str, shards: Iterable[int], reason: str = "", message: str = ""
@@ -125,9 +127,9 @@ class Batches:
 
         A *reason* that is a `wellknown.ShardFault` counts as a failure of the shard.
         """
-        lead = self._leads.get(uid)
-        if lead is not None and lead.is_led:
-            lead.hand_back(vehicle, lease, shards, reason, shown(message, MOST_WORDS))
+        leases = self._leases(uid)
+        if leases is not None:
+            leases.hand_back(vehicle, lease, shards, reason, shown(message, MOST_WORDS))
         else:
             self._early.hand_back(uid, vehicle, lease, shards)
 
@@ -142,7 +144,7 @@ class Batches:
         Where one has shards of the batch, or had, the model runs.
         """
         lead = self._leads.get(uid)
-        if lead is None or not lead.is_led:
+        if lead is None or lead.leases is None:
             return
         status = lead.status()
         if status.shards_committed or status.shards_leased:
@@ -155,9 +157,9 @@ class Batches:
     def release(self, uid: str, vehicle: str, keep: AbstractSet[str] = frozenset()) -> None:
         """Open again every shard that the vehicle holds of that batch but under the leases in *keep*."""
         self._early.release(uid, vehicle, keep)
-        lead = self._leads.get(uid)
-        if lead is not None:
-            lead.release(vehicle, keep)
+        leases = self._leases(uid)
+        if leases is not None:
+            leases.release(vehicle, keep)
 
     def fetch_shard(self, uid: str, vehicle: str, lease: str, shard: int) -> AsyncIterator[bytes]:
         """The bytes of a leased shard, in chunks. Raises UnknownBatch, NotLeading, NotLeased, StoreError."""
@@ -198,7 +200,18 @@ class Batches:
         try:
             return self._leads[uid]
         except KeyError:
-            raise UnknownBatch(f"batch {uid} is not led here") from None
+            raise UnknownBatch(
+                f"batch {uid} is not led here: it has ended or was deleted, or the gateway has just started"
+            ) from None
+
+    def _leases(self, uid: str) -> BatchLeases | None:
+        """Of a batch that is led here; None before, and where it is not."""
+        lead = self._leads.get(uid)
+        return lead.leases if lead is not None else None
+
+    def _lost(self, vehicle: str, shards: Sequence[tuple[str, int]]) -> None:
+        for listener in self.loss_listeners:
+            listener(vehicle, shards)
 
     def _ended(self, spec: BatchSpec, run: asyncio.Task[None]) -> None:
         problem = None if run.cancelled() else run.exception()
@@ -207,7 +220,7 @@ class Batches:
         if isinstance(problem, StoreBroken):
             self._setting.store.refuse(problem)
         # Not a failure of the batch: another leader has it, or the store is broken. The operator asks again.
-        _log.error("batch dropped", batch=f"{spec.namespace}/{spec.name}", uid=spec.uid, error=str(problem))
+        _log.error("batch dropped", **spec.names, error=str(problem))
         del self._leads[spec.uid], self._runs[spec.uid]
         self._setting.on_change()
 
@@ -215,4 +228,5 @@ class Batches:
         while True:
             await asyncio.sleep(EXPIRE_SECONDS)
             for lead in self._leads.values():
-                lead.expire()
+                if lead.leases is not None:
+                    lead.leases.expire()

@@ -28,6 +28,11 @@ class BatchSpec:
     parallelism: int = 0
     suspend: bool = False
 
+    @property
+    def names(self) -> dict[str, str]:
+        """By what the process's log speaks of the batch."""
+        return {"batch": f"{self.namespace}/{self.name}", "uid": self.uid}
+
 
 @dataclass(frozen=True, slots=True)
 class GrantedShard:
