@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from parkade_hack import proc
-from parkade_hack.controlplane import ControlPlane
-from parkade_hack.local import Vehicle
+from parkade_hack.controlplane import ControlPlane, KubectlError
 from support.batches import Garage, long_documents
 from support.commit_log import assert_committed_once, commits
 from support.controlplane import eventually, leaving_nothing
@@ -60,7 +59,8 @@ class Storm:
         while self._await_commits(uid, self._dice.randint(1, 4)):
             if victims:
                 time.sleep(self._dice.uniform(0, 1))
-                self._strike(victims.pop())
+                if self._strike(victims[-1]):
+                    victims.pop()
         self._until(lambda: self._garage.status(name).get("phase") == "Completed", f"{name} is complete")
         assert_committed_once(self._cluster.platform_store, uid, SHARDS)
         return self._garage.files(name)
@@ -75,11 +75,15 @@ class Storm:
     def _until(self, look: Callable[[], bool], what: str) -> None:
         def revive_and_look() -> bool:
             self._cluster.revive()
-            return look()
+            try:
+                return look()
+            except KubectlError:  # the API server says no while etcd comes back
+                return False
 
         eventually(revive_and_look, CONVERGED_SECONDS, what)
 
-    def _strike(self, victim: str) -> None:
+    def _strike(self, victim: str) -> bool:
+        """Whether *victim* was there to be killed; a slot's programs come and go."""
         _log.warning("killing %s", victim)
         if victim in CONTROL_PLANE:
             self._control_plane.kill(victim)
@@ -87,19 +91,22 @@ class Storm:
         elif victim in CLUSTER:
             self._cluster.kill(victim)
         else:
-            os.kill(self._pid_in_vehicle(victim), signal.SIGKILL)
+            return self._strike_in_vehicle(victim)
+        return True
 
-    def _pid_in_vehicle(self, victim: str) -> int:
-        """The agent of some vehicle, or the program of that name in the slot of one that runs it."""
+    def _strike_in_vehicle(self, victim: str) -> bool:
+        """Kills the agent of some vehicle, or the program of that name in the slot of one that runs it."""
         vehicles = self._dice.sample(self._vehicles, len(self._vehicles))
-        if victim == "agent":
-            return self._cluster.pid(vehicles[0].name)
-        return eventually(lambda: self._slots_program(victim, vehicles), 30, f"a {victim} runs") or 0
-
-    def _slots_program(self, name: str, vehicles: list[Vehicle]) -> int | None:
-        agents = [self._cluster.pid(vehicle.name) for vehicle in vehicles]
-        running = (proc.slot_program(agent, name) for agent in agents)
-        return next((pid for pid in running if pid is not None), None)
+        pids = [self._cluster.pid(vehicle.name) for vehicle in vehicles]
+        if victim != "agent":
+            pids = [pid for agent in pids if (pid := proc.slot_program(agent, victim)) is not None]
+        if not pids:
+            return False
+        try:
+            os.kill(pids[0], signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 @pytest.mark.timeout(600)
