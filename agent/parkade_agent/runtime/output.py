@@ -4,24 +4,22 @@ The agent writes and reads in one event loop, so that a reader never sees half a
 """
 
 import asyncio
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from parkade_agent.runtime.pipe import Pipe
 from parkade_core.logs import split
 
 MOST_FILE_BYTES: Final = 1 << 20
 """A run's log has two such files: the older one goes when the newer one is full."""
 _RUNS: Final = 2
-_READ_BYTES: Final = 64 * 1024
-_LAST_READS: Final = 64
 _NANOSECONDS: Final = 1_000_000_000
 _log = structlog.get_logger()
 
@@ -51,27 +49,17 @@ class Output:
         self._size = 0
         self._rest = b""
         self._last_stamp = 0
-        self._pipe: int | None = None
+        self._pipe = Pipe(self.write)
         self._is_lossy = False
         self._changed = asyncio.Event()
 
-    @contextmanager
-    def inlet(self) -> Iterator[int]:
+    def inlet(self) -> AbstractContextManager[int]:
         """The descriptor that a program is started with; this process's own copy is closed at the end."""
-        self._pipe, inlet = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._pipe, False)
-        asyncio.get_running_loop().add_reader(self._pipe, self._take)
-        try:
-            yield inlet
-        finally:
-            os.close(inlet)
+        return self._pipe.inlet()
 
     def close(self) -> None:
         """The program has ended: takes what it left in the pipe."""
-        for _ in range(_LAST_READS):
-            if not self._take():
-                break
-        self._disconnect()
+        self._pipe.close()
         if self._rest:
             self.write(b"\n")
         with suppress(OSError):  # A full disk again: the last words are lost.
@@ -87,24 +75,6 @@ class Output:
     def next(self) -> asyncio.Event:
         """What is set at the next change. Take it before you look, so that a change after the look is never missed."""
         return self._changed
-
-    def _take(self) -> bool:
-        """Takes what is in the pipe; false when nothing is."""
-        try:
-            data = os.read(self._pipe, _READ_BYTES) if self._pipe is not None else b""
-        except BlockingIOError:
-            return False
-        if data:
-            self.write(data)
-        else:
-            self._disconnect()
-        return bool(data)
-
-    def _disconnect(self) -> None:
-        if self._pipe is not None:
-            asyncio.get_running_loop().remove_reader(self._pipe)
-            os.close(self._pipe)
-            self._pipe = None
 
     def write(self, data: bytes) -> None:
         """Takes what the program printed now."""
