@@ -58,8 +58,17 @@ class AttemptBook:
 
     @property
     def room(self) -> int:
-        """How many more finished shards the vehicle may keep."""
+        """How many more finished shards the vehicle may keep; none while the link may not carry them."""
+        if not self._door.carries_work:
+            return 0
         return max(0, self.most - len(self._finished) - len(self._keeping))
+
+    def carry_work(self, *, may: bool) -> None:
+        """From now on bundles, shards and results *may* use the link, or may not."""
+        if may is not self._door.carries_work:
+            self._door.carry_work(may=may)
+            for listener in self.listeners:
+                listener()
 
     def recover(self) -> list[Attempt]:
         """Sends what an earlier agent had finished; returns what it had in hand. Called once, before anything else.

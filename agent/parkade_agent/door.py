@@ -81,11 +81,28 @@ def open_channel(keys: Keys) -> grpc.aio.Channel:
 
 
 class Door:
-    """The calls of parkade.fleet.v1. Fetch and store try again until the gateway answers."""
+    """The calls of parkade.fleet.v1. Fetch and store try again until the gateway answers.
+
+    While the link is one that may not carry work (`carry_work`), what they move stands still and begins anew later.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channels = [channel]
         self._stub: fleet_pb2_grpc.FleetAsyncStub = fleet_pb2_grpc.FleetStub(channel)
+        self._carries = asyncio.Event()
+        self._carries.set()
+
+    @property
+    def carries_work(self) -> bool:
+        """Whether bundles, shards and results may use the link; what the vehicle says of itself always may."""
+        return self._carries.is_set()
+
+    def carry_work(self, *, may: bool) -> None:
+        """From now on bundles, shards and results *may* use the link, or may not."""
+        if may:
+            self._carries.set()
+        else:
+            self._carries.clear()
 
     async def change(self, keys: Keys) -> None:
         """Makes new calls with other keys; the calls that run have the old channel until the next change."""
@@ -157,6 +174,7 @@ class Door:
 
     async def _chunks(self, request: fleet_pb2.FetchRequest, most_bytes: int) -> AsyncGenerator[bytes, None]:
         total = 0
+        await self._carries.wait()
         call = self._stub.Fetch(request)
         try:
             while isinstance(chunk := await asyncio.wait_for(call.read(), IDLE_SECONDS), fleet_pb2.Chunk):
@@ -164,12 +182,27 @@ class Door:
                 if total > most_bytes:
                     raise DoorRefused("TOO_LONG", f"more than the {most_bytes} bytes announced")
                 yield chunk.data
+                self._check_link()
         finally:
             call.cancel()
 
     async def _store(self, header: fleet_pb2.PieceHeader, data: bytes) -> fleet_pb2.StoreReply:
+        await self._carries.wait()
         seconds = STORE_SECONDS + len(data) / LEAST_BYTES_PER_SECOND
-        return await self._stub.Store(_piece(header, data), timeout=seconds)
+        return await self._stub.Store(self._piece(header, data), timeout=seconds)
+
+    async def _piece(
+        self, header: fleet_pb2.PieceHeader, data: bytes
+    ) -> AsyncIterator[fleet_pb2.StoreRequest]:
+        yield fleet_pb2.StoreRequest(header=header)
+        for start in range(0, len(data), CHUNK_BYTES):
+            self._check_link()
+            yield fleet_pb2.StoreRequest(data=data[start : start + CHUNK_BYTES])
+
+    def _check_link(self) -> None:
+        """Raises TimeoutError, as of a link that is gone, when it may not carry work any more."""
+        if not self.carries_work:
+            raise TimeoutError("the link may not carry work")
 
 
 async def _send_log(call: LogCall, chunks: AsyncIterator[fleet_pb2.LogChunk]) -> None:
@@ -182,12 +215,6 @@ async def _send_log(call: LogCall, chunks: AsyncIterator[fleet_pb2.LogChunk]) ->
 
 async def _ended(call: LogCall) -> None:
     await call
-
-
-async def _piece(header: fleet_pb2.PieceHeader, data: bytes) -> AsyncIterator[fleet_pb2.StoreRequest]:
-    yield fleet_pb2.StoreRequest(header=header)
-    for start in range(0, len(data), CHUNK_BYTES):
-        yield fleet_pb2.StoreRequest(data=data[start : start + CHUNK_BYTES])
 
 
 async def _until_heard(patience: float, call: Callable[[], Awaitable[_T]]) -> _T:

@@ -147,3 +147,44 @@ async def test_a_download_begins_anew_and_is_bounded(tmp_path: Path, monkeypatch
         assert path.read_bytes() == b"a shard"
         with pytest.raises(DoorRefused, match="more than the 6 bytes announced"):
             await reach.download(SHARD, 6, path)
+
+
+@dataclass
+class StuckDoor(Door):
+    """Begins to read a piece, and reads on when it is let."""
+
+    may_read: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    broken_off: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @override
+    async def Store(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.StoreRequest], context: Context
+    ) -> pb.StoreReply:
+        self.begun.put_nowait((await anext(request_iterator)).header.lease)
+        try:
+            await self.may_read.wait()
+            while True:
+                await anext(request_iterator)
+        except StopAsyncIteration:
+            return pb.StoreReply()
+        except asyncio.CancelledError:
+            self.broken_off.set()
+            raise
+
+
+async def test_a_link_that_costs_breaks_off_what_it_carries(tmp_path: Path) -> None:
+    """A store in the middle ends; it begins anew, as a fetch does, when the link may carry work again."""
+    door = StuckDoor(tmp_path, [b"a shard"])
+    async with reached(door) as reach, asyncio.timeout(20):
+        store = asyncio.create_task(reach.store(pb.PieceHeader(lease="x"), bytes(16 << 20)))
+        assert await door.begun.get() == "x"
+        reach.carry_work(may=False)
+        door.may_read.set()
+        await door.broken_off.wait()
+        fetch = asyncio.create_task(reach.fetch(SHARD, 100))
+        await asyncio.wait([store, fetch], timeout=0.5)
+        assert (store.done(), fetch.done(), door.begun.empty()) == (False, False, True)
+        reach.carry_work(may=True)
+        assert await fetch == b"a shard"
+        assert await store == pb.StoreReply()

@@ -139,6 +139,23 @@ async def test_a_tunnel_costs_nothing(tmp_path: Path, certs: Certificates) -> No
         assert vehicle.fates() == [Fate.COMMITTED, Fate.COMMITTED]
 
 
+async def test_a_link_that_costs_carries_no_work(tmp_path: Path, certs: Certificates) -> None:
+    """Nothing is leased or stored meanwhile; what was finished is sent once when the link costs no more."""
+    port, door = _free_port(), Door(tmp_path, SHARDS)
+    async with van(tmp_path, port, certs) as vehicle, open_door(door, certs, port):
+        first = await vehicle.take()
+        await until((vehicle.work / "000001-attempt-1-1.in").exists)
+        vehicle.book.carry_work(may=False)
+        await vehicle.finish(first)
+        await vehicle.finish(await vehicle.take())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(vehicle.book.drained(), 0.5)
+        assert (vehicle.book.room, door.stored, vehicle.session.is_open) == (0, [], True)
+        vehicle.book.carry_work(may=True)
+        await vehicle.book.drained()
+        assert sorted(row.shard for header in door.stored for row in header.results) == [0, 1]
+
+
 async def test_after_long_absence_the_vehicle_learns_who_was_first(
     tmp_path: Path, certs: Certificates
 ) -> None:

@@ -29,13 +29,18 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
     elif of_pool and own.link not in of_pool:
         words = f"the link is {kind}, the pool allows {', '.join(of_pool)}"
         judged = _closed(Reason.METERED_LINK, words, _remedy(own.link, of_pool))
-    elif facts.own and own.link not in _UNMETERED and not own.limits.allow_metered_link:
+    elif facts.own and may_cost(own):
         words = f"the link is {kind} and may cost by the byte, the owner does not allow that"
         judged = _closed(Reason.METERED_LINK, words, _remedy(own.link, _UNMETERED))
     else:
         judged = Verdict(Condition.CONNECTIVITY_OK, True, None, f"the link is {own.link or 'there'}")
     judged = replace(judged, recheck_at=stale_at(facts.readings, (path,), stale_after, now))
     return settle(judged, previous, now, hold)
+
+
+def may_cost(own: OwnFacts) -> bool:
+    """Whether the link may cost by the byte and the owner does not allow that: nothing of work is to use it."""
+    return own.link not in _UNMETERED and not own.limits.allow_metered_link
 
 
 def _remedy(link: str, allowed: Iterable[str]) -> str:
