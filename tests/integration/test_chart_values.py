@@ -28,6 +28,7 @@ REFUSED = [
     ("{gateway: {names: ['a,b']}}", "/gateway/names/0': 'a,b' does not match"),
     ("{platformStore: {url: 's3://bucket/x'}}", "/platformStore/url': 's3://bucket/x' does not match"),
     ("{platformStore: {url: 'file:///'}}", "/platformStore/url': 'file:///' does not match"),
+    ("{platformStore: {retentionHours: 0}}", "/platformStore/retentionHours': minimum: got 0, want 1"),
     ("{platformStore: {persistence: {size: 10 GB}}}", "/size': '10 GB' does not match"),
     ("{platformStore: {persistence: {accessMode: ReadOnlyMany}}}", "'ReadWriteOnce', 'ReadWriteMany'"),
     ("{fileRoot: {enabled: true}}", "/fileRoot/existingClaim': minLength"),

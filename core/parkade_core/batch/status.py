@@ -28,9 +28,13 @@ _SUSPENDED: Final[tuple[Phase, str, str]] = (
 )
 
 
+FINISHED: Final = ("Completed", "Failed")
+"""The phases in which a batch has ended for good."""
+
+
 def is_finished(batch: InferenceBatch) -> bool:
     """Whether the batch reached an end that its status tells."""
-    return batch.status is not None and batch.status.phase in ("Completed", "Failed")
+    return batch.status is not None and batch.status.phase in FINISHED
 
 
 @dataclass(frozen=True, slots=True)

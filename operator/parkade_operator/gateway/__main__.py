@@ -22,6 +22,7 @@ from parkade_api.stopping import told_to_stop
 from parkade_api.wellknown import GATEWAY
 from parkade_operator.gateway.changes import Changes
 from parkade_operator.gateway.follow import follow_batches, follow_pools, follow_quarantines
+from parkade_operator.gateway.housekeeping import Housekeeping, fetch_unfinished
 from parkade_operator.gateway.leading import fetch_authority, keep_visible
 from parkade_operator.gateway.metrics import FIGURES
 from parkade_operator.gateway.serving import serve_kubelet
@@ -31,6 +32,7 @@ from parkade_operator.kube.client import Access, KubeClient
 from parkade_operator.kube.leader import Alarm, Election
 from parkade_operator.shards.errors import ShardsError
 from parkade_operator.shards.files import FileRoot
+from parkade_operator.shards.metrics import STORE_FIGURES
 from parkade_operator.shards.service import Batches
 from parkade_operator.shards.store import PlatformStore
 from parkade_operator.shards.workers import WorkerPool
@@ -90,13 +92,20 @@ async def _lead(
     changes = Changes()
     batches = Batches(store, FileRoot(settings.file_root), workers, time.monotonic, new_id, changes.notify)
     gateway = wire(settings, client, authority, batches, changes)
+    housekeeping = Housekeeping(
+        store,
+        settings.store_retention_seconds,
+        is_led=lambda uid: batches.namespace(uid) is not None,
+        unfinished=lambda: fetch_unfinished(client),
+    )
     StateCollector(FIGURES, gateway.readings).register()
+    StateCollector(STORE_FIGURES, housekeeping.readings).register()
     async with asyncio.TaskGroup() as group:
         serving = _serve(gateway, keep_visible(client, settings, authority))
         logs = serve_kubelet(
             client, gateway.logs, settings.listen_address, settings.kubelet_port, settings.node_address
         )
-        tasks = [group.create_task(part) for part in (*_parts(gateway), serving, logs)]
+        tasks = [group.create_task(part) for part in (*_parts(gateway), *housekeeping.parts(), serving, logs)]
         ends = [asyncio.ensure_future(event.wait()) for event in (stopping, batches.broken)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         servers = (gateway.door, gateway.enrolment, gateway.internal)

@@ -58,6 +58,11 @@ class Settings(ExpositionSettings, CandidateSettings):
     platform_store: str = Field(
         description="URL of the platform store, such as file:///var/lib/parkade/store."
     )
+    store_retention_seconds: float = Field(
+        default=86_400.0,
+        ge=3600,
+        description="How long the platform store keeps a batch that has ended or was deleted, after its last write.",
+    )
     file_root: Path | None = Field(
         default=None,
         description="Folder that file:// URIs of batches lie under, one folder a namespace; default: none is served.",

@@ -1,24 +1,34 @@
 """The keys of the platform store: the one place that spells them."""
 
+from typing import Final
+
+BATCHES: Final = "batches"
+"""The prefix of all batches, one folder each, whose name is the batch's UID."""
+
+
+def batch(uid: str) -> str:
+    """The prefix of all that the store has of one batch, but for its bundle, which others may share."""
+    return f"{BATCHES}/{uid}"
+
 
 def plan(uid: str) -> str:
     """The plan, created when everything that it speaks of is there."""
-    return f"batches/{uid}/plan"
+    return f"{batch(uid)}/plan"
 
 
 def shard(uid: str, number: int) -> str:
     """The records of one shard, as a vehicle is shown them."""
-    return f"batches/{uid}/shards/{number:06d}"
+    return f"{batch(uid)}/shards/{number:06d}"
 
 
 def rejects(uid: str) -> str:
     """The error lines of the records that planning refused."""
-    return f"batches/{uid}/rejects"
+    return f"{batch(uid)}/rejects"
 
 
 def log(uid: str) -> str:
     """The prefix of the commit log's segments."""
-    return f"batches/{uid}/log"
+    return f"{batch(uid)}/log"
 
 
 def segment(uid: str, seq: int) -> str:
@@ -28,12 +38,12 @@ def segment(uid: str, seq: int) -> str:
 
 def piece(uid: str, lease: str, number: int) -> str:
     """Results that a vehicle sent under one lease."""
-    return f"batches/{uid}/results/{lease}/{number}"
+    return f"{batch(uid)}/results/{lease}/{number}"
 
 
 def manifest(uid: str) -> str:
     """What became of every shard, created when the user's files are there."""
-    return f"batches/{uid}/manifest"
+    return f"{batch(uid)}/manifest"
 
 
 def signature(uid: str) -> str:
@@ -42,7 +52,7 @@ def signature(uid: str) -> str:
     Bundles are shared by digest, signatures are the batch's own: a tenant who brings somebody's bundle with a bad
     signature spoils nobody else's.
     """
-    return f"batches/{uid}/bundle.sig"
+    return f"{batch(uid)}/bundle.sig"
 
 
 def bundle_file(digest: str, name: str) -> str:

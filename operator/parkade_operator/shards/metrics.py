@@ -1,10 +1,11 @@
 """What the gateway tells Prometheus about records, shards, leases and the commit log, one line at each event."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import Counter, Histogram
 
-from parkade_api.figures import from_zero, one_of
+from parkade_api.figures import Figure, Reading, from_zero, one_of
 from parkade_api.wellknown import Reason, ShardFault
 from parkade_core.batch.log_writer import Put
 
@@ -64,6 +65,23 @@ STAGE_SECONDS: Final = Histogram(
     ["stage"],
     buckets=(0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
 )
+
+STORE_USED: Final = Figure(
+    "parkade_store_used_bytes",
+    "Used bytes of the file system that the platform store is on, by whomever. Nearly all: read the runbook of"
+    " ParkadeStoreFilling.",
+)
+STORE_FREE: Final = Figure(
+    "parkade_store_free_bytes",
+    "Bytes that the platform store may still use. None: no batch is planned and no result is committed.",
+)
+STORE_FIGURES: Final = (STORE_USED, STORE_FREE)
+
+
+def read_room(used: int, free: int) -> Iterator[Reading]:
+    """How full the platform store is, in bytes."""
+    yield STORE_USED.read(used)
+    yield STORE_FREE.read(free)
 
 
 def count_durable(put: Put) -> None:

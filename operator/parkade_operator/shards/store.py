@@ -6,9 +6,11 @@ store with os._exit after a flush: obstore now and then aborts while the interpr
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
@@ -35,6 +37,14 @@ T = TypeVar("T")
 
 _PROBE: Final = "probe/create-only"
 _PROBE_BYTES: Final = b"The first bytes of a key stay.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes of the store's file system that are used, by whomever, and that we may still use."""
+
+    used: int
+    free: int
 
 
 @contextmanager
@@ -122,6 +132,35 @@ class BlockingStore:
         with _errors_of(prefix):
             found = obstore.list(self._objects, prefix)
             return sorted(entry["path"] for page in found for entry in page)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Names of the folders right under *prefix*, sorted. A hint: others may be appearing."""
+        with _errors_of(prefix):
+            found = obstore.list_with_delimiter(self._objects, prefix)["common_prefixes"]
+            return sorted(path.rpartition("/")[2] for path in found)
+
+    def newest(self, prefix: str) -> float:
+        """When the newest object under *prefix* was created, in Unix time; 0 when there is none."""
+        with _errors_of(prefix):
+            found = obstore.list(self._objects, prefix)
+            return max((entry["last_modified"].timestamp() for page in found for entry in page), default=0.0)
+
+    def remove(self, prefix: str) -> None:
+        """Remove everything under *prefix*, which nobody will ask for again; it may have to be done again.
+
+        Raises StoreUnavailable when something stayed. Nothing is synced: what a power cut brings back is removed again.
+        """
+        gone = tuple(prefix.split("/"))
+        self._made.difference_update([path for path in list(self._made) if path[: len(gone)] == gone])
+        with _errors_of(prefix):
+            shutil.rmtree(prefix, dir_fd=self._folder)
+
+    def room(self) -> Room:
+        """How full the file system of the store is. Raises StoreUnavailable."""
+        with _errors_of("free space"):
+            found = os.fstatvfs(self._folder)
+        used, free = found.f_blocks - found.f_bfree, found.f_bavail
+        return Room(used * found.f_frsize, free * found.f_frsize)
 
     def probe(self) -> None:
         """Raises StoreUnfit, with the reason, when commits could not rest on this store."""
@@ -226,6 +265,22 @@ class PlatformStore:
     async def list(self, prefix: str) -> Sequence[str]:
         """Keys under *prefix*, sorted. A hint: others may be appearing."""
         return await self._run(self.blocking.list, prefix)
+
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """Names of the folders right under *prefix*, sorted. A hint: others may be appearing."""
+        return await self._run(self.blocking.folders, prefix)
+
+    async def newest(self, prefix: str) -> float:
+        """When the newest object under *prefix* was created, in Unix time; 0 when there is none."""
+        return await self._run(self.blocking.newest, prefix)
+
+    async def remove(self, prefix: str) -> None:
+        """Remove everything under *prefix*, which nobody will ask for again. Raises StoreUnavailable."""
+        await self._run(self.blocking.remove, prefix)
+
+    async def room(self) -> Room:
+        """How full the file system of the store is. Raises StoreUnavailable."""
+        return await self._run(self.blocking.room)
 
     def close(self) -> None:
         """Wait for what is being written and release the store."""
