@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +15,14 @@ from typer.testing import CliRunner, Result
 from parkade_agent.identity.keys import new_key, request_for
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.fleet.v1 import fleet_pb2_grpc as rpc
-from parkade_api.wellknown import SAN_VEHICLE
+from parkade_api.wellknown import SAN_VEHICLE, SYSTEM_NAMESPACE
 from parkade_cli.__main__ import app
 from parkade_core.enrolment_token import EnrolmentToken
 from parkade_hack.controlplane import ControlPlane, Kubectl
-from parkade_hack.local import LocalCluster
+from parkade_hack.local import LocalCluster, Vehicle
 from parkade_hack.local.settings import GATEWAY
 from parkade_hack.pki import Subject
+from parkade_operator.door.limits import ENROLMENTS_OF_ADDRESS
 
 CERTIFICATE_SECONDS = 9
 _T = TypeVar("_T")
@@ -42,7 +44,8 @@ class ShortLivedCluster(LocalCluster):
 
     def lines(self, name: str, event: str) -> list[dict[str, str]]:
         """What the process called *name* logged as *event*."""
-        found = (json.loads(line) for line in self.log(name).read_text().splitlines() if line.startswith("{"))
+        whole = self.log(name).read_text().rpartition("\n")[0].splitlines()
+        found = (json.loads(line) for line in whole if line.startswith("{"))
         return [line for line in found if line.get("event") == event]
 
 
@@ -113,6 +116,29 @@ def renew(shown: EnrolmentToken, identity: Identity) -> Identity:
     return Identity(key, reply.certificate)
 
 
+def stolen(vehicle: Vehicle) -> Identity:
+    """A copy of what the vehicle keeps to itself."""
+    folder = vehicle.folder / "state" / "identity"
+    return Identity((folder / "key.pem").read_bytes(), (folder / "certificate.pem").read_bytes())
+
+
+@dataclass
+class Thief:
+    """Whoever has a copy of a vehicle's identity, and keeps it fresh while that is let."""
+
+    shown: EnrolmentToken
+    copy: Identity
+
+    def refused(self) -> grpc.StatusCode | None:
+        """Renews the copy; None when it was renewed, or may be a little later; otherwise how it was refused."""
+        try:
+            self.copy = renew(self.shown, self.copy)
+        except grpc.RpcError as error:
+            code: grpc.StatusCode = error.code()
+            return None if code is grpc.StatusCode.RESOURCE_EXHAUSTED else code
+        return None
+
+
 def crowd(shown: EnrolmentToken, callers: int) -> list[grpc.StatusCode]:
     """What so many callers without a proper request are told at the enrolment port, all at once."""
     credentials = grpc.ssl_channel_credentials(shown.ca.encode())
@@ -122,6 +148,13 @@ def crowd(shown: EnrolmentToken, callers: int) -> list[grpc.StatusCode]:
         return [call.code() for call in calls]
 
 
+def after_a_pause(shown: EnrolmentToken) -> list[grpc.StatusCode]:
+    """What a few callers are told who come when there is room for twice as many, by the rate that is allowed."""
+    few = 15
+    time.sleep(2 * few / ENROLMENTS_OF_ADDRESS.rate)
+    return crowd(shown, few)
+
+
 def refusal(call: Callable[[], _T]) -> tuple[grpc.StatusCode, str]:
     """The status and words with which a call was refused."""
     try:
@@ -129,3 +162,10 @@ def refusal(call: Callable[[], _T]) -> tuple[grpc.StatusCode, str]:
     except grpc.RpcError as error:
         return error.code(), error.details()
     raise AssertionError("the call was not refused")
+
+
+def pod_token(cluster: ShortLivedCluster, pod: str, account: str, audience: str) -> str:
+    """A token as a kubelet would project it into *pod*."""
+    bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}") if pod else ()
+    arguments = ("-n", SYSTEM_NAMESPACE, f"--audience={audience}", *bound)
+    return cluster.kubectl("create", "token", account, *arguments).strip()

@@ -25,7 +25,7 @@ class Reopening:
 
 def reopenings(gateway_log: Path, uid: str) -> Iterator[Reopening]:
     """Every time that shards of the batch were opened again, in order."""
-    for line in gateway_log.read_text(encoding="utf-8").splitlines():
+    for line in gateway_log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines():
         if uid in line and (told := json.loads(line))["event"] in _OPENED_AGAIN:
             yield Reopening(told["vehicle"], frozenset(told["shards"]))
 
