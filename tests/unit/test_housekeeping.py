@@ -1,7 +1,9 @@
 """The platform store is emptied of batches that nobody will lead again, and of nothing else."""
 
+import errno
 import os
 import random
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from parkade_core.batch.retention import StoredBatch, why_kept
 from parkade_operator.gateway.housekeeping import Housekeeping, fetch_unfinished
 from parkade_operator.kube.errors import KubeError
 from parkade_operator.shards import layout
+from parkade_operator.shards.errors import StoreUnfit
 from parkade_operator.shards.store import PlatformStore
 from support.apiserver import serving
 
@@ -181,3 +184,31 @@ async def test_a_removed_batch_can_be_planned_again(house: House) -> None:
     await house.housekeeping.sweep()
     await house.add("b", 0)
     assert len(house.files()) == 8
+
+
+async def test_a_full_store_is_opened_and_swept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that starts on a full disk starts, and makes room; a store that was never tried is refused."""
+    await house.store.probe()
+    await house.add("old", 25)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        await house.store.probe()
+        await house.housekeeping.sweep()
+        assert house.batches() == set()
+        (house.root / "probe/create-only").unlink()
+        with pytest.raises(StoreUnfit, match="No space left on device"):
+            await house.store.probe()
+
+
+async def test_it_is_shown_how_full_the_store_is(house: House) -> None:
+    """Nothing before the first look; then what df says."""
+    assert list(house.housekeeping.readings()) == []
+    await house.housekeeping.measure()
+    used, free = (value for _, _, value in house.housekeeping.readings())
+    found = shutil.disk_usage(house.root)
+    assert used == pytest.approx(found.used, rel=0.05)
+    assert free == pytest.approx(found.free, rel=0.05)

@@ -70,6 +70,10 @@ class Housekeeping:
             except StoreError as error:
                 _log.warning("a batch cannot be removed from the store", uid=uid, error=str(error))
 
+    async def measure(self) -> None:
+        """Looks how full the store is. Raises StoreError; the last look stays then."""
+        self._room = await self._store.room()
+
     async def _remove_if_over(self, uid: str, *, is_unfinished: bool) -> None:
         age = time.time() - await self._store.newest(layout.batch(uid))
         batch = StoredBatch(uid, age, self._is_led(uid), is_unfinished)
@@ -90,7 +94,7 @@ class Housekeeping:
     async def _keep_measuring(self) -> None:
         while True:
             with suppress(StoreError):
-                self._room = await self._store.room()
+                await self.measure()
             await asyncio.sleep(MEASURE_SECONDS)
 
 

@@ -5,6 +5,7 @@ store with os._exit after a flush: obstore now and then aborts while the interpr
 """
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -35,6 +36,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PROBE: Final = "probe/create-only"
 _PROBE_BYTES: Final = b"The first bytes of a key stay.\n"
 
@@ -163,10 +165,16 @@ class BlockingStore:
         return Room(used * found.f_frsize, free * found.f_frsize)
 
     def probe(self) -> None:
-        """Raises StoreUnfit, with the reason, when commits could not rest on this store."""
+        """Raises StoreUnfit, with the reason, when commits could not rest on this store.
+
+        A full one that passed when it had room passes: who must not start cannot make room either.
+        """
         try:
             self._probe()
         except (StoreUnavailable, NoSuchObject) as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno in _FULL and self.exists(_PROBE):
+                return
             raise StoreUnfit(f"{self.root} cannot be the platform store: {error}") from error
 
     def _probe(self) -> None:
