@@ -98,6 +98,7 @@ def _judgement(verdict: Verdict) -> fleet_pb2.Judgement:
         reason=verdict.reason or "",
         message=verdict.message,
         effect=verdict.effect or "",
+        remedy=verdict.remedy,
     )
 
 

@@ -1,11 +1,21 @@
 """What a vehicle says of itself: as strict as it likes, in words that a Node can hold."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from parkade_agent import wire
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import Condition, Effect, Reason
+from parkade_core.vehicle.assess import assess
+from parkade_core.vehicle.guard import decide, initial
+from parkade_core.vehicle.readings import Value
 from parkade_core.vehicle.verdict import Verdict
+from parkade_operator.door.tls import Identity
 from parkade_operator.gateway.relay import relayed
+from parkade_operator.gateway.statements import desire
+from support.facts import OWN, facts
 
 
 def told(
@@ -54,3 +64,24 @@ def test_words_are_bounded_and_plain() -> None:
     message = told("PolicyAllows", message="a\x1b[2J\n" + "b" * 1000).message
     assert len(message) == 256
     assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("signals", "own", "message"),
+    [
+        ({"STATE_OF_CHARGE": 41}, {}, "Charge to 65 %"),
+        ({"PLUGGED_IN": False}, {}, "Plug in"),
+        ({}, {"link": "cellular"}, "Connect by ethernet or wifi"),
+        ({}, {"paused_because": "we move house"}, "the owner paused"),
+    ],
+)
+def test_the_node_says_what_would_change_it(
+    signals: dict[str, Value], own: dict[str, Any], message: str
+) -> None:
+    """The vehicle's own remedy ends the sentence; where only the owner may know it, the reason stands alone."""
+    seen = facts(own=replace(OWN, **own), **signals)
+    told = wire.telemetry(seen.readings, decide(seen, initial(0), 0), [], 0.0).judgements
+    assessment = assess(replace(seen, own=None), None, 0, connected=True, relayed=relayed(told))
+    desired = desire(Identity("v1"), assessment, "pool", {}, (), is_held=False)
+    (words,) = (words for _, status, _, words in desired.verdicts if status == "False")
+    assert words.endswith(message)

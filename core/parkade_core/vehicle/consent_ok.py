@@ -26,7 +26,7 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
             message=lacking.told,
             effect=Effect.NO_EXECUTE,
             recheck_at=recheck_at,
-            remedy=lacking.remedy,
+            remedy=lacking.told_remedy,
         )
     return settle(judged, previous, now, hold)
 

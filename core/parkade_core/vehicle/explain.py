@@ -3,6 +3,7 @@
 from parkade_core.vehicle.facts import OwnFacts
 from parkade_core.vehicle.guard import Action, Cause, GuardState
 from parkade_core.vehicle.usage import shown_energy
+from parkade_core.vehicle.verdict import advised
 
 _HEADLINES = {
     Action.FREEZE: "Stopped: work is frozen and ends in a moment.",
@@ -23,9 +24,7 @@ def _headline(state: GuardState) -> str:
 
 
 def _sentence(cause: Cause) -> str:
-    """A cause and its remedy as two sentences."""
-    remedy = f" {cause.remedy[0].upper()}{cause.remedy[1:]}." if cause.remedy else ""
-    return f"{cause.condition} ({cause.reason}): {cause.message}.{remedy}"
+    return f"{cause.condition} ({cause.reason}): {advised(cause.message, cause.remedy)}."
 
 
 def _lanes(state: GuardState, own: OwnFacts) -> str:

@@ -23,3 +23,8 @@ class Objection:
     def told(self) -> str:
         """What the cluster is told."""
         return self.outward or self.message
+
+    @property
+    def told_remedy(self) -> str:
+        """What the cluster is told to do about it; nothing where the owner's hours or places can be read from it."""
+        return "" if self.outward else self.remedy

@@ -43,7 +43,7 @@ def judge(facts: Facts, previous: Verdict | None, now: float, hold: float) -> Ve
         first.told,
         Effect.NO_EXECUTE if first.stops else Effect.NO_SCHEDULE,
         recheck_at=recheck_at,
-        remedy=first.remedy,
+        remedy=first.told_remedy,
     )
     return settle(judged, previous, now, hold)
 

@@ -49,6 +49,11 @@ class Verdict:
         return not self.holds and self.effect is None
 
 
+def advised(message: str, remedy: str) -> str:
+    """A sentence and what would change it, as one line without the last full stop."""
+    return f"{message}. {remedy[0].upper()}{remedy[1:]}" if remedy else message
+
+
 def blank(condition: Condition, message: str, previous: Verdict | None = None) -> Verdict:
     """The verdict while readings or rules are missing; keeps what *previous* remembers."""
     if previous is None:

@@ -28,9 +28,10 @@ def _verdict(judgement: pb.Judgement) -> Verdict | None:
     if judgement.condition not in _TOLD:
         return None
     condition, message = Condition(judgement.condition), shown(judgement.message, _MOST_MESSAGE)
+    remedy = shown(judgement.remedy, _MOST_MESSAGE)
     if judgement.holds:
-        return Verdict(condition, holds=True, reason=None, message=message)
+        return Verdict(condition, holds=True, reason=None, message=message, remedy=remedy)
     reason = Reason(judgement.reason) if judgement.reason in set(Reason) else Reason.UNKNOWN
     # Without an effect that is known nothing is known: the Node stays closed as it is born.
     effect = Effect(judgement.effect) if judgement.effect in set(Effect) else None
-    return Verdict(condition, holds=False, reason=reason, message=message, effect=effect)
+    return Verdict(condition, holds=False, reason=reason, message=message, effect=effect, remedy=remedy)

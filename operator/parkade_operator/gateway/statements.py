@@ -15,6 +15,7 @@ from parkade_core.kubelet.node import NodeDesire
 from parkade_core.shown import shown
 from parkade_core.vehicle.assess import Assessment
 from parkade_core.vehicle.node import node_labels, slots_allocatable
+from parkade_core.vehicle.verdict import advised
 from parkade_operator.door.tls import Identity
 from parkade_operator.kube.client import Object
 
@@ -41,7 +42,7 @@ def desire(
                 verdict.condition.value,
                 "Unknown" if verdict.is_blank else str(verdict.holds),
                 (verdict.reason or verdict.condition).value,
-                verdict.message,
+                advised(verdict.message, verdict.remedy),
             )
             for verdict in assessment.verdicts
         ),

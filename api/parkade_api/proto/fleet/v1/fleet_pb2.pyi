@@ -473,6 +473,7 @@ class Judgement(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     EFFECT_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
     condition: _builtins.str
     """PolicyAllows or ConsentCurrent"""
     holds: _builtins.bool
@@ -481,6 +482,8 @@ class Judgement(_message.Message):
     message: _builtins.str
     effect: _builtins.str
     """of the taint: NoSchedule, NoExecute, or empty"""
+    remedy: _builtins.str
+    """what would change it, as a person can do it; empty when only the owner may know"""
     def __init__(
         self,
         *,
@@ -489,10 +492,11 @@ class Judgement(_message.Message):
         reason: _builtins.str = ...,
         message: _builtins.str = ...,
         effect: _builtins.str = ...,
+        remedy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "effect", b"effect", "holds", b"holds", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "effect", b"effect", "holds", b"holds", "message", b"message", "reason", b"reason", "remedy", b"remedy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -172,7 +172,7 @@ class ShardsServicer:
     def Run(self, request, context):
         """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
         A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
-        is the next to run.
+        is the next to run. One whose input is taken away meanwhile ends with NOT_FOUND: nobody wants its result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

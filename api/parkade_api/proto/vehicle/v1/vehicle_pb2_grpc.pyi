@@ -85,7 +85,7 @@ class ShardsStub:
     Run: _grpc.UnaryStreamMultiCallable[_vehicle_pb2.RunRequest, _vehicle_pb2.RunProgress]
     """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
     A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
-    is the next to run.
+    is the next to run. One whose input is taken away meanwhile ends with NOT_FOUND: nobody wants its result.
     """
 
 @_typing.type_check_only
@@ -96,7 +96,7 @@ class ShardsAsyncStub(ShardsStub):
     Run: _aio.UnaryStreamMultiCallable[_vehicle_pb2.RunRequest, _vehicle_pb2.RunProgress]  # type: ignore[assignment]
     """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
     A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
-    is the next to run.
+    is the next to run. One whose input is taken away meanwhile ends with NOT_FOUND: nobody wants its result.
     """
 
 class ShardsServicer(metaclass=_abc_1.ABCMeta):
@@ -110,7 +110,7 @@ class ShardsServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_vehicle_pb2.RunProgress], _abc.AsyncIterator[_vehicle_pb2.RunProgress]]:
         """Runs every record of one shard that lies as a file in the slot's folder; the last message carries the result.
         A run that was interrupted, by its caller or by the sidecar's death, goes on where it was when the same shard
-        is the next to run.
+        is the next to run. One whose input is taken away meanwhile ends with NOT_FOUND: nobody wants its result.
         """
 
 def add_ShardsServicer_to_server(servicer: ShardsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
