@@ -47,12 +47,16 @@ def test_kubectl_shows_a_batch_in_words(garage: Garage) -> None:
     for column in ("PHASE", "PROGRESS", "SUCCEEDED", "FAILED", "VEHICLES", "ETA", "AGE"):
         assert column in table.splitlines()[0]
     assert "Completed   100        40          4" in table.splitlines()[1]
-    described = garage.kubectl("describe", "ib", "docs", "-n", garage.namespace)
     for words in DESCRIBED:
-        assert re.search(words, described), (words, described)
+        eventually(lambda words=words: re.search(words, described(garage)), 10, words)  # type: ignore[misc]
     explained = garage.kubectl("explain", "ib.spec.model.digest")
     assert "pins every file of the bundle" in explained
     assert "READY" in garage.kubectl("get", "vp").splitlines()[0]
+
+
+def described(garage: Garage) -> str:
+    """What a person reads of the batch; its Events are written after its status."""
+    return garage.kubectl("describe", "ib", "docs", "-n", garage.namespace)
 
 
 DESCRIBED = (

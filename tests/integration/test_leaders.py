@@ -102,7 +102,7 @@ def test_a_gateway_that_sleeps_past_its_lease_ends_and_its_next_segment_is_refus
     (stopped,) = follow(cluster, (GATEWAY,), lambda name: os.kill(cluster.pid(name), signal.SIGSTOP))
     eventually(lambda: len(claims(cluster, uid)) == 2, 60, "the other one has claimed the batch")
     os.kill(cluster.pid(stopped), signal.SIGCONT)
-    assert cluster.wait(stopped, 2) == 1
+    assert cluster.wait(stopped, 10) == 1
     assert "the Lease was not renewed for 10 seconds" in cluster.log(stopped).read_text()
     stand_by(cluster, stopped)
     old, new = claims(cluster, uid)

@@ -133,18 +133,20 @@ def test_a_change_of_a_secret_reaches_the_file(pods: Pods) -> None:
     pods.apply(data("Secret", "word", word="one"), follow)
     eventually(lambda: "one" in pods.log("follow"), SECONDS, "the first word")
     pods.set_data("secret", "word", {"word": "two"})
-    eventually(lambda: "two" in pods.log("follow", "--tail=1"), 5, "the second word")
+    eventually(lambda: "two" in pods.log("follow", "--tail=1"), SECONDS, "the second word")
 
 
 def server(name: str) -> Object:
     """A pod that is ready and alive while its ConfigMap of that name has keys `ready` and `alive`."""
-    quick = {"periodSeconds": 1, "failureThreshold": 1}
+    # A probe that is late on a busy machine says nothing of the server.
+    often = {"periodSeconds": 1, "timeoutSeconds": 10}
+    quick = {**often, "failureThreshold": 1}
     container = {
         "command": python(SERVE, "/switch"),
         "env": [IP],
         "ports": [{"name": "http", "containerPort": 8080}],
         "volumeMounts": [{"name": "switch", "mountPath": "/switch"}],
-        "startupProbe": {"httpGet": {"path": "/alive", "port": "http"}, "periodSeconds": 1},
+        "startupProbe": {"httpGet": {"path": "/alive", "port": "http"}, **often, "failureThreshold": 30},
         "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, **quick},
         "livenessProbe": {"httpGet": {"path": "/alive", "port": 8080}, **quick},
     }
@@ -172,7 +174,7 @@ def test_probes_gate_ready_and_restart(pods: Pods) -> None:
 def asked(node: ProcessNode, target: str) -> str:
     """What comes back through the proxy when *target* is asked for /ready."""
     port = int(node.proxy.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
         answer = connection.recv(4096).decode()
         if " 200 " in answer.splitlines()[0]:
@@ -230,6 +232,7 @@ def test_a_deletion_has_grace_and_an_end(pods: Pods, node: ProcessNode) -> None:
     )
     pods.apply(pod("deaf", deaf))
     eventually(lambda: "up" in pods.log("deaf"), SECONDS, "it listens to nobody")
+    pods.phase("deaf", "Running")
     pid = node.pod_pid("deaf", pods.namespace)
     family = proc.family(pid, proc.parents())
     assert len(family) == 2
@@ -264,22 +267,26 @@ def test_a_foreign_image_is_refused_in_words(pods: Pods) -> None:
     status = pods.status("web")
     assert status["phase"] == "Pending"
     assert f"image nginx:1 is none of parkade/agent:{IMAGE.rpartition(':')[2]}, {IMAGE}" in status["message"]
-    told = pods.kubectl.read(
-        "events", "--namespace", pods.namespace, "--field-selector=reason=NotForProcessNode"
-    )
-    assert told["items"][0]["message"] == status["message"]
+    asked = ("events", "--namespace", pods.namespace, "--field-selector=reason=NotForProcessNode")
+    told = eventually(lambda: pods.kubectl.read(*asked)["items"], SECONDS, "an Event")
+    assert told[0]["message"] == status["message"]
 
 
 def test_nothing_outlives_the_process_node(pods: Pods, node: ProcessNode) -> None:
     """SIGKILL of the process node ends its pods' processes; one that starts again starts them anew and counts it."""
     pods.apply(pod("stay", "print('up'); " + SLEEP))
-    eventually(lambda: "up" in pods.log("stay"), SECONDS, "it runs")
+    pods.phase("stay", "Running")
     before = node.pod_pid("stay", pods.namespace)
     os.kill(node.pid, signal.SIGKILL)
     eventually(lambda: not proc.is_alive(before), 5, "its process has ended")
     node.kill()
     node.start()
-    eventually(lambda: pods.container("stay")["restartCount"] == 1, SECONDS, "it was started anew")
+
+    def runs_anew() -> bool:
+        stands = pods.container("stay")
+        return stands["restartCount"] == 1 and "running" in stands["state"]
+
+    eventually(runs_anew, SECONDS, "it was started anew")
     after = node.pod_pid("stay", pods.namespace)
     assert proc.is_alive(after)
     assert after != before

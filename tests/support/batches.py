@@ -137,7 +137,7 @@ class Garage:
         """The uid of a batch."""
         return str(self._batch(name)["metadata"]["uid"])
 
-    def wait_for(self, name: str, phase: str, seconds: float = 90) -> Object:
+    def wait_for(self, name: str, phase: str, seconds: float = 200) -> Object:
         """The status of a batch once it is in *phase*; a batch that failed unasked is shown at once."""
 
         def look() -> Object | None:
