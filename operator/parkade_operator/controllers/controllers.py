@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 
 class Controllers:
-    """Made inside the event loop. A changed object wakes itself; a pool or a gateway snapshot wakes all batches."""
+    """Made inside the event loop. A changed object wakes itself; a pool or a snapshot wakes all that are unsettled."""
 
     def __init__(self, settings: Settings, client: KubeClient) -> None:
         self._client = client
@@ -96,5 +96,5 @@ class Controllers:
         self._wake_batches()
 
     def _wake_batches(self) -> None:
-        for uid in self._batches.known():
+        for uid in self._batches.unsettled():
             self._batch_queue.add(uid)

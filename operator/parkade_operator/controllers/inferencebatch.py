@@ -13,7 +13,7 @@ from parkade_api.wellknown import API_VERSION
 from parkade_core.batch.news import find_news
 from parkade_core.batch.progress import Progress
 from parkade_core.batch.slots import plan_slots, replica_set_name
-from parkade_core.batch.status import Known, fold, is_finished, seconds_left
+from parkade_core.batch.status import FINISHED, Known, fold, is_finished, seconds_left
 from parkade_core.patches import merge_patch
 from parkade_operator.controllers.gateway_client import GatewayClient, GatewayUnavailable
 from parkade_operator.controllers.pools import PoolIndex
@@ -51,12 +51,16 @@ class BatchReconciler:
 
     def phases(self) -> list[str]:
         """The phase of every batch, empty before its first status."""
-        return [str((item.get("status") or {}).get("phase", "")) for item in self._objects.values()]
+        return [_phase(item) for item in self._objects.values()]
 
-    def known(self) -> set[str]:
-        """All batches: those in the API server, and those that the gateway still leads."""
+    def unsettled(self) -> set[str]:
+        """The batches for which a change of pools or vehicles means something.
+
+        Of a batch that has finished only its release by the gateway is left to do: its ReplicaSet is scaled to 0 when
+        it is seen to finish, and at each start of an operator.
+        """
         led = {batch.uid for batch in self._gateway.latest.batches} if self._gateway.latest else set()
-        return set(self._objects) | led
+        return led | {uid for uid, item in self._objects.items() if _phase(item) not in FINISHED}
 
     async def reconcile(self, uid: str) -> float | None:
         """Brings one batch forward: asks for its plan, sizes its slots, writes its status. Raises KubeError."""
@@ -173,6 +177,10 @@ def _plan_request(batch: InferenceBatch) -> pb.PlanRequest:
         parallelism=spec.parallelism or 0,
         suspend=spec.suspend,
     )
+
+
+def _phase(item: Object) -> str:
+    return str((item.get("status") or {}).get("phase", ""))
 
 
 def _rfc3339(moment: datetime) -> str:
