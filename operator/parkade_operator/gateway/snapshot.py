@@ -1,6 +1,7 @@
 """What the gateway tells the operator: batches and pools, counted from what is known now."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from parkade_api.proto.gateway.v1 import gateway_pb2 as pb
@@ -33,9 +34,12 @@ class Overview:
     def snapshot(self) -> pb.Snapshot:
         """Everything, counted now."""
         views = self.vehicles.views()
-        slots = [(pod, standing(pod, self.pods.view(pod["metadata"]["uid"]))) for pod in self.pods.bound()]
+        slots = self._slots()
         return pb.Snapshot(
-            batches=[progress_message(_with_slots(batch, slots, self.vehicles)) for batch in self.batches()],
+            batches=[
+                progress_message(_with_slots(batch, slots.get(batch.uid, ()), self.vehicles))
+                for batch in self.batches()
+            ],
             pools=[
                 report_message(
                     name,
@@ -45,17 +49,25 @@ class Overview:
             ],
         )
 
+    def _slots(self) -> Mapping[str, Sequence[tuple[Object, PodView]]]:
+        """The slots of each batch that have not ended, by its uid."""
+        slots = defaultdict[str, list[tuple[Object, PodView]]](list)
+        for pod in self.pods.bound():
+            view = standing(pod, self.pods.view(pod["metadata"]["uid"]))
+            if not view.ended:
+                slots[batch_of(pod)].append((pod, view))
+        return slots
+
 
 def _with_slots(batch: Progress, slots: Sequence[tuple[Object, PodView]], vehicles: Vehicles) -> Progress:
-    ours = [(pod, view) for pod, view in slots if batch_of(pod) == batch.uid and not view.ended]
-    connected = [view for pod, view in ours if not _is_silent(pod, vehicles)]
+    connected = [view for pod, view in slots if not _is_silent(pod, vehicles)]
     running = [view for view in connected if _runner_runs(view)]
     return replace(
         batch,
         records_per_second=round(batch.records_per_second, 1),
         slots_running=len(running),
         slots_starting=len(connected) - len(running),
-        slots_silent=len(ours) - len(connected),
+        slots_silent=len(slots) - len(connected),
         slots_idle=sum(not view.containers[CONTAINER_RUNNER].ready for view in running),
     )
 
