@@ -144,8 +144,13 @@ def _is_short(shown: Sequence[Line]) -> bool:
     return len(shown) == 2 and all(0 < _last(line) <= PROMISED_RECLAIM_SECONDS for line in shown)
 
 
+def _has_room(shown: Sequence[Line]) -> bool:
+    return len(shown) == 1 and 0 < _last(shown[0]) < 1
+
+
 EXPECTED: Final[dict[str, Callable[[Sequence[Line]], bool]]] = {
     "Leaders": _both_lead,
+    "Platform store in use": _has_room,
     "Keys that wait to be reconciled": _every_queue_is_worked_off,
     "Reclaims as promised": _all_as_promised,
     "Time until a vehicle is its owner's again": _is_short,
@@ -209,6 +214,7 @@ def test_alerts_are_evaluated_and_silent(watched: Watched) -> None:
         "ParkadeNoLeader",
         "ParkadeBatchesStalled",
         "ParkadeReclaimSlow",
+        "ParkadeStoreFilling",
     }
 
     def states() -> set[tuple[str, str]]:

@@ -154,6 +154,17 @@ _CONTROL_PLANE: Final = (
         ),
     ),
     Panel(
+        "Platform store in use",
+        "Share of its file system. What ended goes after a day; nearly full: see the runbook of ParkadeStoreFilling.",
+        "percentunit",
+        (
+            Query(
+                "max(parkade_store_used_bytes / (parkade_store_used_bytes + parkade_store_free_bytes))",
+                "used",
+            ),
+        ),
+    ),
+    Panel(
         "Requests to the API server a second",
         "By answer. 403 is a missing RBAC rule, 0 is no answer; 409 now and then is normal.",
         "reqps",
