@@ -80,6 +80,15 @@ def test_reclaims_count_for_the_pool_of_their_vehicle() -> None:
     assert log.figures("other", 0.15) is None
 
 
+def test_what_was_stopped_for_no_owner_says_nothing_of_the_promise() -> None:
+    """A hot vehicle, a drained pool or a strange word may stop work slowly: no owner waited."""
+    log = ReclaimLog(lambda _: "night", Clock())
+    log.hear("ada", [pb.Reclaim(reason=reason, seconds=9.0) for reason in ("TooHot", "Held", "NoPool", "?")])
+    assert log.figures("night", 1.0) is None
+    log.hear("ada", [pb.Reclaim(reason=reason, seconds=0.1) for reason in ("OwnerPaused", "NoConsent")])
+    assert log.figures("night", 1.0) == ReclaimFigures(2, 0.1, 0.1, 0, is_partial=True)
+
+
 @pytest.mark.parametrize("seconds", [math.nan, -1.0, math.inf, 4000.0])
 def test_a_reclaim_that_cannot_be_is_no_reclaim(seconds: float) -> None:
     """One vehicle with a broken clock does not spoil the promise's figure; its other reclaims count."""

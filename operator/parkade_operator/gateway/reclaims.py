@@ -1,9 +1,13 @@
-"""The reclaims that vehicles tell of, pool by pool, since this gateway leads."""
+"""The reclaims that vehicles tell of, pool by pool, since this gateway leads.
+
+The metrics hear of every stop; a pool's figures, which promise something to owners, only of those for an owner.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.wellknown import Reason
 from parkade_core.bucket import Limit
 from parkade_core.vehicle.reclaims import ReclaimFigures, ReclaimWindow
 from parkade_operator.door.limits import Exhausted, Meter
@@ -12,6 +16,10 @@ from parkade_operator.door.metrics import observe_reclaim
 _LONGEST_SECONDS: Final = 3600.0
 _EACH: Final = Limit(rate=1 / 60, burst=10)
 """Of one vehicle, so that none can outvote the others: a freeze is held for longer than it is seldom."""
+
+_FOR_OWNERS: Final = frozenset(
+    {Reason.DRIVING, Reason.DEPARTURE_NEAR, Reason.OWNER_PAUSED, Reason.NO_CONSENT}
+)
 
 
 class ReclaimLog:
@@ -35,7 +43,7 @@ class ReclaimLog:
             except Exhausted:
                 return
             observe_reclaim(reclaim)
-            if pool is not None:
+            if pool is not None and reclaim.reason in _FOR_OWNERS:
                 self._window(pool).add(reclaim.seconds, self._clock())
 
     def figures(self, pool: str, target: float) -> ReclaimFigures | None:
