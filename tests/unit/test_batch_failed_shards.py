@@ -77,3 +77,17 @@ def test_who_failed_many_shards_holds_up_nobody() -> None:
     assert shards(book, "v2", 64, "l4") == list(range(1, 65))
     book.release("v2", frozenset())
     assert shards(book, "broken", 64, "l5", 60.0) == list(range(64))
+
+
+def test_a_shard_that_fails_after_its_lease_counts() -> None:
+    """Once for each vehicle: one that outlasts every lease and then fails would else be tried for ever."""
+    book = LeaseBook(2, 10)
+    shards(book, "v1", 1, "l1")
+    book.expire(10.0)
+    assert shards(book, "v2", 1, "l2", 10.0) == [0]
+    assert book.hand_back("v1", "l1", [0, 1], failed=True) == (0,)
+    assert book.hand_back("v1", "l1", [0], failed=True) == (), "said twice"
+    book.adopt("v1", "l9", [0], 11.0)
+    assert book.hand_back("v1", "l9", [0], failed=True) == (), "named again by Hello, and failed already"
+    assert book.holds("v2", "l2", 0)
+    assert shards(book, "v1", 2, "l3", 12.0) == [1]

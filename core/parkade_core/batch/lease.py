@@ -113,6 +113,10 @@ class LeaseBook:
         held = self._leases.get(lease)
         return held.vehicle if held else None
 
+    def may_fetch(self, vehicle: str, lease: str, shard: int) -> bool:
+        """Whether the vehicle may be at work on that shard under that lease: it holds it, or its lease has ended."""
+        return self.holds(vehicle, lease, shard) or self._is_late(vehicle, lease, shard)
+
     def may_commit(self, vehicle: str, lease: str) -> bool:
         """Whether results under that lease may be the vehicle's.
 
@@ -142,17 +146,22 @@ class LeaseBook:
     def hand_back(
         self, vehicle: str, lease: str, shards: Iterable[int], *, failed: bool = False
     ) -> tuple[int, ...]:
-        """Open again what the holder gives back; returns the shards that it did hold.
+        """Open again what the holder gives back; returns the shards of which it said something new.
 
-        *failed* says that the vehicle tried and could not.
+        *failed* says that the vehicle tried and could not. That is heard when its lease has ended meanwhile, too, but
+        then once: what takes longer than a lease and fails would else be tried for ever.
         """
-        if self.holder(lease) != vehicle:
-            return ()
-        returned = tuple(sorted(self._leases[lease].shards.intersection(shards)))
-        self._reopen(returned)
-        for shard in returned if failed else ():
-            self._failed.setdefault(shard, set()).add(vehicle)
-        return returned
+        given = set(shards)
+        back = {shard for shard in given if self.holds(vehicle, lease, shard)}
+        late = {shard for shard in given - back if self._is_late(vehicle, lease, shard)}
+        self._reopen(back)
+        for shard in late:
+            del self._late[shard][vehicle]
+        if failed:
+            back |= {shard for shard in late if vehicle not in self._failed.get(shard, ())}
+            for shard in back:
+                self._failed.setdefault(shard, set()).add(vehicle)
+        return tuple(sorted(back))
 
     def release(self, vehicle: str, keep: AbstractSet[str]) -> tuple[int, ...]:
         """Open again all that the vehicle holds but under the leases in *keep*; returns those shards."""
@@ -185,6 +194,9 @@ class LeaseBook:
         self._committed += 1
         self._failed.pop(shard, None)
         return frozenset(in_hand - {(vehicle, lease)})
+
+    def _is_late(self, vehicle: str, lease: str, shard: int) -> bool:
+        return self._late.get(shard, {}).get(vehicle) == lease
 
     def _room(self, vehicle: str) -> int:
         return MOST_HELD_SHARDS - self._holding[vehicle]

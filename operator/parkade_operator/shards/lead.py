@@ -143,9 +143,9 @@ class BatchLead:
         return self._led.leases.grant(vehicle, want)
 
     def fetch_shard(self, vehicle: str, lease: str, shard: int) -> AsyncIterator[bytes]:
-        """The bytes of a shard that the vehicle holds. Raises NotLeading, NotLeased."""
-        if not self._leading().leases.book.holds(vehicle, lease, shard):
-            raise NotLeased(f"{vehicle} does not hold shard {shard} under lease {lease}")
+        """The bytes of a shard that the vehicle holds, or held and may still finish. Raises NotLeading, NotLeased."""
+        if not self._leading().leases.book.may_fetch(vehicle, lease, shard):
+            raise NotLeased(f"{vehicle} does not have shard {shard} under lease {lease}")
         return self._setting.store.stream(layout.shard(self.spec.uid, shard))
 
     async def store_piece(
