@@ -12,6 +12,7 @@ from parkade_agent.assignments import Assignments
 from parkade_agent.attempts import AttemptBook
 from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
+from parkade_agent.errors import AgentError
 from parkade_agent.folders import own_folder, socket_folder
 from parkade_agent.guard import Guard
 from parkade_agent.journal.journal import Journal
@@ -24,6 +25,7 @@ from parkade_agent.owner.wiping import Wiped, wipe
 from parkade_agent.publishers import known_publishers
 from parkade_agent.reclaim import Reclaims
 from parkade_agent.runtime.brake import SlotBrake
+from parkade_agent.runtime.cgroups import UNKILLABLE_SECONDS
 from parkade_agent.runtime.sandbox.walls import Sandbox
 from parkade_agent.runtime.slot import Ending, Vehicle
 from parkade_agent.session import Session, Voice
@@ -38,10 +40,17 @@ from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.death import Limits
 from parkade_core.vehicle.guard import Action, GuardState
+from parkade_core.vehicle.link import may_cost
 
 STOP_SECONDS = 1.0
+ENDED_SECONDS = UNKILLABLE_SECONDS + 2.0
+"""In which a slot that was killed has ended, or the kernel holds a program of it."""
 LOOK_SECONDS = 1.0
 _log = structlog.get_logger()
+
+
+class ProgramHeld(AgentError):
+    """The kernel does not let a program end that was killed, so something of it may be left."""
 
 
 class Agent:
@@ -84,6 +93,7 @@ class Agent:
         )
         self._answers = LogAnswers(door)
         self._autonomy: float | None = None
+        self._wiped = Wiped()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until *stop* is set, then ends the slots and the session."""
@@ -96,7 +106,7 @@ class Agent:
         await stop.wait()
         obeying.cancel()  # first: a slot that began now would be ended by nobody
         self._slots.end_all(Ending("", "the agent stops", STOP_SECONDS))
-        await self._slots.have_ended()
+        await self._slots.have_ended(ENDED_SECONDS)
         with contextlib.suppress(TimeoutError):  # the next agent sends the rest
             await asyncio.wait_for(self._book.drained(), STOP_SECONDS)
         for task in tasks:
@@ -112,15 +122,22 @@ class Agent:
     async def wipe(self) -> Wiped:
         """The owner took back the consent: ends every slot and removes all that others brought into the vehicle.
 
-        Counters and fates of attempts stay in the journal. Raises JournalBroken, OSError when something is left.
+        Counters and fates of attempts stay in the journal. What earlier tries removed is counted as well. Raises
+        ProgramHeld, JournalBroken, OSError when something is left; what can be removed is gone all the same.
         """
         self._slots.end_all(Ending(Reason.NO_CONSENT, "the owner took back the consent"))
-        await self._slots.have_ended()
-        await self._slots.forget(Reason.NO_CONSENT)
+        have_ended = await self._slots.have_ended(ENDED_SECONDS)
         try:
+            if have_ended:
+                await self._slots.forget(Reason.NO_CONSENT)
             await self._book.forget(Reason.NO_CONSENT)
         finally:
-            wiped = await asyncio.to_thread(wipe, self._others)
+            self._wiped += await asyncio.to_thread(wipe, self._others)
+        if not have_ended:
+            raise ProgramHeld(
+                self._vehicle.brake.unkillable() or f"a slot has not ended for {ENDED_SECONDS:.0f} s"
+            )
+        wiped, self._wiped = self._wiped, Wiped()
         return wiped
 
     def guard_state(self) -> GuardState:
@@ -151,6 +168,7 @@ class Agent:
     async def _look(self) -> None:
         """Looks after what nobody tells, and waits for nothing; returns never."""
         while True:
+            self._book.carry_work(may=not may_cost(self._own()))
             if not self._assignments.is_ready and not self._journal.trouble:
                 self._session.reopen()  # only a new Hello names the counter that can be read now
             silent = self._session.silent_seconds

@@ -1,6 +1,7 @@
 """The slots of one vehicle: those at work, the last few that ended, and shards that an earlier agent had in hand."""
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -18,6 +19,7 @@ from parkade_api.wellknown import Reason
 from parkade_core.vehicle.guard import GuardState
 
 PAST_SLOTS = 8
+LET_GO_SECONDS = 1.0
 _T = TypeVar("_T")
 _log = structlog.get_logger()
 
@@ -129,16 +131,21 @@ class Slots:
         for slot in self._slots.values():
             slot.end(ending)
 
-    async def have_ended(self) -> None:
-        """Returns when no process of a slot is left."""
-        for slot in list(self._slots.values()):
-            await slot.has_ended.wait()
+    async def have_ended(self, seconds: float) -> bool:
+        """Waits until no process of a slot is left; false when there still is one after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                for slot in list(self._slots.values()):
+                    await slot.has_ended.wait()
+                return True
+        return False
 
     async def stop(self) -> None:
-        """Lets go of slots that have ended."""
+        """Lets go of slots that have ended; one whose program the kernel holds is not waited for."""
         for life in self._lives:
             life.cancel()
-        await asyncio.gather(*self._lives, return_exceptions=True)
+        if self._lives:
+            await asyncio.wait(self._lives, timeout=LET_GO_SECONDS)
 
     async def forget(self, reason: Reason) -> None:
         """Gives back all that is in hand and knows no logs any more, once every slot has ended: files may go."""

@@ -7,9 +7,13 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from parkade_agent import agent as agents
+from parkade_agent.agent import ProgramHeld
 from parkade_agent.runtime import cgroups, process, standstill
 from parkade_agent.runtime import slot as slots
 from parkade_agent.runtime.brake import SlotBrake
@@ -19,6 +23,7 @@ from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import CONTAINER_RUNNER, CONTAINER_SIDECAR
 from parkade_hack.proc import is_alive
 from parkade_models.bundle import Bundle
+from support.agents import parked_agent
 from support.programs import program_of, start
 from support.slots import leased, living_slot
 from support.vehicles import Door, certificates, open_door, running_agent, shards_of
@@ -108,6 +113,42 @@ async def test_a_vehicle_that_holds_a_killed_program_takes_no_slot(
         assert not door.ended("pod-1")
         (freezer / "freezer.state").write_text("THAWED")
         await door.until(lambda d: d.ended("pod-1"))
+
+
+async def test_a_program_that_cannot_be_killed_keeps_no_agent_from_wiping_and_stopping(
+    tmp_path: Path, freezer: Path, int8_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be removed is removed and what holds the rest is said; an agent that is told to stop stops."""
+    for module in (slots, process):
+        monkeypatch.setattr(module, "UNKILLABLE_SECONDS", 0.2)
+    monkeypatch.setattr(agents, "ENDED_SECONDS", 0.5)
+    door, certs, stop = (
+        Door(int8_bundle.folder, shards_of(["parked"], 1)),
+        certificates(tmp_path),
+        asyncio.Event(),
+    )
+    async with open_door(door, certs) as port, parked_agent(tmp_path, port, certs) as (agent, _):
+        programs = added_to(agent._vehicle.brake, monkeypatch)
+        running = asyncio.create_task(agent.run(stop))
+        await door.until(lambda d: d.policy_followed())
+        door.assign()
+        await door.until(lambda d: d.results)
+        hold(freezer, program_of(os.getpid(), "sidecar"))
+        with capture_logs():  # a traceback's locals hold the whole agent: to print them takes half a minute
+            with pytest.raises(ProgramHeld, match="the kernel holds what was killed: process"):
+                await agent.wipe()
+            assert [list((tmp_path / "state" / name).iterdir()) for name in ("slots", "bundles")] == [[], []]
+            stop.set()
+            await asyncio.wait_for(running, 20)
+        (freezer / "freezer.state").write_text("THAWED")
+        await asyncio.gather(*(program.wait() for program in programs))
+
+
+def added_to(brake: SlotBrake, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The programs that *brake* will have been given."""
+    programs, add = list[Any](), brake.add
+    monkeypatch.setattr(brake, "add", lambda program: (programs.append(program), add(program)))
+    return programs
 
 
 def test_what_an_earlier_agent_could_not_end_is_reported(

@@ -102,7 +102,7 @@ async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
         made.slots.recover(in_hand)
         yield made
         made.slots.end_all(Ending("", "the test is over"))
-        await made.slots.have_ended()
+        assert await made.slots.have_ended(20)
         await made.slots.stop()
         await book.stop()
         journal.close()
@@ -187,7 +187,7 @@ async def test_a_wipe_hands_everything_back(yard: Yard) -> None:
     """Once the slots have ended, nothing is in hand and no log is known."""
     yard.slots.start(assignment("new"))
     yard.slots.end_all(Ending(Reason.NO_CONSENT, "the owner took back the consent"))
-    await yard.slots.have_ended()
+    assert await yard.slots.have_ended(20)
     async with asyncio.timeout(10):
         await yard.slots.forget(Reason.NO_CONSENT)
     assert (yard.in_hand(), yard.slots.logs_of("new")) == ([], None)
