@@ -1,6 +1,6 @@
 """`make bench-reclaim`: the driver returns while the gateway is unreachable, and the agent itself is killed.
 
-The last line of stdout is one JSON object.
+The last line of stdout is one JSON object. Before it stands each promise that was not held, and then the exit code is 1.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from parkade_hack.tools.progress import ProgressLine
 from parkade_reclaim.deaths import kill_often
 from parkade_reclaim.idle import rest
 from parkade_reclaim.interference import probe_of_memory, probes_of_timing
+from parkade_reclaim.promises import broken_promises
 from parkade_reclaim.report import Found, figures, section
 from parkade_reclaim.scene import Stage
 from parkade_reclaim.stops import stop_often
@@ -65,7 +66,7 @@ async def measure(bench: Bench, stops: int, deaths: int) -> Found:
 
 
 def main() -> None:
-    """Measures, prints, and writes the page when it was a whole run."""
+    """Measures, prints, writes the page when it was a whole run, and ends with 1 when a promise was not held."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the agent is ended
     configure_logs("bench-reclaim")
@@ -80,7 +81,11 @@ def main() -> None:
     sys.stdout.write(text)
     if not arguments.quick:
         write_section("Measured", f"{_on()}\n\n{text}", _PLACE)
-    sys.stdout.write(json.dumps(figures(found) | {"machine": machine()}) + "\n")
+    measured = figures(found)
+    broken = broken_promises(measured)
+    sys.stdout.write("".join(f"{sentence}\n" for sentence in broken))
+    sys.stdout.write(json.dumps(measured | {"machine": machine()}) + "\n")
+    sys.exit(1 if broken else 0)
 
 
 def _on() -> str:

@@ -1,5 +1,6 @@
 """The benchmark's arithmetic, its page, and how it deals out items; what it measures is for `make bench-sidecar`."""
 
+import math
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from parkade_bench.machine import machine
 from parkade_bench.meter import Measurement, cpu_seconds
 from parkade_bench.peers.work import Chunks, item_of
 from parkade_bench.spread import percentile, spread
+from parkade_reclaim.promises import broken_promises
 
 
 @pytest.mark.parametrize(
@@ -93,3 +95,37 @@ def test_the_machine_is_told() -> None:
     facts = machine()
     assert facts["CPU"]
     assert {"cores", "flags", "onnxruntime", "grpcio"} <= facts.keys()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({}, []),
+        ({"frozen_p99_ms": 100.1}, ["until nothing computes, of 99 in 100 returns of the driver: 100.1"]),
+        ({"memory_free_max_ms": math.inf}, ["its memory free: inf, promised at most 1000"]),
+        ({"agent_killed_children_dead_max_ms": 1001}, ["outlive their killed agent: 1001"]),
+        ({"wakeup_p50_ratio": 2.1}, []),
+        ({"wakeup_p50_more_us": 1001}, []),
+        (
+            {"wakeup_p50_ratio": 2.1, "wakeup_p50_more_us": 1001},
+            ["2.1 times as late beside work, 1001 us later"],
+        ),
+        ({"bomb_dead_s": 6, "idle_core_percent": 1.5}, ["bomb lives: 6", "at rest takes: 1.5"]),
+    ],
+)
+def test_a_broken_promise_of_a_reclaim_is_said(other: dict[str, float], words: list[str]) -> None:
+    """One sentence for each with its figure and its limit, and none when all hold."""
+    held = {
+        "frozen_p99_ms": 100,
+        "memory_free_max_ms": 1000,
+        "agent_killed_children_dead_max_ms": 1000,
+        "bomb_probe_memory_change_mb": 0.5,
+        "bomb_dead_s": 1.8,
+        "idle_core_percent": 0.96,
+        "idle_resident_mb": 54,
+        "wakeup_p50_ratio": 0.9,
+        "wakeup_p50_more_us": -10,
+    }
+    broken = broken_promises(held | other)
+    assert len(broken) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, broken, strict=True))
