@@ -127,7 +127,7 @@ class AttemptBook:
             self._settle_later([attempt.uid for attempt in group], Fate.RETURNED)
 
     def lost(self, attempts: Iterable[Attempt]) -> None:
-        """Others have the shards of these, which were in hand: nobody waits for them, and nobody is told."""
+        """The shards of these, which were in hand, are committed: nobody waits for them, and nobody is told."""
         self._settle_later([attempt.uid for attempt in attempts], Fate.LOST)
 
     def flush(self, batch_uid: str) -> None:

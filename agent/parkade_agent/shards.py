@@ -118,10 +118,10 @@ class Shards:
             self._retry = asyncio.get_running_loop().call_later(seconds, self._ask_again)
 
     def lost(self, keys: AbstractSet[tuple[str, int]]) -> None:
-        """Drops what others have by now: lease and number of each. The sidecar ends a shard whose file is gone."""
+        """Drops what is committed by now: lease and number of each. The sidecar ends a shard whose file is gone."""
         lost = [held for key, held in self._held.items() if key in keys]
         for held in lost:
-            _log.info("shard lost to another vehicle", lease=held.attempt.lease, shard=held.shard.shard)
+            _log.info("shard committed by another attempt", lease=held.attempt.lease, shard=held.shard.shard)
             del self._held[held.attempt.key]
             self._remove(held.input_name)
         self._book.lost(held.attempt for held in lost)

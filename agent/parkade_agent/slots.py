@@ -119,7 +119,7 @@ class Slots:
             book.hand_back(book.new_in(grant, batch_uid), "")
 
     def lost(self, keys: AbstractSet[tuple[str, int]]) -> None:
-        """Drops what others have by now: lease and number of each shard."""
+        """Drops what is committed by now: lease and number of each shard."""
         for slot in self._slots.values():
             slot.shards.lost(keys)
         for uid, attempts in self._in_hand.items():

@@ -60,7 +60,7 @@ async def test_a_batch_becomes_result_files_in_input_order(bench: Bench) -> None
 
 
 async def test_an_expired_lease_is_leased_again_and_the_late_attempt_may_still_win(bench: Bench) -> None:
-    """A silent vehicle's shards go to another one, and both may finish: the first commit wins, the other hears of it."""
+    """A silent vehicle's shards go to another one, and both may finish: the first one wins, the other hears of it."""
     await bench.start()
     late = bench.lease("v1")
     data = await bench.fetch(late)

@@ -135,7 +135,11 @@ class InferenceBatchSpec(Model):
     )
     shard_timeout: Annotated[Duration, within("5s", "24h")] = Field(
         default="5m",
-        description="Silence after which a leased shard is given to another vehicle. May change at any time.",
+        description=(
+            "Time after which another vehicle may have a leased shard, too; the first result stands. A result of the"
+            " lease, or a new session of its vehicle, begins it anew. Shorter than a shard takes, work is done twice."
+            " May change at any time."
+        ),
     )
 
 

@@ -424,7 +424,7 @@ class Telemetry(_message.Message):
     ENERGY_WH_TODAY_FIELD_NUMBER: _builtins.int
     LANES_FIELD_NUMBER: _builtins.int
     guard_state: _builtins.str
-    """What the guard decided, for the vehicle's owner to see: the gateway judges by signals alone.
+    """What the guard decided, in words for people; what counts of it stands in judgements.
     Run, Freeze or Kill
     """
     guard_message: _builtins.str
@@ -441,7 +441,7 @@ class Telemetry(_message.Message):
 
     @_builtins.property
     def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
-        """What only the vehicle can judge: PolicyAllows and ConsentCurrent. The gateway relays it to the Node."""
+        """The vehicle's own verdicts. Where one is stricter than what the gateway makes of the signals, it counts."""
 
     def __init__(
         self,
@@ -475,7 +475,7 @@ class Judgement(_message.Message):
     EFFECT_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     condition: _builtins.str
-    """PolicyAllows or ConsentCurrent"""
+    """of the Node; all but Trusted, which is the cluster's own word"""
     holds: _builtins.bool
     reason: _builtins.str
     """a Reason when it does not hold"""
@@ -995,7 +995,9 @@ Global___HeldLease: _TypeAlias = HeldLease  # noqa: Y015
 
 @_typing.final
 class Losses(_message.Message):
-    """What Hello named and the vehicle holds no more: another vehicle has the shard, or it is committed."""
+    """Shards that the vehicle need not finish: they are committed, or there are none such. Told when Hello named them,
+    and when another vehicle was first. What another vehicle holds is no loss: who commits first wins.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
