@@ -1,6 +1,6 @@
 """`make bench-reclaim`: the driver returns while the gateway is unreachable, and the agent itself is killed.
 
-The last line of stdout is one JSON object. Before it stands each promise that was not held, and then the exit code is 1.
+The last line of stdout is one JSON object. Before it stands every promise not held, and then the exit code is 1.
 """
 
 import argparse
