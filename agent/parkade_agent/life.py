@@ -32,6 +32,7 @@ from parkade_agent.signals.source import SignalSource
 from parkade_api.exposition import ExpositionSettings, Health, serve
 from parkade_api.figures import StateCollector
 from parkade_api.stopping import told_to_stop
+from parkade_core.vehicle.throttle import most_cores
 
 _PROGRAMS: Final = 2  # of a slot, each of which may take the memory that is lent
 
@@ -109,7 +110,11 @@ async def _work(
         agent.reconnect()
 
     works = (keeper.keep(door, renewed), own.keep(agent.decide_again), own.remember(), owner.keep())
-    with _governed(settings, brake):
+
+    def share() -> float:
+        return most_cores(settings.cpu_share, settings.lanes, agent.guard_state().lanes)
+
+    with _governed(brake, share):
         async with _beside(works, stop):
             follower.start(agent.decide_again)
             await agent.run(stop)
@@ -151,12 +156,9 @@ def sandbox_of(settings: Settings, brake: SlotBrake) -> Sandbox:
 
 
 @contextlib.contextmanager
-def _governed(settings: Settings, brake: SlotBrake) -> Iterator[None]:
-    """Holds the slot's programs to the share of CPU that is lent, if that is less than they would take."""
-    if settings.cpu_share >= settings.lanes:
-        yield
-        return
-    governor = Governor(brake, settings.cpu_share)
+def _governed(brake: SlotBrake, share: Callable[[], float]) -> Iterator[None]:
+    """Holds the slot's programs to as many cores as *share* says."""
+    governor = Governor(brake, share)
     governor.start()
     try:
         yield

@@ -30,7 +30,7 @@ brake = Broken()
 threading.Event().wait(60)
 """
 GUARD = "guard = Guard(NoSignals(), brake, print, OwnFacts); guard.follow(RULES, ''); guard.start()"
-GOVERNOR = "Governor(brake, 0.1).start()"
+GOVERNOR = "Governor(brake, lambda: 0.1).start()"
 
 
 @pytest.mark.parametrize(

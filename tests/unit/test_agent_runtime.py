@@ -13,7 +13,7 @@ import pytest
 
 from parkade_agent.guard import Holder
 from parkade_agent.runtime.brake import SlotBrake
-from parkade_agent.runtime.governor import Governor
+from parkade_agent.runtime.governor import IDLE_SECONDS, Governor
 from parkade_agent.runtime.process import RunningProgram, _number_of
 from support.programs import start
 
@@ -54,7 +54,7 @@ def schedstat_seconds(pid: int) -> float:
 async def test_the_governor_holds_the_sum_to_its_share(tmp_path: Path) -> None:
     """Two busy programs together get about the lent share of a core, no more."""
     brake = SlotBrake()
-    governor = Governor(brake, 0.4)
+    governor = Governor(brake, lambda: 0.4)
     async with running(tmp_path, brake) as one, running(tmp_path, brake) as two:
         await until_busy(one)
         await until_busy(two)
@@ -65,6 +65,23 @@ async def test_the_governor_holds_the_sum_to_its_share(tmp_path: Path) -> None:
         share = used / (time.monotonic() - started)
         governor.stop()
     assert 0.15 < share < 0.55
+
+
+async def test_the_governor_follows_what_is_lent_now(tmp_path: Path) -> None:
+    """A share that the machine does not even have pauses nobody; one that shrinks holds within the second."""
+    brake, shares = SlotBrake(), [1000.0]
+    governor = Governor(brake, lambda: shares[-1])
+    async with running(tmp_path, brake) as program:
+        governor.start()
+        await until_busy(program, 0.3)
+        assert not brake.is_held(Holder.GOVERNOR)
+        shares.append(0.2)
+        await asyncio.sleep(2 * IDLE_SECONDS)
+        started, before = time.monotonic(), schedstat_seconds(program.pid)
+        await asyncio.sleep(SHARE_WINDOW_SECONDS)
+        used, window = schedstat_seconds(program.pid) - before, time.monotonic() - started
+        governor.stop()
+    assert used / window < 0.4
 
 
 async def test_a_hold_stops_cpu_use_within_a_tenth_of_a_second(tmp_path: Path) -> None:
@@ -91,7 +108,7 @@ async def test_the_governor_never_thaws_what_the_guard_froze(tmp_path: Path) -> 
         brake.release(Holder.GOVERNOR)
         await asyncio.sleep(RECLAIM_SECONDS)
         before = schedstat_seconds(program.pid)
-        governor = Governor(brake, 0.5)
+        governor = Governor(brake, lambda: 0.5)
         governor.start()
         await asyncio.sleep(FROZEN_WINDOW_SECONDS)
         governor.stop()
@@ -153,7 +170,7 @@ async def test_a_clock_that_jumps_is_no_debt_for_hours(
     brake, seconds = SlotBrake(), [0.0, 0.0, 10_000.0]
     monkeypatch.setattr(brake, "cpu_seconds", lambda: seconds.pop(0) if len(seconds) > 1 else seconds[0])
     async with running(tmp_path, brake) as program:
-        governor = Governor(brake, 0.4)
+        governor = Governor(brake, lambda: 0.4)
         governor.start()
         await until_busy(program, 0.3)
         governor.stop()

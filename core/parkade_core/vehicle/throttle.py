@@ -1,11 +1,15 @@
 """How many lanes work may use now: fewer at once when something asks for it, back one by one."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from parkade_api.wellknown import Reason
 from parkade_core.vehicle.facts import Facts, OwnFacts
 from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.verdict import MINIMUM_HOLD
+
+BESIDE_LANES: Final = 0.5
+"""Cores for what works beside the lanes: the runner, and what hands records to lanes and takes their lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,13 @@ def wanted_cores(load_percent: float, cores: int, ours: float, lent: int) -> int
     others = load_percent / 100 * cores - ours
     lacking = others - (cores - lent)
     return min(lent, max(0, int(lacking + 0.5)))
+
+
+def most_cores(share: float, lent: int, left: int | None) -> float:
+    """How many cores all programs of a slot may use on average, whatever lanes they say they have.
+
+    *share* is what the vehicle lends in cores, *lent* in lanes; *left* is how many of these the guard leaves, None for
+    all. A share of a core for each lane, or more, asks for nothing beyond the lanes.
+    """
+    most = (lent if left is None else min(left, lent)) + BESIDE_LANES
+    return min(share, most) if share < lent else most
