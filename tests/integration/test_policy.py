@@ -21,6 +21,7 @@ OUR_LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases"
 SECRETS, CONFIG_MAPS = f"/api/v1/namespaces/{SYSTEM}/secrets", f"/api/v1/namespaces/{SYSTEM}/configmaps"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+BATCHES = f"/apis/{wk.API_VERSION}/inferencebatches"
 PROVIDER = {"key": wk.TAINT_PROVIDER, "value": wk.PROVIDER, "effect": "NoSchedule"}
 FOREIGN = {"key": "example.com/keep", "effect": "NoSchedule"}
 DRIVING = {"key": wk.Taint.DRIVING.value, "effect": "NoExecute"}
@@ -116,6 +117,7 @@ GRANTED = [
     ("PATCH", f"{CONFIG_MAPS}/{wk.CONFIG_MAP_CA}", {"data": {"ca.crt": "x"}}),
     ("GET", f"{CONFIG_MAPS}?fieldSelector=metadata.name%3D{wk.CONFIG_MAP_REVOKED}", None),
     ("GET", f"{ROLES}/{wk.GATEWAY}", None),
+    ("GET", f"{BATCHES}?limit=500", None),
     ("GET", "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication", None),
 ]
 REFUSED = [
@@ -163,6 +165,7 @@ REFUSED = [
     ("GET", f"{ROLES}/cluster-admin", None, BY_RBAC),
     ("PATCH", f"{CSRS}/any/approval", {"status": {}}, BY_RBAC),
     ("PATCH", f"/apis/{wk.API_VERSION}/vehiclepools/any/status", {"status": {}}, BY_RBAC),
+    ("DELETE", f"/apis/{wk.API_VERSION}/namespaces/policy/inferencebatches/any", None, BY_RBAC),
 ]
 
 
