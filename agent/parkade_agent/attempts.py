@@ -30,6 +30,8 @@ from parkade_core.vehicle.assignment import is_name
 
 MOST_FINISHED = 64
 """Until the pool has told how many."""
+_MOST_LEASES = 4096
+"""Of so many the next piece's number is known without the journal: far more than have anything unsent."""
 _CORRUPT = "the bytes in the slot's folder are not what the sidecar stated"
 _T = TypeVar("_T")
 _log = structlog.get_logger()
@@ -76,6 +78,7 @@ class AttemptBook:
         Raises JournalBroken: then the files are as they were, for nobody can tell what they stand for.
         """
         kept = self._journal.attempts.open()
+        self._numbers = self._journal.attempts.next_pieces()
         for each in kept:
             if each.outcome is not None:
                 self._add(Finished(each.attempt, each.outcome, self.folder / each.attempt.uid))
@@ -116,15 +119,17 @@ class AttemptBook:
         task.add_done_callback(self._keeping.pop)
         await asyncio.shield(task)
 
-    def hand_back(self, attempts: Iterable[Attempt], reason: str, message: str = "") -> None:
-        """The vehicle will not finish these: others may have them at once."""
+    def hand_back(
+        self, attempts: Iterable[Attempt], reason: str, message: str = "", fate: Fate = Fate.RETURNED
+    ) -> None:
+        """The vehicle will not bring these: others may have them at once."""
         leases: dict[tuple[str, str], list[Attempt]] = {}
         for attempt in attempts:
             leases.setdefault((attempt.batch_uid, attempt.lease), []).append(attempt)
         for (batch_uid, lease), group in leases.items():
             shards = [attempt.shard.shard for attempt in group]
             self._session.keep_saying(wire.handback(batch_uid, lease, shards, reason, message))
-            self._settle_later([attempt.uid for attempt in group], Fate.RETURNED)
+            self._settle_later([attempt.uid for attempt in group], fate)
 
     def lost(self, attempts: Iterable[Attempt]) -> None:
         """The shards of these, which were in hand, are committed: nobody waits for them, and nobody is told."""
@@ -182,22 +187,25 @@ class AttemptBook:
         number = self._numbers.get(lease, 0)
         with contextlib.suppress(JournalBroken):
             number = await self._write(lambda: self._journal.attempts.number_piece(lease, uids, number))
+        self._numbers.pop(lease, None)
         self._numbers[lease] = number + 1
+        if len(self._numbers) > _MOST_LEASES:
+            del self._numbers[next(iter(self._numbers))]
         return number
 
     def _settled(self, finished: Finished, fate: Fate) -> None:
         metrics.count_shard(finished.outcome)
-        self._let_go(finished, fate)
+        self._settle_later([finished.attempt.uid], fate)
+        self._let_go(finished)
 
     def _failed(self, finished: Finished, reason: str, message: str) -> None:
-        self.hand_back([finished.attempt], reason, message)
-        self._let_go(finished, Fate.REFUSED)
+        # Without a fault of the shard's own nobody has refused it: the vehicle gives it back.
+        fate = Fate.REFUSED if reason else Fate.RETURNED
+        self.hand_back([finished.attempt], reason, message, fate)
+        self._let_go(finished)
 
-    def _let_go(self, finished: Finished, fate: Fate) -> None:
+    def _let_go(self, finished: Finished) -> None:
         self._finished.pop(finished.attempt.uid, None)
-        if all(other.attempt.lease != finished.attempt.lease for other in self._finished.values()):
-            self._numbers.pop(finished.attempt.lease, None)
-        self._settle_later([finished.attempt.uid], fate)
         for listener in self.listeners:
             listener()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from parkade_agent.journal.attempts import Attempt, Attempts, Fate
+from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
 from parkade_api.wellknown import ShardFault
@@ -110,6 +111,42 @@ async def test_a_piece_never_has_the_number_of_another(tmp_path: Path, certs: Ce
         vehicle.book.recover()
         await vehicle.book.drained()
     assert [(header.piece, len(header.results)) for header in door.stored] == [(1, 2)]
+
+
+def write_nothing_once(journal: Journal) -> None:
+    """The next write into the journal fails; for the one after it the file is opened anew."""
+    with journal._database.transaction() as connection:
+        connection.execute("PRAGMA query_only=1")
+
+
+async def test_a_piece_that_cannot_be_noted_has_a_number_of_its_own(
+    tmp_path: Path, certs: Certificates
+) -> None:
+    """On a full disk no second piece of a lease looks like the first one, whichever agent has sent that."""
+    door, state = Door(tmp_path, []), tmp_path / "state"
+    async with open_door(door, certs) as port:
+        async with desk(state, port, certs) as vehicle:
+            await vehicle.book.take([attempt(number) for number in (1, 2, 3)])
+            await vehicle.finish(1)
+            await vehicle.book.drained()
+        async with desk(state, port, certs) as vehicle:
+            vehicle.book.recover()
+            for number in (2, 3):
+                await vehicle.finish(number)
+                write_nothing_once(vehicle.journal)
+                await vehicle.book.drained()
+    assert [(header.piece, header.results[0].shard) for header in door.stored] == [(0, 1), (1, 2), (2, 3)]
+
+
+async def test_what_the_vehicles_own_disk_spoiled_is_given_back(tmp_path: Path, certs: Certificates) -> None:
+    """Nobody has refused it: the owner reads that it was given up, and the shard is not blamed."""
+    async with open_door(Door(tmp_path, []), certs) as port, desk(tmp_path / "state", port, certs) as vehicle:
+        await vehicle.book.take([attempt(1)])
+        await vehicle.finish(1)
+        (vehicle.results / "attempt-1").write_bytes(b"other bytes")
+        await vehicle.book.drained()
+        assert vehicle.handed_back() == [("", [1])]
+        assert fate_of(vehicle.journal, "attempt-1") is Fate.RETURNED
 
 
 async def test_a_result_that_the_disk_does_not_take_is_sent_from_memory(

@@ -32,6 +32,10 @@ _TAKE: Final = """
 INSERT INTO attempts (attempt, pod_uid, batch_uid, lease, granted, fate, changed_at)
 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
+_LAST_PIECES: Final = f"""
+SELECT lease, max(piece) FROM attempts WHERE lease IN (SELECT lease FROM attempts WHERE {_OPEN})
+GROUP BY lease HAVING max(piece) IS NOT NULL
+"""  # noqa: S608 - our own words
 _PRUNE: Final = f"""
 DELETE FROM attempts WHERE NOT {_OPEN} AND (changed_at < ? OR rowid IN (
   SELECT rowid FROM attempts WHERE NOT {_OPEN} ORDER BY changed_at DESC LIMIT -1 OFFSET {KEPT_FATES}))
@@ -111,6 +115,11 @@ class Attempts:
                 "UPDATE attempts SET piece = ? WHERE attempt = ?", [(number, attempt) for attempt in attempts]
             )
         return number
+
+    def next_pieces(self) -> dict[str, int]:
+        """For each lease of which something is open and something was sent: the next piece's number."""
+        with self._database.transaction() as connection:
+            return {str(lease): int(last) + 1 for lease, last in connection.execute(_LAST_PIECES)}
 
     def settle(self, fates: Iterable[tuple[str, Fate]]) -> None:
         """What became of these attempts, for good."""
