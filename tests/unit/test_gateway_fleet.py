@@ -10,9 +10,9 @@ from parkade_agent.wire import rules_of
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import ANNOTATION_QUARANTINED, Reason, ShardFault
 from parkade_operator.door.sessions import Session
-from parkade_operator.gateway.follow import follow_pools
+from parkade_operator.gateway.follow import follow_batches, follow_pools
 from support.bench import UID
-from support.objects import node, slot_pod
+from support.objects import node, patched, slot_pod
 from support.wired import VEHICLE, Dialler, wired
 
 HOME = {"metadata": {"name": "home", "uid": "first", "generation": 1}, "spec": {"selector": {}}}
@@ -44,6 +44,26 @@ async def test_a_vehicle_hears_that_its_pool_is_gone(tmp_path: Path) -> None:
             heard.append(rules_of(message.policy))
         following.cancel()
     assert [rules and rules.pool for rules in heard] == ["home", None, "home", "home"]
+
+
+async def test_a_slot_that_came_before_its_batchs_plan_is_assigned(tmp_path: Path) -> None:
+    """So is one that came while the batch was dropped, however soon it is led again."""
+    reported = {"status": {"containerStatuses": [{"name": "runner"}]}}
+    async with wired(tmp_path) as (gateway, bench, _), asyncio.timeout(20):
+        gateway.pods.synced.set()
+        session = gateway.sessions.enter(VEHICLE)
+        parts = [asyncio.create_task(part) for part in (follow_batches(gateway), gateway.pods.work())]
+        for name in ("pod-1", "pod-2"):
+            gateway.pods._take(patched(slot_pod(uid=name, name=name), reported), True)
+            await bench.start()
+            gateway.changes.notify()
+            message = await session._outbox.get()
+            assert message is not None
+            assert message.assignment.pod_uid == name
+            await bench.batches.cancel(UID)
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

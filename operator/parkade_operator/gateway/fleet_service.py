@@ -195,9 +195,9 @@ class FleetService(rpc.FleetServicer):
         """What the vehicle holds is what it says, where it has a slot for it and no other took it meanwhile."""
         vehicle = session.identity.vehicle
         kept = [held for held in hello.leases if self._slots.slot_of(vehicle, held.batch_uid) is not None]
-        for batch in self._batches.status():
-            leases = {held.lease for held in kept if held.batch_uid == batch.uid}
-            self._batches.release(batch.uid, vehicle, leases)
+        for uid in self._batches.uids():
+            leases = {held.lease for held in kept if held.batch_uid == uid}
+            self._batches.release(uid, vehicle, leases)
         for held in kept:
             shards = [item.shard for item in held.shards][:MOST_LEASED_SHARDS]
             self._batches.adopt(held.batch_uid, vehicle, held.lease, shards)

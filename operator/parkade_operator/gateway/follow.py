@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from parkade_core.batch.plan import Plan
 from parkade_operator.gateway.wiring import Gateway
 
 _PAUSE_SECONDS: Final = 0.5
@@ -39,11 +40,13 @@ async def follow_quarantines(gateway: Gateway) -> None:
 
 async def follow_batches(gateway: Gateway) -> None:
     """A batch was planned: slots that were bound to vehicles before that are assigned now."""
-    seen: set[str] = set()
+    seen: dict[str, Plan] = {}
     while True:
         changed = gateway.changes.next()
-        planned = {status.uid for status in gateway.batches.status() if status.input_digest}
-        for uid in planned - seen:
+        plans = gateway.batches.plans()
+        for uid in (uid for uid, plan in plans.items() if seen.get(uid) is not plan):
             gateway.slots.nudge_batch(uid)
-        seen = planned
+        seen = plans
         await changed.wait()
+        # Every word of every vehicle is a change.
+        await asyncio.sleep(_PAUSE_SECONDS)

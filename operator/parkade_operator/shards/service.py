@@ -14,6 +14,7 @@ from parkade_api.bundle import SIGNATURE_NAME
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import BatchReason
 from parkade_core.batch.early import EarlyLeases
+from parkade_core.batch.plan import Plan
 from parkade_core.batch.progress import Progress
 from parkade_core.batch.refusals import RefusalCount
 from parkade_core.shown import shown
@@ -89,6 +90,14 @@ class Batches:
     def status(self) -> list[Progress]:
         """Every batch known here, finished ones too."""
         return [lead.status() for lead in self._leads.values()]
+
+    def uids(self) -> list[str]:
+        """Every batch known here, without a look at how it stands."""
+        return list(self._leads)
+
+    def plans(self) -> dict[str, Plan]:
+        """The plan of each planned batch; another object for a batch that was dropped and is led again."""
+        return {uid: lead.plan for uid, lead in self._leads.items() if lead.plan is not None}
 
     def input_digest(self, uid: str) -> str | None:
         """The digest of a planned batch's input; None before."""
