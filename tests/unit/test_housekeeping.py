@@ -1,5 +1,6 @@
 """The platform store is emptied of batches that nobody will lead again, and of nothing else."""
 
+import asyncio
 import errno
 import os
 import random
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from parkade_core.batch.retention import StoredBatch, why_kept
+from parkade_operator.gateway import housekeeping
 from parkade_operator.gateway.housekeeping import Housekeeping, fetch_unfinished
-from parkade_operator.kube.errors import KubeError
+from parkade_operator.kube.errors import KubeError, Unavailable
 from parkade_operator.shards import layout
-from parkade_operator.shards.errors import StoreUnfit
+from parkade_operator.shards.errors import NoSuchObject, StoreUnfit
 from parkade_operator.shards.store import PlatformStore
 from support.apiserver import serving
 
@@ -212,3 +214,44 @@ async def test_it_is_shown_how_full_the_store_is(house: House) -> None:
     found = shutil.disk_usage(house.root)
     assert used == pytest.approx(found.used, rel=0.05)
     assert free == pytest.approx(found.free, rel=0.05)
+
+
+async def test_what_a_former_leader_still_writes_leads_to_nothing(house: House) -> None:
+    """A create that lands after the sweep finds no folder, or leaves an object alone that goes as any other."""
+    former = PlatformStore(house.root)
+    await former.create(layout.segment("b", 0), b"claim")
+    house.age(layout.segment("b", 0), 25)
+    await house.housekeeping.sweep()
+    with pytest.raises(NoSuchObject):
+        await former.create(layout.segment("b", 1), b"data")
+    assert house.batches() == set()
+    former.close()
+    await house.store.create(layout.piece("b", "lease", 0), b"late")
+    await house.housekeeping.sweep()
+    assert house.batches() == {"b"}
+    house.age(layout.piece("b", "lease", 0), 25)
+    await house.housekeeping.sweep()
+    assert house.batches() == set()
+
+
+async def test_sweeping_goes_on_after_a_failure(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server that does not answer costs one sweep; the next one removes what may go."""
+    monkeypatch.setattr(housekeeping, "SWEEP_SECONDS", 0.001)
+    await house.add("old", 25)
+    await house.add("young", 1)
+    answers = [Unavailable(0, "NoAnswer", "no answer")]
+    removed = asyncio.Event()
+
+    async def ask() -> set[str]:
+        if "old" not in house.batches():
+            removed.set()
+        if answers:
+            raise answers.pop()
+        return set()
+
+    sweeping, measuring = Housekeeping(house.store, DAY, house.led.__contains__, ask).parts()
+    measuring.close()
+    task = asyncio.create_task(sweeping)
+    await asyncio.wait_for(removed.wait(), 30)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
