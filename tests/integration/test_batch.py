@@ -48,7 +48,7 @@ def test_kubectl_shows_a_batch_in_words(garage: Garage) -> None:
         assert column in table.splitlines()[0]
     assert "Completed   100        40          4" in table.splitlines()[1]
     for words in DESCRIBED:
-        eventually(lambda words=words: re.search(words, described(garage)), 10, words)  # type: ignore[misc]
+        eventually(lambda words=words: re.search(words, described(garage)), 30, words)  # type: ignore[misc]
     explained = garage.kubectl("explain", "ib.spec.model.digest")
     assert "pins every file of the bundle" in explained
     assert "READY" in garage.kubectl("get", "vp").splitlines()[0]
@@ -77,8 +77,8 @@ def test_a_finished_batch_leaves_no_slot(garage: Garage) -> None:
     (vehicle,) = garage.open()
     garage.kubectl.apply(garage.batch("docs", documents(20)))
     garage.wait_for("docs", "Completed")
-    eventually(lambda: not garage.slots("docs"), 20, "no slot is left")
-    eventually(lambda: not garage.children(vehicle), 10, "no process of a slot is left")
+    eventually(lambda: not garage.slots("docs"), 30, "no slot is left")
+    eventually(lambda: not garage.children(vehicle), 30, "no process of a slot is left")
 
 
 def test_a_deleted_slot_is_replaced_and_its_processes_end(garage: Garage) -> None:
@@ -101,9 +101,9 @@ def test_a_deleted_batch_takes_everything_with_it(garage: Garage) -> None:
     garage.wait_for_commits("docs", 1)
     garage.kubectl("delete", "ib", "docs", "-n", garage.namespace, "--timeout=10s")
     eventually(lambda: not garage.slots("docs"), 30, "no slot is left")
-    eventually(lambda: not garage.children(vehicle), 10, "no process of a slot is left")
+    eventually(lambda: not garage.children(vehicle), 30, "no process of a slot is left")
     assert garage.kubectl("get", "rs", "-n", garage.namespace, "-o", "name") == ""
-    eventually(lambda: garage.pool_status("vehicles").get("busy") == 0, 10, "the vehicle is free")
+    eventually(lambda: garage.pool_status("vehicles").get("busy") == 0, 30, "the vehicle is free")
 
 
 def test_a_suspended_batch_keeps_what_is_done(garage: Garage) -> None:
@@ -114,7 +114,7 @@ def test_a_suspended_batch_keeps_what_is_done(garage: Garage) -> None:
     patch = ("patch", "ib", "docs", "-n", garage.namespace, "--type=merge", "-p")
     garage.kubectl(*patch, json.dumps({"spec": {"suspend": True}}))
     garage.wait_for("docs", "Suspended")
-    eventually(lambda: not garage.slots("docs"), 20, "no slot is left")
+    eventually(lambda: not garage.slots("docs"), 30, "no slot is left")
     done = garage.status("docs")["shards"]["succeeded"]
     assert 0 < done < 20
     changed = {"suspend": False, "parallelism": 1, "shardTimeout": "20s"}

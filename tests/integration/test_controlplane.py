@@ -95,5 +95,5 @@ def test_nothing_outlives_the_parent(tmp_path: Path, how: signal.Signals) -> Non
         programs = proc.descendants(parent.pid)
         assert {Path(proc.command_line(pid)[0]).name for pid in programs} == PROGRAMS
         parent.send_signal(how)
-        eventually(lambda: not any(map(proc.is_alive, programs)), 20, "every program has ended")
+        eventually(lambda: not any(map(proc.is_alive, programs)), 60, "every program has ended")
     assert parent.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 0)

@@ -76,7 +76,7 @@ def test_a_batch_survives_the_death_and_the_departure_of_its_leaders(
     killed = follow(cluster, (GATEWAY, OPERATOR), cluster.kill)
     assert time.monotonic() - began <= FOLLOWS_SECONDS
     port = cluster._gateways[cluster.leader(GATEWAY)].kubelet
-    eventually(lambda: kubelet_port(garage, vehicle) == port, 20, "the Node names the new leader's port")
+    eventually(lambda: kubelet_port(garage, vehicle) == port, 30, "the Node names the new leader's port")
     for name in killed:
         stand_by(cluster, name)
     garage.wait_for_commits("docs", 6)
@@ -142,8 +142,8 @@ def test_nodes_go_with_the_release_and_stay_away(
     leader = cluster.leader(GATEWAY)
     try:
         kubectl("delete", "clusterrole", GATEWAY)
-        eventually(lambda: not _names(garage), 20, "the garbage collector has deleted the Nodes")
-        eventually(lambda: _told(cluster, leader) > 0, 20, "the gateway knows")
+        eventually(lambda: not _names(garage), 30, "the garbage collector has deleted the Nodes")
+        eventually(lambda: _told(cluster, leader) > 0, 30, "the gateway knows")
         assert not _names(garage)
     finally:
         prepare(control_plane)

@@ -179,7 +179,7 @@ def test_only_who_may_read_logs_gets_in(slot: Slot, tmp_path: Path) -> None:
     kubectl("create", "clusterrole", "reads-one", "--verb=get", "--resource=nodes/proxy",
             f"--resource-name={slot.vehicle.name}")  # fmt: skip
     kubectl("create", "clusterrolebinding", "reads-one", "--clusterrole=reads-one", "--user=carol")
-    text = eventually(lambda: _ok(_get(url, trust)), 20, "carol may read")
+    text = eventually(lambda: _ok(_get(url, trust)), 30, "carol may read")
     kubectl("delete", "clusterrole,clusterrolebinding", "reads-one")
     assert text.startswith("sidecar is healthy")
     assert _get(url.replace(pod["metadata"]["name"], "another"), trust)[0] == 403
@@ -234,7 +234,7 @@ def test_only_the_gateways_own_certificate_is_approved(
         status = kubectl.read("csr", request).get("status") or {}
         return [condition["type"] for condition in status.get("conditions") or []]
 
-    eventually(lambda: conditions(probe), 20, f"{OPERATOR} decides")
+    eventually(lambda: conditions(probe), 30, f"{OPERATOR} decides")
     assert conditions(name) == ([verdict] if verdict else [])
     kubectl("delete", "csr", name, probe)
 

@@ -56,8 +56,8 @@ def test_a_parked_vehicle_is_a_ready_node_with_one_slot(garage: Garage) -> None:
     found = node(kubectl, vehicle)
     assert found["metadata"]["labels"]["parkade.dev/region"] == garage.region
     assert found["metadata"]["labels"]["parkade.dev/pool"] == garage.region
-    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 10, "the Node is open")
-    eventually(lambda: true_conditions(kubectl, vehicle) >= OPEN, 10, "all conditions hold")
+    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 30, "the Node is open")
+    eventually(lambda: true_conditions(kubectl, vehicle) >= OPEN, 30, "all conditions hold")
     assert node(kubectl, vehicle)["status"]["allocatable"]["parkade.dev/slot"] == "1"
     lease = kubectl.read("lease", vehicle.name, "-n", "kube-node-lease")
     assert lease["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
@@ -69,10 +69,10 @@ def test_a_vehicle_of_no_pool_stays_closed(garage: Garage, cluster: LocalCluster
     kubectl.apply(pool(garage.region, "elsewhere"))
     claims = {"region": garage.region, "hardware": "hw4"}
     vehicle = cluster.add_vehicle(VehicleSpec(f"{garage.region}-0", claims=claims))
-    eventually(lambda: node(kubectl, vehicle), 20, "the Node exists")
+    eventually(lambda: node(kubectl, vehicle), 30, "the Node exists")
     assert taints(kubectl, vehicle)["parkade.dev/unknown"] == "NoSchedule"
     kubectl.apply(pool(garage.region, garage.region))
-    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 20, "the Node is open")
+    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 30, "the Node is open")
 
 
 def test_signals_close_the_node_with_the_number_that_failed(garage: Garage) -> None:
@@ -80,12 +80,12 @@ def test_signals_close_the_node_with_the_number_that_failed(garage: Garage) -> N
     kubectl = garage.kubectl
     (vehicle,) = garage.open()
     vehicle.say({vss.PLUGGED_IN: False, vss.IS_CHARGING: False})
-    eventually(lambda: "parkade.dev/charging" in taints(kubectl, vehicle), 10, "taint charging")
+    eventually(lambda: "parkade.dev/charging" in taints(kubectl, vehicle), 30, "taint charging")
     assert taints(kubectl, vehicle)["parkade.dev/charging"] == "NoSchedule"
     vehicle.say({vss.STATE_OF_CHARGE: 41.0})
-    eventually(lambda: "parkade.dev/battery" in taints(kubectl, vehicle), 10, "taint battery")
+    eventually(lambda: "parkade.dev/battery" in taints(kubectl, vehicle), 30, "taint battery")
     assert taints(kubectl, vehicle)["parkade.dev/battery"] == "NoExecute"
-    eventually(lambda: condition(kubectl, vehicle, "BatteryOK")[0] == "False", 10, "BatteryOK is false")
+    eventually(lambda: condition(kubectl, vehicle, "BatteryOK")[0] == "False", 30, "BatteryOK is false")
     status, reason, message = condition(kubectl, vehicle, "BatteryOK")
     assert (status, reason) == ("False", "LowBattery")
     assert "41 %" in message
@@ -98,7 +98,7 @@ def test_taints_of_others_survive_ours(garage: Garage) -> None:
     (vehicle,) = garage.open()
     kubectl("taint", "node", vehicle.name, "example.com/washing=now:NoSchedule")
     vehicle.say(AWAY)
-    eventually(lambda: "parkade.dev/driving" in taints(kubectl, vehicle), 10, "taint driving")
+    eventually(lambda: "parkade.dev/driving" in taints(kubectl, vehicle), 30, "taint driving")
     assert {PROVIDER, "example.com/washing", "parkade.dev/driving"} <= set(taints(kubectl, vehicle))
 
 
@@ -109,9 +109,9 @@ def test_a_deleted_node_comes_back(garage: Garage) -> None:
     uid = node(kubectl, vehicle)["metadata"]["uid"]
     kubectl("delete", "node", vehicle.name)
     eventually(
-        lambda: node(kubectl, vehicle).get("metadata", {}).get("uid") not in (None, uid), 10, "a new Node"
+        lambda: node(kubectl, vehicle).get("metadata", {}).get("uid") not in (None, uid), 30, "a new Node"
     )
-    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 10, "the Node is open")
+    eventually(lambda: set(taints(kubectl, vehicle)) == {PROVIDER}, 30, "the Node is open")
 
 
 def test_a_pod_that_is_no_slot_is_refused_in_words(garage: Garage) -> None:
@@ -124,14 +124,14 @@ def test_a_pod_that_is_no_slot_is_refused_in_words(garage: Garage) -> None:
         "metadata": {"name": "stranger", "namespace": garage.namespace},
         "spec": {"nodeName": vehicle.name, "containers": [{"name": "web", "image": "nginx:1"}]},
     }
-    eventually(lambda: kubectl.run("get", "sa", "default", "-n", garage.namespace).returncode == 0, 10, "sa")
+    eventually(lambda: kubectl.run("get", "sa", "default", "-n", garage.namespace).returncode == 0, 30, "sa")
     kubectl.apply(pod)
 
     def status() -> Object:
         found: Object = kubectl.look("pods", "stranger", namespace=garage.namespace)["status"]
         return found
 
-    eventually(lambda: status().get("reason") == "NotForVehicles", 10, "the refusal")
+    eventually(lambda: status().get("reason") == "NotForVehicles", 30, "the refusal")
     assert status()["phase"] == "Pending"
     assert "a vehicle runs only" in status()["message"]
     kubectl("delete", "pod", "stranger", "-n", garage.namespace, "--timeout=20s")
@@ -143,12 +143,12 @@ def test_the_words_of_administrator_and_owner_close_the_node(garage: Garage) -> 
     (vehicle,) = garage.open()
     name, command = vehicle.spec.vehicle_id, CommandLine(kubectl)
     assert command.run("quarantine", name, "--why", "two wrong results").exit_code == 0
-    eventually(lambda: condition(kubectl, vehicle, "Trusted")[0] == "False", 10, "Trusted is false")
+    eventually(lambda: condition(kubectl, vehicle, "Trusted")[0] == "False", 30, "Trusted is false")
     assert condition(kubectl, vehicle, "Trusted")[1:] == ("Quarantined", "two wrong results")
     assert taints(kubectl, vehicle)["parkade.dev/quarantine"] == "NoSchedule"
-    eventually(lambda: garage.pool_status("vehicles")["quarantined"] == 1, 10, "the pool counts it")
+    eventually(lambda: garage.pool_status("vehicles")["quarantined"] == 1, 30, "the pool counts it")
     assert command.run("release", name).exit_code == 0
-    eventually(lambda: garage.pool_status("vehicles")["quarantined"] == 0, 10, "the pool counts none")
+    eventually(lambda: garage.pool_status("vehicles")["quarantined"] == 0, 30, "the pool counts none")
 
     key = str(vehicle.folder / "owner.pem")
     own = ("--state-dir", str(vehicle.folder / "state"), "--vehicle", name, "--key", key)
@@ -157,11 +157,11 @@ def test_the_words_of_administrator_and_owner_close_the_node(garage: Garage) -> 
     asked = {"spec": {"consent": {"termsVersion": "2", "scopes": ["public-data"]}}}
     kubectl("patch", "vehiclepool", garage.region, "--type=merge", "--patch", json.dumps(asked))
     agreed = "1 of 1 owners have agreed to terms 2"
-    eventually(lambda: pool_condition(garage, "ConsentCurrent") == agreed, 10, "the pool asks")
-    eventually(lambda: condition(kubectl, vehicle, "ConsentCurrent")[0] == "True", 10, "the Node says so")
+    eventually(lambda: pool_condition(garage, "ConsentCurrent") == agreed, 30, "the pool asks")
+    eventually(lambda: condition(kubectl, vehicle, "ConsentCurrent")[0] == "True", 30, "the Node says so")
     assert owner(["consent", "revoke", *own]) == 0
     revoked_at = time.time()
-    eventually(lambda: condition(kubectl, vehicle, "ConsentCurrent")[0] == "False", 10, "no consent")
+    eventually(lambda: condition(kubectl, vehicle, "ConsentCurrent")[0] == "False", 30, "no consent")
     assert condition(kubectl, vehicle, "ConsentCurrent")[1] == "NoConsent"
     assert taints(kubectl, vehicle)["parkade.dev/consent"] == "NoExecute"
     turned = next(c for c in node(kubectl, vehicle)["status"]["conditions"] if c["type"] == "ConsentCurrent")

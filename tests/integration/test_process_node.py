@@ -278,7 +278,7 @@ def test_nothing_outlives_the_process_node(pods: Pods, node: ProcessNode) -> Non
     pods.phase("stay", "Running")
     before = node.pod_pid("stay", pods.namespace)
     os.kill(node.pid, signal.SIGKILL)
-    eventually(lambda: not proc.is_alive(before), 5, "its process has ended")
+    eventually(lambda: not proc.is_alive(before), SECONDS, "its process has ended")
     node.kill()
     node.start()
 

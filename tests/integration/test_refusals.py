@@ -37,7 +37,7 @@ def test_a_batch_that_cannot_work_fails_with_a_reason(case: str, garage: Garage)
     spec, reason, word = FAILING[case]
     garage.kubectl.apply(pool(garage.region, garage.region))
     garage.kubectl.apply(garage.batch("docs", documents(3), **spec))
-    status = garage.wait_for("docs", "Failed", 30)
+    status = garage.wait_for("docs", "Failed")
     assert status["reason"] == reason, status
     assert word in status["message"]
     assert garage.slots("docs") == []
@@ -51,7 +51,7 @@ def test_a_file_that_is_no_onnx_model_fails_the_batch(garage: Garage) -> None:
     manifest = _with_model(garage, b"This is not a model.\n" * 100)
     spec = garage.batch("docs", documents(3), model={"uri": "file:///model", "digest": manifest})
     garage.kubectl.apply(spec)
-    status = garage.wait_for("docs", "Failed", 30)
+    status = garage.wait_for("docs", "Failed")
     assert status["reason"] == "ModelInvalid"
     assert "ONNX" in status["message"]
 
@@ -71,7 +71,7 @@ def test_a_file_of_the_user_is_never_overwritten(garage: Garage) -> None:
 def test_a_batch_waits_for_a_pool_that_does_not_exist_yet(garage: Garage) -> None:
     """A missing pool is no failure: the batch is Queued and says which pool it waits for."""
     garage.kubectl.apply(garage.batch("docs", documents(3), poolRefs=["later"]))
-    status = garage.wait_for("docs", "Queued", 20)
+    status = garage.wait_for("docs", "Queued")
     assert (status["reason"], status["message"]) == ("PoolNotFound", "No VehiclePool matches later")
 
 

@@ -81,7 +81,7 @@ class Garage:
             for n in range(vehicles)
         ]
         eventually(
-            lambda: self.pool_status("vehicles").get("eligible") == vehicles, 30, "all vehicles eligible"
+            lambda: self.pool_status("vehicles").get("eligible") == vehicles, 60, "all vehicles eligible"
         )
         return found
 
@@ -148,7 +148,7 @@ class Garage:
 
         return eventually(look, seconds, f"{name} is {phase}") or {}
 
-    def wait_for_commits(self, name: str, shards: int, seconds: float = 90) -> None:
+    def wait_for_commits(self, name: str, shards: int, seconds: float = 150) -> None:
         """Returns when at least *shards* shards of a batch are committed."""
 
         def look() -> bool:
