@@ -41,7 +41,15 @@ def look(kubeconfig: Path, resource: str, name: str, namespace: str, labels: str
         with error:
             if name and error.code == HTTPStatus.NOT_FOUND:
                 return None
-            raise OSError(f"{error.code}: {json.load(error)['message']}") from None
+            raise OSError(f"{error.code}: {_words(error.read())}") from None
+
+
+def _words(body: bytes) -> str:
+    """Why the API server says no: the message of a Status, or plain text from one that is too busy."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, LookupError):
+        return body.decode(errors="replace").strip()
 
 
 def administrator(ca: Path, certificate: Path, key: Path) -> urllib.request.OpenerDirector:
