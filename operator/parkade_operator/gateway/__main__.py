@@ -95,7 +95,7 @@ async def _lead(
     housekeeping = Housekeeping(
         store,
         settings.store_retention_seconds,
-        is_led=lambda uid: batches.namespace(uid) is not None,
+        is_led=lambda uid: uid in batches.uids(),
         unfinished=lambda: fetch_unfinished(client),
     )
     StateCollector(FIGURES, gateway.readings).register()
