@@ -3,8 +3,9 @@
 `CRASH_FOLDER=<folder> python -m support.crashing <module>` is the process itself; only the functions through which
 every write goes are wrapped (`crash_cluster_writes`, `crash_agent_writes`). A write is known by its kind, such as
 `PATCH pods/status` or `create log data`. Files in the folder: `seen` (every kind that was met), `armed` (the points
-that shall kill, written by the test), `hit` (those that did, with the moment and whom they killed). Worker processes
-of the gateway are wrapped too: one can die alone or take the gateway along.
+that shall kill, written by the test), `hit` (those that did, with the moment and whom they killed), and `lock`, held
+while these two are compared or changed. Worker processes of the gateway are wrapped too: one can die alone or take
+the gateway along.
 """
 
 import contextlib
