@@ -11,65 +11,30 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from parkade_api import vss
 from parkade_core.vehicle.guard import Action, GuardState, decide, initial
-from parkade_core.vehicle.limits import NO_LIMITS, OwnerLimits
+from parkade_core.vehicle.limits import OwnerLimits
 from parkade_core.vehicle.readings import Value
-from parkade_core.vehicle.rules import Charging, PoolRules, StopPolicy
-from support.facts import GOOD, OWN, RULES
-from support.situation import NIGHT, TERMS, Situation, consent, forbids, stops
+from parkade_core.vehicle.rules import PoolRules
+from parkade_core.vehicle.standing import parked_since, resumed
+from support.facts import GOOD
+from support.forbidding import forbids, look, most_lanes, stops
+from support.happenings import CONSENTS, LIMITS, OTHERS, PAUSES, POOLS, SIGNALS, WAVES
+from support.situation import LENDING, Past, Situation, consent
 
 LEAST_STEPS = 20_000
-ASKING = replace(RULES, consent=TERMS, parked_for=90, max_energy_wh_per_day=500)
-POOLS: list[PoolRules | None] = [
-    None,
-    RULES,
-    ASKING,
-    replace(
-        RULES,
-        charging=Charging.NOT_REQUIRED,
-        cooldown=5,
-        reserve_state_of_charge_percent=75,
-        max_energy_wh_per_day=500,
-    ),
-    replace(RULES, windows=(NIGHT,), places=frozenset({"home"}), links=frozenset({"wifi"})),
-    replace(RULES, stop_policy=StopPolicy.HOLD),
-    replace(RULES, stop_policy=StopPolicy.HOLD_AND_DRAIN),
-]
-LIMITS = [
-    NO_LIMITS,
-    OwnerLimits(min_state_of_charge_percent=70, max_lanes=2),
-    OwnerLimits(max_compute_celsius=60, max_battery_celsius=35, min_battery_celsius=10),
-    OwnerLimits(hours=(NIGHT,)),
-    OwnerLimits(places=frozenset({"home", "depot"})),
-    OwnerLimits(max_energy_wh_per_day=300, allow_metered_link=True),
-]
-SIGNALS: dict[str, list[Value | None]] = {
-    vss.SPEED: [0, 30.0, float("nan"), None],
-    vss.IS_MOVING: [True, None],
-    vss.PARKING_BRAKE: [False, "on"],
-    vss.LOW_VOLTAGE_STATE: ["OFF", "ACC", "START"],
-    vss.STATE_OF_CHARGE: [80, 72, 62, 62, 55, 140, None],
-    vss.PLUGGED_IN: [True, False, None],
-    vss.BATTERY_CELSIUS: [25, 36, 42, 46, 46, 5, -3, None],
-    vss.COMPUTE_CELSIUS: [40, 62, 72, 80, -30, None, None],
-    vss.IS_CONNECTED: [True, False],
-}
-OTHERS: dict[str, list[object]] = {
-    "paused_because": ["", "the owner paused"],
-    "problem": ["", "limits.json: not JSON"],
-    "trouble": ["", "the disk is full"],
-    "missing_layers": [(), ("seccomp",)],
-    "place": ["home", "work", ""],
-    "link": ["wifi", "cellular", ""],
-    "wanted_cores": [0, 2],
-    "energy_wh_today": [0.0, 310.0, 550.0],
-}
-PATH_AND_VALUE = st.sampled_from([(path, value) for path, values in SIGNALS.items() for value in values])
-PAUSES = st.sampled_from([0.0, 0.5, 0.5, 7.0, 40.0, 61.0])  # binary fractions: sums of them are exact
-CONSENTS = ["none", "granted", "granted", "home only", "old terms", "expired", "revoked"]
+CHANGES = st.sampled_from([(path, value) for path, values in SIGNALS.items() for value in values])
+PATHS = st.sampled_from(sorted({*GOOD, *SIGNALS}))
+PAUSE = st.sampled_from(PAUSES)
 
 
 class GuardMachine(RuleBasedStateMachine):
@@ -88,48 +53,64 @@ class GuardMachine(RuleBasedStateMachine):
         self.changes: deque[float] = deque(maxlen=3)
         self.look()
 
-    @rule(signals=st.lists(PATH_AND_VALUE, min_size=1, max_size=2), pause=PAUSES)
+    @rule(signals=st.lists(CHANGES, min_size=1, max_size=2), pause=PAUSE)
     def signals_change(self, signals: list[tuple[str, Value | None]], pause: float) -> None:
         """To a good value, a bad one, an impossible one, or nothing."""
         for path, value in signals:
-            self.seen.silent.pop(path, None)
-            others = {other: said for other, said in self.seen.values.items() if other != path}
-            self.seen.values = others if value is None else {**others, path: value}
+            self.seen.hear(path, value)
         self.wait(pause)
 
-    @rule(path=st.sampled_from(sorted(GOOD)), pause=PAUSES)
+    @rule(wave=st.sampled_from(WAVES))
+    def charge_or_heat_wavers(self, wave: tuple[str, Value | None, Value | None]) -> None:
+        """All else is good, and each value stays for long enough to open what it closed."""
+        path, *values = wave
+        self.all_is_good_again()
+        for value in values:
+            self.seen.hear(path, value)
+            self.wait(61.0)
+
+    @rule(path=PATHS, pause=PAUSE)
     def a_signal_falls_silent(self, path: str, pause: float) -> None:
         """Its last value stays and grows old."""
         self.seen.silent.setdefault(path, self.seen.now)
         self.wait(pause)
 
-    @rule(pause=PAUSES)
+    @rule(path=PATHS, pause=PAUSE)
+    def the_clock_of_a_source_is_set(self, path: str, pause: float) -> None:
+        """What it told last is not believed, however fresh it is."""
+        self.seen.disbelieved.add(path)
+        self.wait(pause)
+
+    @rule(pause=PAUSE)
     def the_bus_repeats_itself(self, pause: float) -> None:
         """All is heard again."""
         self.seen.silent.clear()
+        self.seen.disbelieved.clear()
         self.wait(pause)
 
     @rule()
     def all_is_good_again(self) -> None:
         """Under the same rules, limits and consent: so that the next change has something to stop."""
         kept = self.seen
-        own = replace(OWN, limits=kept.own.limits, consent=kept.own.consent)
-        self.seen = Situation(kept.now, rules=kept.rules, own=own, consents=kept.consents, ahead=kept.ahead)
+        own = replace(LENDING, limits=kept.own.limits, consent=kept.own.consent)
+        self.seen = Situation(
+            kept.now, rules=kept.rules, own=own, consents=kept.consents, ahead=kept.ahead, past=kept.past
+        )
         self.wait(122.0)
 
-    @rule(rules=st.sampled_from(POOLS), pause=PAUSES)
+    @rule(rules=st.sampled_from(POOLS), pause=PAUSE)
     def the_pool_changes(self, rules: PoolRules | None, pause: float) -> None:
         """Its rules, or which pool the vehicle is in."""
         self.seen.rules = rules
         self.wait(pause)
 
-    @rule(limits=st.sampled_from(LIMITS), pause=PAUSES)
+    @rule(limits=st.sampled_from(LIMITS), pause=PAUSE)
     def the_owner_sets_limits(self, limits: OwnerLimits, pause: float) -> None:
         """Tighter, looser, other ones."""
         self.seen.own = replace(self.seen.own, limits=limits)
         self.wait(pause)
 
-    @rule(kind=st.sampled_from(CONSENTS), pause=PAUSES)
+    @rule(kind=st.sampled_from(CONSENTS), pause=PAUSE)
     def the_owner_decides_on_consent(self, kind: str, pause: float) -> None:
         """Grants, narrows, renews, revokes, or lets it run out."""
         self.seen.consents = kind
@@ -138,20 +119,20 @@ class GuardMachine(RuleBasedStateMachine):
 
     @rule(
         change=st.sampled_from([{name: value} for name, values in OTHERS.items() for value in values]),
-        pause=PAUSES,
+        pause=PAUSE,
     )
     def something_else_happens(self, change: dict[str, Any], pause: float) -> None:
         """In the vehicle, to its owner's mind, or around it."""
         self.seen.own = replace(self.seen.own, **change)
         self.wait(pause)
 
-    @rule(ahead=st.sampled_from([0.0, 0.0, -3600.0, 10 * 3600.0]), believed=st.booleans(), pause=PAUSES)
+    @rule(ahead=st.sampled_from([0.0, 0.0, -3600.0, 10 * 3600.0]), believed=st.booleans(), pause=PAUSE)
     def the_clock_steps(self, ahead: float, believed: bool, pause: float) -> None:  # noqa: FBT001 - drawn
         """And may not be believed any more."""
         self.seen.ahead, self.seen.is_believed = ahead, believed
         self.wait(pause)
 
-    @rule(seconds=st.one_of(st.none(), st.sampled_from([60.0, 600.0, 30_000.0])), pause=PAUSES)
+    @rule(seconds=st.one_of(st.none(), st.sampled_from([60.0, 600.0, 30_000.0])), pause=PAUSE)
     def the_owner_plans_to_leave(self, seconds: float | None, pause: float) -> None:
         """So many seconds from now, or not at all, under a pool that minds."""
         if self.seen.rules is not None:
@@ -163,7 +144,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.seen.values = {**self.seen.values, **plan}
         self.wait(pause)
 
-    @rule(why=st.sampled_from(["", "forged results"]), pause=PAUSES)
+    @rule(why=st.sampled_from(["", "forged results"]), pause=PAUSE)
     def the_cluster_speaks(self, why: str, pause: float) -> None:
         """It trusts the vehicle, or not."""
         self.seen.quarantined = why
@@ -172,10 +153,15 @@ class GuardMachine(RuleBasedStateMachine):
     @rule()
     def the_agent_restarts(self) -> None:
         """It remembers no verdict, and its slot died with it."""
-        self.state, self.is_alive = initial(self.seen.now), False
-        self.changes.clear()
-        self.seen.blind.clear()
-        self.look()
+        self.restart(initial(self.seen.now))
+
+    @precondition(lambda self: self.seen.rules is not None and parked_since(self.state) is not None)
+    @rule()
+    def the_agent_is_back_at_once(self) -> None:
+        """It remembers since when the vehicle stands, and nothing else."""
+        since = parked_since(self.state)
+        assert since is not None
+        self.restart(resumed(initial(self.seen.now), since))
 
     @rule(
         rules=st.sampled_from(POOLS),
@@ -187,8 +173,9 @@ class GuardMachine(RuleBasedStateMachine):
         self, rules: PoolRules | None, limits: OwnerLimits, kind: str, ahead: float
     ) -> None:
         """With good signals work may start, unless a rule or a limit forbids it: a guard that never opens is none."""
-        own = replace(OWN, limits=limits, consent=consent(kind))
-        self.seen = Situation(self.seen.now, rules=rules, own=own, consents=kind, ahead=ahead)
+        own = replace(LENDING, limits=limits, consent=consent(kind))
+        now, past = self.seen.now, self.seen.past
+        self.seen = Situation(now, rules=rules, own=own, consents=kind, ahead=ahead, past=past)
         self.wait(200.0)
         forbidding = stops(self.seen) or forbids(self.seen)
         assert self.state.may_start == (not forbidding), (forbidding, self.state)
@@ -214,11 +201,18 @@ class GuardMachine(RuleBasedStateMachine):
             self.look()
         self.seen.now = until
 
+    def restart(self, state: GuardState) -> None:
+        """A new agent begins with *state*; what counts later of the past is only since when the vehicle stands."""
+        self.state, self.is_alive = state, False
+        self.changes.clear()
+        self.seen.past = Past(parked_since=self.seen.past.parked_since)
+        self.look()
+
     def look(self) -> None:
         """One decision, and what the slot does about it."""
         GuardMachine.decisions += 1
         before, now = self.state, self.seen.now
-        self.seen.look()
+        look(self.seen)
         self.state = decide(self.seen.facts(), before, now)
         assert self.state.recheck_at is None or self.state.recheck_at > now
         self.is_alive = (self.is_alive and self.state.action is not Action.KILL) or self.state.may_start
@@ -226,12 +220,14 @@ class GuardMachine(RuleBasedStateMachine):
         self._note_change(before)
 
     def _hold_the_promise(self, before: GuardState) -> None:
-        """Nothing computes that must not, nothing starts that may not, and only consent kills without a grace."""
+        """Nothing computes that must not, on more lanes than it may, or starts; only consent kills without a grace."""
         stopping = stops(self.seen)
         GuardMachine.worked += self.is_alive and self.state.action is Action.RUN
         assert not (stopping and self.state.action is Action.RUN), stopping
         forbidding = stopping or forbids(self.seen)
         assert not (self.state.may_start and forbidding), forbidding
+        lanes = self.seen.own.lanes if self.state.lanes is None else self.state.lanes
+        assert self.state.action is not Action.RUN or not self.is_alive or lanes <= most_lanes(self.seen.own)
         if self.seen.rules is None:
             assert not self.is_alive
         elif self.seen.lacks_consent():
