@@ -162,6 +162,8 @@ class Agent:
         """Looks after the journal, and notes what the next agent must know; returns never, and waits for the disk."""
         while True:
             await asyncio.to_thread(self._journal.look)
+            if self._journal.trouble and not self._slots.are_at_work:
+                await self._vehicle.bundles.make_room()
             await self._parked.note(self._guard.state, is_at_work=self._slots.are_at_work)
             await asyncio.sleep(LOOK_SECONDS)
 

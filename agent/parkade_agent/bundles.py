@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from parkade_agent.door import Door
 from parkade_agent.errors import BundleRefused, DoorRefused
 from parkade_agent.publishers import Publishers
+from parkade_agent.shelf import Shelf
 from parkade_api.bundle import (
     MANIFEST_NAME,
     MOST_SIGNATURE_BYTES,
@@ -32,12 +32,13 @@ class Bundles:
 
     def __init__(self, root: Path, door: Door, publishers: Publishers | None = None) -> None:
         self._root = root.resolve()  # the slot's programs stand in another folder
+        self._shelf = Shelf(self._root)
         self._door = door
         self._publishers = publishers
         self.must_be_signed = False
 
     async def get(self, batch_uid: str, digest: str) -> Path:
-        """The folder of the bundle `sha256:<hex>`, fetched when missing. Raises BundleRefused."""
+        """The folder of the bundle `sha256:<hex>`, fetched when missing. Raises BundleRefused, OSError."""
         if self.must_be_signed and self._publishers is None:
             raise BundleRefused("the pool asks for signed bundles, and this vehicle knows no publisher")
         folder = self._folder(digest)
@@ -47,6 +48,7 @@ class Bundles:
             await self._fetch(batch_uid, folder)
         if self._publishers is not None and signature is not None:
             await self._verify(self._publishers, folder, signature)
+        await asyncio.to_thread(self._shelf.use, folder)
         return folder
 
     async def _verify(self, publishers: Publishers, folder: Path, signature: Path) -> None:
@@ -54,12 +56,17 @@ class Bundles:
             await publishers.verify(folder, signature)
         except BundleRefused:
             # Its files may be damaged here: they are fetched anew for whoever asks again.
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(self._shelf.remove, folder)
             raise
 
     async def drop(self, digest: str) -> None:
         """Removes a bundle whose files are no more what they were, so that it is fetched again."""
-        await asyncio.to_thread(shutil.rmtree, self._folder(digest), ignore_errors=True)
+        await asyncio.to_thread(self._shelf.remove, self._folder(digest))
+
+    async def make_room(self) -> None:
+        """Gives up bundles for the vehicle's own needs of its disk, if it can. No slot may run."""
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._shelf.make_room)
 
     def _folder(self, digest: str) -> Path:
         algorithm, _, hexadecimal = digest.partition(":")
@@ -89,14 +96,14 @@ class Bundles:
         return path
 
     async def _fetch(self, batch_uid: str, folder: Path) -> None:
-        incoming = folder.with_suffix(".incoming")
-        shutil.rmtree(incoming, ignore_errors=True)
-        incoming.mkdir(parents=True)
         raw = await self._file(batch_uid, MANIFEST_NAME, MANIFEST_BYTES)
         if hashlib.sha256(raw).hexdigest() != folder.name:
             raise BundleRefused(f"{MANIFEST_NAME} has another digest than sha256:{folder.name}")
+        files = _manifest(raw).files
+        size = len(raw) + sum(entry.size for entry in files)
+        incoming = await asyncio.to_thread(self._shelf.begin, folder, size)
         (incoming / MANIFEST_NAME).write_bytes(raw)
-        for entry in _manifest(raw).files:
+        for entry in files:
             await self._keep(batch_uid, entry, incoming)
         incoming.rename(folder)
 

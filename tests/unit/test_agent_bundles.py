@@ -10,6 +10,7 @@ import grpc
 import pytest
 from typing_extensions import override
 
+from parkade_agent import shelf
 from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
 from parkade_agent.errors import BundleRefused
@@ -17,6 +18,7 @@ from parkade_agent.guard import Holder
 from parkade_agent.publishers import Publishers
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
+from parkade_api.wellknown import Reason
 from parkade_models.bundle import Bundle
 from parkade_models.signing import sign_bundle
 from support.programs import sandbox
@@ -139,6 +141,18 @@ async def test_a_key_that_cannot_be_read_is_named(garage: Garage, publisher: Pub
     sign_bundle(garage.door.folder, publisher.private)
     (garage.keys / "gone.pem").symlink_to("nowhere")
     assert "gone.pem cannot be read: No such file" in await garage.refusal()
+
+
+async def test_a_bundle_that_does_not_fit_is_not_begun(
+    garage: Garage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its manifest says how large it is; the vehicle's disk is to blame, not the bundle."""
+    garage.bundles = Bundles(garage.door.folder.parent / "kept", garage.door)
+    monkeypatch.setattr(shelf, "LEAST_FREE_BYTES", 1 << 60)
+    with pytest.raises(shelf.NoRoom, match="the vehicle's disk has 0 MiB for it") as refused:
+        await garage.get()
+    assert refused.value.reason is Reason.NO_SPACE
+    assert garage.door.fetched == ["bundle.json"]
 
 
 async def test_the_guard_stops_and_ends_a_verification(garage: Garage, publisher: Publisher) -> None:
