@@ -14,6 +14,9 @@ from parkade_api.proto.fleet.v1 import fleet_pb2
 
 _GOODBYE = fleet_pb2.VehicleMessage()
 _STEADY_SECONDS = 10.0
+DOUBT_SECONDS = 60.0
+"""What a session took in so many seconds before its end may have been heard by nobody: far longer than it takes to know
+that the other side is gone."""
 _log = structlog.get_logger()
 
 
@@ -38,6 +41,7 @@ class Session:
         self._beat_seconds = beat_seconds
         self._outbox: asyncio.Queue[fleet_pb2.VehicleMessage | None] | None = None
         self._kept: deque[fleet_pb2.VehicleMessage] = deque()
+        self._said: deque[tuple[float, fleet_pb2.VehicleMessage]] = deque()
         self.is_open = False
         self._heard_at = asyncio.get_running_loop().time()
 
@@ -54,15 +58,18 @@ class Session:
     def keep_saying(self, message: fleet_pb2.VehicleMessage) -> None:
         """Sends a message now, or in the next session that opens.
 
-        One that a session took which was dead already, as nobody knew yet, is lost.
+        One that a session took in the last DOUBT_SECONDS of its life is said again in the next: it may have been dead
+        already, as nobody knew yet. So whoever hears it must bear to hear it twice.
         """
-        if self.is_open:
-            self.say(message)
-        else:
+        if not self.is_open:
             self._kept.append(message)
+            return
+        self.say(message)
+        self._said.append((asyncio.get_running_loop().time(), message))
+        self._forget_heard()
 
     def unsaid(self) -> tuple[fleet_pb2.VehicleMessage, ...]:
-        """What waits for the next session that opens."""
+        """What is said when the next session opens."""
         return tuple(self._kept)
 
     def reopen(self) -> None:
@@ -122,7 +129,15 @@ class Session:
         self._outbox = None
         if self.is_open:
             self.is_open, self._heard_at = False, asyncio.get_running_loop().time()
+            self._forget_heard()
+            self._kept.extend(message for _, message in self._said)
+            self._said.clear()
         call.cancel()
+
+    def _forget_heard(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._said and now - self._said[0][0] >= DOUBT_SECONDS:
+            self._said.popleft()
 
     async def _messages(
         self, outbox: asyncio.Queue[fleet_pb2.VehicleMessage | None]

@@ -8,6 +8,7 @@ from itertools import count
 from parkade_agent.door import Door, Keys, open_channel
 from parkade_agent.identity.keys import new_key, request_for
 from parkade_agent.session import Session, Voice
+from parkade_agent.wire import handback, held_leases
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_operator.door.authority import Authority
 from parkade_operator.door.certificates import new_authority, requested_key
@@ -100,3 +101,46 @@ async def test_a_session_that_was_ended_takes_nothing_from_the_next() -> None:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await door.close()
+
+
+class ListeningDoor(EchoDoor):
+    """Welcomes every session and tells what it has heard in it, from Hello on."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[pb.VehicleMessage] = asyncio.Queue()
+
+    async def Session(  # type: ignore[override] # noqa: N802
+        self, request_iterator: AsyncIterator[pb.VehicleMessage], context: Context
+    ) -> AsyncIterator[pb.GatewayMessage]:
+        """Serves one session until the vehicle ends it."""
+        del context
+        yield pb.GatewayMessage(welcome=pb.Welcome(beat_seconds=1))
+        async for message in request_iterator:
+            if not message.HasField("telemetry"):
+                self.heard.put_nowait(message)
+
+
+async def test_what_a_session_took_just_before_its_end_is_said_again() -> None:
+    """Once, with its lease named in that Hello: so it is heard if it was not before."""
+    listening, back = ListeningDoor(), handback("batch", "lease", [7], "SidecarLost")
+    credentials = AUTHORITY.port_credentials(vehicles_only=True)
+    async with open_port(listening, credentials) as port, asyncio.timeout(30):
+        door, welcomed = Door(open_channel(identity(port))), asyncio.Event()
+        session = Session(door, Voice(lambda: hello(session), pb.Telemetry, lambda _: welcomed.set()), 1.0)
+        running = asyncio.create_task(session.run())
+        await welcomed.wait()
+        session.keep_saying(back)
+        session.reopen()
+        said = [await listening.heard.get() for _ in range(4)]
+        session.reopen()
+        said.append(await listening.heard.get())
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await door.close()
+    assert [[held.lease for held in each.hello.leases] for each in said[::2]] == [[], ["lease"], []]
+    assert said[1::2] == [back, back]
+
+
+def hello(session: Session) -> pb.Hello:
+    """Names the leases of what the next session says."""
+    return pb.Hello(leases=held_leases((), session.unsaid()))
