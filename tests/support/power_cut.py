@@ -36,9 +36,9 @@ class Disk:
         _run(*_MAKE, str(self._device))
 
     @contextlib.contextmanager
-    def mounted(self) -> Iterator[Path]:
+    def mounted(self, *, writable: bool = True) -> Iterator[Path]:
         """The file system's folder, inside the block. Raises NoDisk."""
-        _run(*_MOUNT, str(self._device), str(self._place))
+        _run(*_MOUNT, *(() if writable else ("--read-only",)), str(self._device), str(self._place))
         try:
             yield self._place
         finally:

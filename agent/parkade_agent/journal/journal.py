@@ -44,7 +44,7 @@ class Journal:
     @property
     def trouble(self) -> str:
         """Why the vehicle cannot remember what it must; empty when it can."""
-        return self._database.trouble or self._no_room
+        return self._no_room or self._database.trouble
 
     def recall(self, name: str) -> str | None:
         """The text that was remembered last under *name*; None when there was none."""
@@ -73,19 +73,25 @@ class Journal:
             connection.execute("DELETE FROM assignments WHERE counter <= ?", (counter - _KEPT_ASSIGNMENTS,))
 
     def look(self) -> None:
-        """Finds out whether there is room on the disk, and whether what was in the way is gone; raises nothing."""
+        """Finds out whether the disk takes anything, and whether what was in the way is gone; raises nothing."""
         with contextlib.suppress(JournalBroken):
             if self._database.trouble:
                 self.remember("last trouble", self._database.trouble)
-        try:
-            disk = os.statvfs(self.path.parent)
-        except OSError as error:
-            self._no_room = f"the disk of {self.path.parent} cannot be looked at: {error.strerror}"
-            return
-        free = disk.f_bavail * disk.f_frsize
-        words = f"{free >> 20} MiB are free on the disk of {self.path.parent}; {LEAST_FREE_BYTES >> 20} are needed"
-        self._no_room = "" if free >= LEAST_FREE_BYTES else words
+        self._no_room = _unwritable(self.path.parent)
 
     def close(self) -> None:
         """Lets the file be."""
         self._database.close()
+
+
+def _unwritable(folder: Path) -> str:
+    """Why the disk of *folder* takes nothing more; empty when it does."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError as error:
+        return f"the disk of {folder} cannot be looked at: {error.strerror}"
+    if disk.f_flag & os.ST_RDONLY:
+        return f"the disk of {folder} is read-only"
+    free = disk.f_bavail * disk.f_frsize
+    words = f"{free >> 20} MiB are free on the disk of {folder}; {LEAST_FREE_BYTES >> 20} are needed"
+    return "" if free >= LEAST_FREE_BYTES else words

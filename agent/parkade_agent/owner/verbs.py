@@ -56,8 +56,12 @@ def pause(desk: Desk, asked: argparse.Namespace) -> str:
     Raises NotDone where no agent would look, where the pause may be lost, or when the agent does not say so.
     """
     _check_there(desk)
-    desk.folder.pause.touch()  # a name alone fits on a full disk
-    durable.sync_folder(desk.folder.root)
+    try:
+        desk.folder.pause.touch()  # a name alone fits on a full disk
+        durable.sync_folder(desk.folder.root)
+    except OSError as error:
+        cure = "end the agent, and its programs end with it"
+        raise NotDone(f"{desk.folder.pause} cannot be written: {error.strerror}: {cure}") from None
     with contextlib.suppress(OSError):
         durable.write(desk.folder.pause, " ".join(asked.why).encode())
     if gone := desk.files.gone():

@@ -15,6 +15,7 @@ from parkade_core.vehicle.objection import Objection
 from parkade_core.vehicle.rules import PoolRules, StopPolicy
 from parkade_core.vehicle.verdict import Verdict, settle
 
+CORRECT_RULES: Final = "have whoever runs the pool correct its rules"
 Policy = Callable[[Facts, OwnFacts], Objection | None]
 
 
@@ -64,6 +65,13 @@ def _held(rules: PoolRules) -> Objection | None:
     )
 
 
+def _refused(facts: Facts, _own: OwnFacts) -> Objection | None:
+    """The rules before them stay for what runs; they may allow what the new ones do not, so nothing new starts."""
+    if not facts.refused_because:
+        return None
+    return Objection(Reason.UNKNOWN, facts.refused_because, CORRECT_RULES)
+
+
 def _paused(_facts: Facts, own: OwnFacts) -> Objection | None:
     if not own.paused_because:
         return None
@@ -94,7 +102,8 @@ def _forgetful(_facts: Facts, own: OwnFacts) -> Objection | None:
     if not own.trouble:
         return None
     outward = "the vehicle's journal cannot be written, or its disk is full"
-    return Objection(Reason.NO_SPACE, own.trouble, "make room on the vehicle's disk", outward=outward)
+    remedy = "make room on the vehicle's disk, or mend one that is read-only or damaged"
+    return Objection(Reason.NO_SPACE, own.trouble, remedy, outward=outward)
 
 
 def _unkillable(_facts: Facts, own: OwnFacts) -> Objection | None:
@@ -113,6 +122,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     throttle.objection,
     broken.objection,
     _unkillable,
+    _refused,
     windows.of_pool,
     places.of_pool,
     _unwalled,
