@@ -13,7 +13,7 @@ from parkade_agent.attempts import AttemptBook
 from parkade_agent.bundles import Bundles
 from parkade_agent.door import Door
 from parkade_agent.errors import AgentError
-from parkade_agent.folders import own_folder, socket_folder
+from parkade_agent.folders import emptied, own_folder, socket_folder
 from parkade_agent.guard import Guard
 from parkade_agent.journal.journal import Journal
 from parkade_agent.lanes import LentLanes
@@ -82,7 +82,7 @@ class Agent:
             bundles=Bundles(state / "bundles", door, known_publishers(settings.publishers, brake, sandbox)),
             supply=Supply(door, self._session, self._book),
             slots=own_folder(state / "slots"),
-            sockets=socket_folder(state),
+            sockets=emptied(socket_folder(state)),
             lanes=LentLanes(settings.lanes),
             limits=Limits(settings.memory_bytes, settings.load_cpu_seconds),
         )
@@ -217,12 +217,15 @@ class Agent:
                 _log.warning("a message that this agent does not know", message=str(message))
 
     def _follow(self, policy: fleet_pb2.Policy) -> None:
+        quarantined = wire.word(policy.quarantined)
         try:
             rules = wire.rules_of(policy)
         except ValueError as error:
-            _log.warning("the pool's rules are refused, the old ones stay", error=str(error))
+            _log.warning("the pool's rules are refused", error=str(error))
+            pool = f"the rules of pool {wire.word(policy.pool)} in generation {policy.generation}"
+            self._guard.refuse(f"{pool} are refused: {error}", quarantined)
             return
-        self._guard.follow(rules, wire.word(policy.quarantined))
+        self._guard.follow(rules, quarantined)
         if rules is None:
             return
         self._autonomy, self._book.most = rules.autonomy, rules.max_buffered_shards

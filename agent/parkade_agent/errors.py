@@ -1,4 +1,4 @@
-"""What can go wrong in the agent.
+"""What can go wrong in several parts of the agent; other errors stand beside the code that raises them.
 
 AgentError
  +-- BundleRefused   the bundle's bytes are not what its digest says, or it is no bundle

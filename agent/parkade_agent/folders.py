@@ -30,16 +30,16 @@ def is_file_name(name: str) -> bool:
 
 
 def socket_folder(state_dir: Path) -> Path:
-    """The emptied folder for unix sockets of the vehicle of *state_dir*, short enough for their addresses.
+    """The folder for unix sockets of the vehicle of *state_dir*, short enough for their addresses; nobody has made it.
 
     It is in *state_dir* when that is short, else in the user's runtime folder or that of temporary files, under
-    a name that the next agent of the same vehicle finds again. Raises OSError.
+    a name that the next agent of the same vehicle finds again, and its owner's command line.
     """
     name = f"parkade-{hashlib.sha256(bytes(state_dir.resolve())).hexdigest()[:16]}"
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
     candidates = (state_dir.resolve() / "sockets", runtime / name, Path(tempfile.gettempdir()) / name)
     short = (folder for folder in candidates if len(bytes(folder)) <= _SOCKET_FOLDER_BYTES)
-    return emptied(next(short, candidates[-1]))
+    return next(short, candidates[-1])
 
 
 class LastFolders:

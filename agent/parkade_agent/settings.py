@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from parkade_agent.folders import socket_folder
 from parkade_agent.runtime.sandbox.layers import Layer
 from parkade_api.exposition import ExpositionSettings
 from parkade_core.vehicle.death import STANDARD_LOAD_CPU_SECONDS, STANDARD_MEMORY_BYTES
@@ -27,7 +28,9 @@ class Places(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PARKADE_", frozen=True)
 
-    state_dir: Path = Field(description="Folder of this vehicle alone: bundles and slots.")
+    state_dir: Path = Field(
+        description="Folder of this vehicle alone: identity, journal, slots, results, bundles, and the owner's word."
+    )
     owner_dir: Path | None = Field(
         default=None, description="Folder of the owner's word (docs/owner.md); default: in the state folder."
     )
@@ -61,7 +64,8 @@ class Places(BaseSettings):
     @property
     def of_others(self) -> tuple[Path, ...]:
         """Folders of what others have brought into the vehicle: what a wipe empties."""
-        return tuple(self.state_dir / name for name in ("slots", "results", "bundles", "sockets/sidecar"))
+        kept = (self.state_dir / name for name in ("slots", "results", "bundles"))
+        return (*kept, socket_folder(self.state_dir) / "sidecar")
 
     @property
     def guard_view(self) -> Path:

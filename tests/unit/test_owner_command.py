@@ -1,6 +1,9 @@
 """The owner's command line: key, consent, what is shown, and a revocation while no agent runs."""
 
+import fcntl
 import json
+import os
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +12,7 @@ import pytest
 
 from parkade_agent.journal.attempts import Attempt, Fate
 from parkade_agent.journal.journal import Journal
-from parkade_agent.owner import command
+from parkade_agent.owner import command, verbs
 from parkade_agent.owner.presence import AlreadyRunning, claimed, is_running
 from parkade_agent.owner.receipts import BadReceipt, verified
 from parkade_agent.owner.view import write_view
@@ -159,6 +162,18 @@ def test_revoking_wipes_and_leaves_a_receipt(line: Line) -> None:
     assert bad == "revocation-10.json: the signature is not that of the vehicle's certificate"
     assert document_of(line) == {"revoked": True, "because": ""}
     assert "Consent 3" in line(*GRANT, key=True)
+
+
+def test_who_only_looks_is_no_agent(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `status` that asks just then whether an agent runs keeps no revocation from wiping by itself."""
+    monkeypatch.setattr(verbs, "_GLANCE_SECONDS", 20.0)
+    (line.state / "agent.lock").touch()
+    looking = os.open(line.state / "agent.lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    timer = threading.Timer(0.1, os.close, (looking,))
+    timer.start()
+    assert "the receipt, signed by vehicle v1" in line("consent", "revoke", key=True)
+    timer.join()
 
 
 def test_a_key_that_fits_no_certificate_signs_nothing(line: Line) -> None:

@@ -18,13 +18,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from parkade_agent.errors import AgentError
+from parkade_agent.owner.signed import MOST_BYTES
 from parkade_core.shown import shown
 from parkade_core.vehicle.consent import PLACES
 from parkade_core.vehicle.hours import BadHours, hours_of
 from parkade_core.vehicle.limits import OwnerLimits
 from parkade_core.vehicle.position import Place, Position
 
-MOST_BYTES: Final = 64 * 1024
 _SHOWN: Final = 64
 _T = TypeVar("_T")
 

@@ -14,6 +14,7 @@ import orjson
 from parkade_agent.errors import AgentError
 
 MOST_BYTES: Final = 64 * 1024
+"""Of any file that the owner writes."""
 
 
 class NotSigned(AgentError):

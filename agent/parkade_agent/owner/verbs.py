@@ -23,6 +23,7 @@ from parkade_agent.owner.wiping import wipe
 from parkade_core.vehicle.consent import FIELDS
 
 _AGENT_SECONDS: Final = 30.0  # the agent's own part is done in one; its slot may take a while to end
+_GLANCE_SECONDS: Final = 0.5  # far longer than anybody looks who only asks whether an agent runs
 _PAUSE_SECONDS: Final = 5.0  # the guard acts within a tenth of one, and its keeper shows it a fifth later
 _LOOK_SECONDS: Final = 0.05
 _SHOWN: Final = (*FIELDS[1:], "because")
@@ -148,7 +149,7 @@ def revoke(desk: Desk, asked: argparse.Namespace) -> str:
     desk.files.read()  # notes the number in the journal
     revoked = f"Revoked (number {consent.number})."
     try:
-        with claimed(desk.places.state_dir, 0.0):
+        with claimed(desk.places.state_dir, _GLANCE_SECONDS):
             wiped = wipe(desk.places.of_others)
             _forget_attempts(desk)
             if not desk.places.certificate.exists():
