@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 def test_a_driver_who_returns_gets_the_vehicle_and_the_batch_goes_on(
     garage: Garage, cluster: LocalCluster
 ) -> None:
-    """F1: the slot ends in the vehicle, its Node closes, another has its shards; each is committed once."""
+    """F1: the slot ends in the vehicle, its Node closes, its shards go to whoever asks next; each is committed once."""
     first, second = garage.open(2, share=0.3)
     garage.kubectl.apply(garage.batch("docs", long_documents(500)))
     garage.wait_for_commits("docs", 2)
