@@ -15,6 +15,7 @@ from parkade_agent.door import Door
 from parkade_agent.errors import AgentError
 from parkade_agent.folders import emptied, own_folder, socket_folder
 from parkade_agent.guard import Guard
+from parkade_agent.journal.attempts import Left
 from parkade_agent.journal.journal import Journal
 from parkade_agent.lanes import LentLanes
 from parkade_agent.logs import LogAnswers
@@ -164,6 +165,8 @@ class Agent:
             await asyncio.to_thread(self._journal.look)
             if self._journal.trouble and not self._slots.are_at_work:
                 await self._vehicle.bundles.make_room()
+            if not (self._assignments.is_ready or self._journal.trouble) and await self._assignments.recall():
+                self._session.reopen()  # only a new Hello names what is known now
             await self._parked.note(self._guard.state, is_at_work=self._slots.are_at_work)
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -171,8 +174,6 @@ class Agent:
         """Looks after what nobody tells, and waits for nothing; returns never."""
         while True:
             self._book.carry_work(may=not may_cost(self._own()))
-            if not self._assignments.is_ready and not self._journal.trouble:
-                self._session.reopen()  # only a new Hello names the counter that can be read now
             silent = self._session.silent_seconds
             if self._autonomy is not None and silent > self._autonomy:
                 words = f"no gateway was heard for {silent:.0f} s; the pool allows {self._autonomy:g} s"
@@ -181,14 +182,14 @@ class Agent:
 
     def _hello(self) -> fleet_pb2.Hello:
         hello = fleet_pb2.Hello(agent_version=__version__)
-        self._assignments.introduce(hello)  # which recovers what is said next
+        self._assignments.introduce(hello)
         hello.slots.extend(self._slots.statuses())
         held = (*self._slots.in_hand(), *self._book.unsent())
         hello.leases.extend(wire.held_leases(held, self._session.unsaid()))
         return hello
 
-    def _recover(self) -> None:
-        self._slots.recover(self._book.recover())
+    def _recover(self, left: Left) -> None:
+        self._slots.recover(self._book.recover(left))
 
     def _telemetry(self) -> fleet_pb2.Telemetry:
         energy = self._own().energy_wh_today

@@ -7,17 +7,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NoReturn, Protocol
+from typing import Final, NoReturn, Protocol
 
 import structlog
 
+from parkade_agent.signals.heard import slept
 from parkade_agent.signals.source import SignalSource
 from parkade_core.vehicle.facts import Facts, OwnFacts
-from parkade_core.vehicle.guard import Action, GuardState, decide, initial
+from parkade_core.vehicle.guard import Action, GuardState, decide, initial, refused
 from parkade_core.vehicle.rules import PoolRules
 from parkade_core.vehicle.standing import resumed
 
+_LOOK_SECONDS: Final = 1.0  # how often the guard looks whether the computer has slept
+_SLEPT_SECONDS: Final = 0.1  # less is the time between the readings of two clocks
 _log = structlog.get_logger()
 
 
@@ -54,12 +58,21 @@ def give_up(brake: Brake, failure: str) -> NoReturn:
         os._exit(os.EX_SOFTWARE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The cluster's newest word on this vehicle, as `Facts` has it; no *rules* while it is in no pool."""
+
+    rules: PoolRules | None = None
+    quarantined_because: str = ""
+    refused_because: str = ""
+
+
 class Guard:
     """The vehicle's last word on its own compute; `state` is the newest decision.
 
     *own* tells what only the vehicle knows, *parked_since* since when an earlier agent saw it parked (monotonic
-    seconds, None when nobody knows); neither waits. `heard_at` is when what led to the decision was heard, on
-    the monotonic clock; *on_change* may read both.
+    seconds, None when nobody knows), *slept* for how long the computer has slept since its start; none of them waits.
+    `heard_at` is when what led to the decision was heard, on the monotonic clock; *on_change* may read both.
     """
 
     def __init__(
@@ -69,13 +82,15 @@ class Guard:
         on_change: Callable[[GuardState], None],
         own: Callable[[], OwnFacts],
         parked_since: Callable[[], float | None] = lambda: None,
+        slept: Callable[[], float] = slept,
     ) -> None:
         self._source = source
         self._own = own
         self._parked_since = parked_since
+        self._slept = slept
         self._brake = brake
         self._on_change = on_change
-        self._pool: tuple[PoolRules, str] | None = None
+        self._told = _Told()
         self._wakeup = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
@@ -93,7 +108,12 @@ class Guard:
 
         *rules* is None when the vehicle is in no pool.
         """
-        self._pool = None if rules is None else (rules, quarantined_because)
+        self._told = _Told(rules, quarantined_because)
+        self._wakeup.set()
+
+    def refuse(self, because: str, quarantined_because: str) -> None:
+        """Keeps the last rules for what runs, and lets nothing start until others are followed: a sentence says why."""
+        self._told = _Told(self._told.rules, quarantined_because, because)
         self._wakeup.set()
 
     def stop(self) -> None:
@@ -113,7 +133,7 @@ class Guard:
         try:
             while not self._stopped:
                 self._step()
-                self._wakeup.wait(self._patience())
+                self._wait()
                 self._wakeup.clear()
         except Exception:  # noqa: BLE001 - whatever it is: nothing may compute without a guard
             give_up(self._brake, "the guard failed")
@@ -121,21 +141,24 @@ class Guard:
     def _step(self) -> None:
         before, now = self.state, time.monotonic()
         self.heard_at, self._woken_at = self._woken_at or now, None
-        facts = self._facts()
+        told = self._told
+        facts = self._facts(told)
         if facts is not None and not before.verdicts and (since := self._parked_since()) is not None:
             before = resumed(before, since)
         state = decide(facts, before, now)
+        if facts is None and told.refused_because:
+            state = refused(state, told.refused_because)
         if state.action is not before.action:
             self._act(state.action)
         self.state = state
         if state.edge != before.edge:
             self._on_change(state)
 
-    def _facts(self) -> Facts | None:
-        if self._pool is None:
+    def _facts(self, told: _Told) -> Facts | None:
+        if told.rules is None:
             return None
-        rules, quarantined_because = self._pool
-        return Facts(self._source.readings(), rules, self._own(), quarantined_because)
+        readings, own = self._source.readings(), self._own()
+        return Facts(readings, told.rules, own, told.quarantined_because, told.refused_because)
 
     def _act(self, action: Action) -> None:
         match action:
@@ -147,7 +170,20 @@ class Guard:
                 self._brake.hold(Holder.GUARD)
                 self._brake.kill()
 
-    def _patience(self) -> float | None:
-        if self.state.recheck_at is None:
-            return None
-        return max(0.001, self.state.recheck_at - time.monotonic())
+    def _wait(self) -> None:
+        """Returns when somebody wakes the guard, when it is time to decide again, or when the computer has slept.
+
+        No timer counts a sleep, and after one every reading is old.
+        """
+        slept, until = self._slept(), self.state.recheck_at
+        while not self._wakeup.wait(_patience(until)):
+            is_due = until is not None and time.monotonic() >= until
+            if is_due or self._slept() - slept >= _SLEPT_SECONDS:
+                return
+
+
+def _patience(until: float | None) -> float:
+    """For how many seconds the guard may wait, at most until that moment."""
+    if until is None:
+        return _LOOK_SECONDS
+    return min(_LOOK_SECONDS, max(0.001, until - time.monotonic()))

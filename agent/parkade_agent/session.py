@@ -10,6 +10,7 @@ import structlog
 
 from parkade_agent.backoff import delays
 from parkade_agent.door import Door, SessionCall
+from parkade_agent.signals.heard import boottime
 from parkade_api.proto.fleet.v1 import fleet_pb2
 
 _GOODBYE = fleet_pb2.VehicleMessage()
@@ -43,12 +44,12 @@ class Session:
         self._kept: deque[fleet_pb2.VehicleMessage] = deque()
         self._said: deque[tuple[float, fleet_pb2.VehicleMessage]] = deque()
         self.is_open = False
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = boottime()
 
     @property
     def silent_seconds(self) -> float:
-        """For how long the gateway was not heard; 0 while a session is open."""
-        return 0.0 if self.is_open else asyncio.get_running_loop().time() - self._heard_at
+        """For how long the gateway was not heard, the computer's sleep included; 0 while a session is open."""
+        return 0.0 if self.is_open else boottime() - self._heard_at
 
     def say(self, message: fleet_pb2.VehicleMessage) -> None:
         """Sends a message now, or never: Hello repeats what matters after a cut."""
@@ -128,7 +129,7 @@ class Session:
     def _close(self, call: SessionCall) -> None:
         self._outbox = None
         if self.is_open:
-            self.is_open, self._heard_at = False, asyncio.get_running_loop().time()
+            self.is_open, self._heard_at = False, boottime()
             self._forget_heard()
             self._kept.extend(message for _, message in self._said)
             self._said.clear()

@@ -24,8 +24,8 @@ def rules_of(policy: fleet_pb2.Policy) -> PoolRules | None:
     ask: the guard would wait for ever, or end itself, on some of them.
 
     A window that cannot be read here (its schedule, or a zone that this vehicle's table lacks) is no such error. Who
-    refuses rules keeps the old ones, and they may allow what the new ones do not; the guard takes such a window for
-    closed when it allows and for open when it denies, says why, and applies all other rules.
+    refuses rules starts nothing until there are others; the guard takes such a window for closed when it allows and for
+    open when it denies, says why, and applies all other rules.
     """
     if not policy.pool:
         return None

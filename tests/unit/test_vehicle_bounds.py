@@ -79,7 +79,7 @@ def test_the_bounds_are_those_of_the_schema() -> None:
     ],
 )
 def test_a_number_that_no_pool_may_ask_is_refused(field: str, value: Any) -> None:
-    """The guard would wait for ever, end itself, or believe signals of last year; so the old rules stay."""
+    """The guard would wait for ever, end itself, or believe signals of last year; so nothing new starts."""
     policy = pb.Policy()
     policy.CopyFrom(POLICY)
     policy.ClearField(field)  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ def test_a_resume_point_that_is_not_above_the_floor_is_refused(resume: int, *, i
 def test_a_window_that_cannot_be_read_is_followed_and_closes_the_vehicle(
     window: pb.Window, words: str, *, allows: bool
 ) -> None:
-    """Were it refused, the old rules would stay, and might allow what the new ones do not."""
+    """Were the rules refused for it, nothing would start at any time, and what runs would follow the old ones."""
     policy = pb.Policy()
     policy.CopyFrom(POLICY)
     policy.windows.append(window)

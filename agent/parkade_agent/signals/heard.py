@@ -17,6 +17,11 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def slept() -> float:
+    """For how many seconds the computer has slept since it was switched on."""
+    return boottime() - time.monotonic()
+
+
 @dataclass(frozen=True, slots=True)
 class _Word:
     value: Value

@@ -47,9 +47,11 @@ class Facts:
     """A frozen snapshot: the vehicle's signals, its pool's rules, and in the vehicle itself what only it knows.
 
     `quarantined_because` is the cluster's word, told to the vehicle with the rules: why it is not trusted, or empty.
+    `refused_because` is why the vehicle did not take the newest rules, empty when *rules* are the newest.
     """
 
     readings: Readings
     rules: PoolRules
     own: OwnFacts | None = None
     quarantined_because: str = ""
+    refused_because: str = ""

@@ -120,6 +120,12 @@ def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
     )
 
 
+def refused(state: GuardState, because: str) -> GuardState:
+    """*state* of a vehicle that has no rules, when its pool's were refused *because* of what a sentence says."""
+    cause = Cause(Condition.POLICY_ALLOWS, state.reasons[0], because, policy.CORRECT_RULES)
+    return replace(state, message=because, causes=(cause,))
+
+
 def _without_pool(previous: GuardState, now: float) -> GuardState:
     """The state of a vehicle that was in a pool and is in none any more: nobody is left to say that work may go on.
 
