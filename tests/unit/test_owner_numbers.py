@@ -70,6 +70,14 @@ def test_a_folder_that_moves_to_another_vehicle_takes_its_numbers_along(owner: O
     assert next_numbers(moved(owner)) == [9, 9]
 
 
+def test_a_receipt_is_found_without_the_certificate(owner: Owner, pair: KeyPair) -> None:
+    """A running agent may have its certificate where the owner's command does not look."""
+    Receipts(owner.folder, pair.cert, pair.key).leave(8, Wiped(files=3), time.time())
+    found = Receipts(owner.folder, owner.state / "nowhere.pem", pair.key).left(8)
+    assert found is not None
+    assert found.wiped.files == 3
+
+
 def test_a_journal_that_cannot_be_read_lowers_no_number(owner: Owner) -> None:
     """The document in the file was noted before: a revocation below it would be forgotten with the next start."""
     owner.says(number=5)

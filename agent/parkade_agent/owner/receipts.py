@@ -53,14 +53,15 @@ class Receipts:
     def left(self, number: int) -> Receipt | None:
         """The vehicle's own receipt for the revocation of that number; None when there is none that can be verified.
 
-        The owner's folder may have come from another vehicle, with receipts of its own.
+        The owner's folder may have come from another vehicle, with receipts of its own. Where there is no certificate,
+        as for a command that was not told where it lies, nobody can tell.
         """
         try:
             receipt = verified(self.of(number).read_bytes())
-            is_ours = receipt.vehicle == vehicle_of(self.certificate.read_bytes())
+            own = vehicle_of(self.certificate.read_bytes()) if self.certificate.exists() else receipt.vehicle
         except (BadReceipt, BadKey, OSError):
             return None
-        return receipt if is_ours and receipt.number == number else None
+        return receipt if (receipt.vehicle, receipt.number) == (own, number) else None
 
     def leave(self, number: int, wiped: Wiped, now: float) -> Receipt:
         """Signs that the vehicle wiped, for good when it returns; *now* is in Unix seconds.
