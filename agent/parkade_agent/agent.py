@@ -94,6 +94,7 @@ class Agent:
         )
         self._answers = LogAnswers(door)
         self._autonomy: float | None = None
+        self._newest = fleet_pb2.Policy()
         self._wiped = Wiped()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -218,6 +219,14 @@ class Agent:
                 _log.warning("a message that this agent does not know", message=str(message))
 
     def _follow(self, policy: fleet_pb2.Policy) -> None:
+        if wire.is_older(policy, self._newest):
+            numbers = {"generation": policy.generation, "newest": self._newest.generation}
+            _log.warning(
+                "rules that the pool has replaced are not followed", pool=wire.word(policy.pool), **numbers
+            )
+            return
+        if policy.pool:
+            self._newest = policy
         quarantined = wire.word(policy.quarantined)
         try:
             rules = wire.rules_of(policy)

@@ -62,7 +62,14 @@ def _read(policy: fleet_pb2.Policy) -> PoolRules:
         require_signed_bundles=policy.require_signed_bundles,
         allowed_missing_layers=_words(policy.allow_missing_sandbox_layers),
         consent=_terms(policy.consent) if policy.HasField("consent") else None,
+        uid=word(policy.pool_uid),
     )
+
+
+def is_older(policy: fleet_pb2.Policy, newest: fleet_pb2.Policy) -> bool:
+    """Whether *policy* is a version of the pool of *newest* that came before it: a gateway's view may lag behind."""
+    is_same = bool(policy.pool_uid) and policy.pool_uid == newest.pool_uid
+    return is_same and policy.generation < newest.generation
 
 
 def telemetry(

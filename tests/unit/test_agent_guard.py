@@ -1,5 +1,6 @@
 """The guard's shell: it decides again after the computer slept, and what refused rules mean to a whole agent."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from parkade_agent import session as sessions
 from parkade_agent.guard import Guard, Holder
 from parkade_agent.session import Session, Voice
+from parkade_agent.wire import is_older
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import Condition, Reason
 from parkade_core.vehicle.guard import Action
@@ -131,6 +133,45 @@ async def test_contradictory_rules_are_a_named_state(tmp_path: Path, certs: Cert
         judgement = await door.until(refusal)
         assert (judgement.reason, judgement.effect) == (Reason.UNKNOWN, "NoSchedule")
         assert words in judgement.message
+
+
+@pytest.mark.parametrize(
+    ("uid", "generation", "older"),
+    [("a", 4, True), ("a", 5, False), ("a", 6, False), ("b", 1, False), ("", 1, False)],
+)
+def test_an_older_version_of_a_pool_is_told_from_a_pool_made_anew(
+    uid: str, generation: int, *, older: bool
+) -> None:
+    """A new leader's view may lag behind the API server; a pool that was deleted begins again at 1."""
+    newest = pb.Policy(pool="p", pool_uid="a", generation=5)
+    assert is_older(pb.Policy(pool="p", pool_uid=uid, generation=generation), newest) == older
+
+
+async def test_rules_that_the_pool_has_replaced_are_not_followed(tmp_path: Path, certs: Certificates) -> None:
+    """The vehicle stays closed by the newer rules, and opens for those that come after them."""
+    door, held = BareDoor(), pb.Policy()
+    held.CopyFrom(POLICY)
+    held.stop_policy, held.pool_uid, held.generation = "Hold", "a", 5
+    older, newer = pb.Policy(), pb.Policy()
+    older.CopyFrom(POLICY)
+    older.pool_uid, older.generation = "a", 4
+    newer.CopyFrom(held)
+    newer.stop_policy, newer.generation = "HoldAndDrain", 6
+    door.policy = held
+    async with open_door(door, certs) as port, running_agent(tmp_path, port, certs):
+        await door.until(lambda d: "is Hold" in told(d).guard_message)
+        door.say(pb.GatewayMessage(policy=older))
+        await until_logged(tmp_path / "agent.log", "rules that the pool has replaced are not followed")
+        assert "is Hold" in told(door).guard_message
+        door.say(pb.GatewayMessage(policy=newer))
+        await door.until(lambda d: "is HoldAndDrain" in told(d).guard_message)
+
+
+async def until_logged(log: Path, words: str) -> None:
+    """Waits until the agent's log holds these words."""
+    async with asyncio.timeout(30):
+        while words not in log.read_text():  # noqa: ASYNC110, ASYNC240 - another process writes it
+            await asyncio.sleep(0.05)
 
 
 def told(door: BareDoor) -> pb.Telemetry:

@@ -122,6 +122,7 @@ rules = st.builds(
     require_signed_bundles=st.booleans(),
     allowed_missing_layers=some_words,
     consent=st.none() | st.builds(ConsentTerms, words, some_words, renewals, words),
+    uid=words,
 ).filter(lambda stated: out_of_bounds(stated) is None)
 
 

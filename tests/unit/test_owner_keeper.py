@@ -86,7 +86,8 @@ def test_the_owner_reads_causes_in_order(
     """First what stops work, then what forbids more; each with its number and its cure."""
     view = view_of("v1", decided(own, terms, **changes), own, "/owner", 0, 0.0)
     assert view.owner == "/owner"
-    assert list(view.lines) == [*lines, "Lanes: 2 of 2.", "Energy used for work today: 12.3 Wh."]
+    rules = "Rules: pool home-garage, generation 1."
+    assert list(view.lines) == [*lines, rules, "Lanes: 2 of 2.", "Energy used for work today: 12.3 Wh."]
     assert [cause["message"] in line for cause, line in zip(view.causes, view.lines[1:], strict=False)] == [
         True
     ] * len(view.causes)

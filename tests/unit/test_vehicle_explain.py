@@ -25,6 +25,7 @@ def test_a_vehicle_that_works_says_so() -> None:
     """One line, its lanes and its energy."""
     assert explained({"energy_wh_today": 12.34}, {}) == (
         "Ready: work may start and run.",
+        "Rules: pool home-garage, generation 1.",
         "Lanes: 4 of 4.",
         "Energy used for work today: 12.3 Wh.",
     )
@@ -63,6 +64,7 @@ def test_reasons_come_in_order_with_what_would_change_them() -> None:
         "3. ChargingOK (NotCharging): the charging cable is not connected. Plug in.",
         "4. PolicyAllows (PoolOnHold): spec.stopPolicy of pool home-garage is Hold. Wait for whoever runs the pool.",
         "5. ThermalOK (TooHot): computer 72 C is within the limit of 75 C. Let the computer cool to 70 C.",
+        "Rules: pool home-garage, generation 1.",
         "Lanes: 1 of 4: the owner allows 1.",
         "Energy used for work today: 0 Wh.",
     )

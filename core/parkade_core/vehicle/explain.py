@@ -12,9 +12,10 @@ _HEADLINES = {
 
 
 def lines(state: GuardState, own: OwnFacts) -> tuple[str, ...]:
-    """The state in one line, each cause in order with its remedy, lanes and the energy of the day."""
+    """The state in one line, each cause in order with its remedy, whose rules, lanes and the energy of the day."""
     causes = (f"{number}. {_sentence(cause)}" for number, cause in enumerate(state.causes, start=1))
-    return (_headline(state), *causes, _lanes(state, own), _energy(own))
+    rules = (f"Rules: {state.rules}.",) if state.rules else ()
+    return (_headline(state), *causes, *rules, _lanes(state, own), _energy(own))
 
 
 def _headline(state: GuardState) -> str:

@@ -49,7 +49,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class GuardState:
-    """The guard's decision, why, since when, and when to decide again although no signal changed."""
+    """The guard's decision, why, since when, and when to decide again although no signal changed.
+
+    `rules` names the pool and the generation that it was decided under, empty without a pool.
+    """
 
     action: Action
     reasons: tuple[Reason, ...]
@@ -60,6 +63,7 @@ class GuardState:
     lanes: int | None = None  # most records at once; None: as many as the vehicle lends
     causes: tuple[Cause, ...] = ()
     throttle: Lanes | None = None
+    rules: str = ""
 
     @property
     def may_start(self) -> bool:
@@ -117,6 +121,7 @@ def decide(facts: Facts | None, previous: GuardState, now: float) -> GuardState:
         lanes=None if facts.own is None or lanes.count >= facts.own.lanes else lanes.count,
         causes=_causes(facts, verdicts),
         throttle=lanes,
+        rules=f"pool {facts.rules.pool}, generation {facts.rules.generation}",
     )
 
 

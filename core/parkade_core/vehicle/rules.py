@@ -50,7 +50,8 @@ class ConsentTerms:
 class PoolRules:
     """When a vehicle of this pool may work; carried by `fleet.v1.Policy`. Durations are seconds.
 
-    An empty set of *links*, *places* or *windows* asks for none in particular.
+    An empty set of *links*, *places* or *windows* asks for none in particular. *generation* counts the versions of the
+    pool *uid*, which is not that of a pool of the same name that was deleted.
     """
 
     pool: str
@@ -77,3 +78,4 @@ class PoolRules:
     require_signed_bundles: bool = False
     allowed_missing_layers: frozenset[str] = frozenset()
     consent: ConsentTerms | None = None
+    uid: str = ""

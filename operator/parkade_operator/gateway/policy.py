@@ -41,6 +41,7 @@ def rules_of(pool: VehiclePool) -> PoolRules:
         require_signed_bundles=spec.execution.require_signed_bundles,
         allowed_missing_layers=frozenset(spec.execution.allow_missing_sandbox_layers),
         consent=_terms(spec.consent) if spec.consent else None,
+        uid=pool.metadata.uid,
     )
 
 
@@ -73,6 +74,7 @@ def policy_message(rules: PoolRules, quarantined: str) -> pb.Policy:
         allow_missing_sandbox_layers=sorted(rules.allowed_missing_layers),
         consent=_asked(rules.consent) if rules.consent else None,
         quarantined=quarantined,
+        pool_uid=rules.uid,
     )
 
 

@@ -559,9 +559,11 @@ class Policy(_message.Message):
     ALLOW_MISSING_SANDBOX_LAYERS_FIELD_NUMBER: _builtins.int
     CONSENT_FIELD_NUMBER: _builtins.int
     QUARANTINED_FIELD_NUMBER: _builtins.int
+    POOL_UID_FIELD_NUMBER: _builtins.int
     pool: _builtins.str
     """empty: the vehicle is in no pool, and what runs ends; nothing else is set then"""
     generation: _builtins.int
+    """a vehicle does not follow a lower one of the same pool_uid than it has heard"""
     min_state_of_charge_percent: _builtins.int
     resume_state_of_charge_percent: _builtins.int
     charging: _builtins.str
@@ -585,6 +587,8 @@ class Policy(_message.Message):
     require_signed_bundles: _builtins.bool
     quarantined: _builtins.str
     """why the cluster does not trust this vehicle; empty: it does"""
+    pool_uid: _builtins.str
+    """a pool that was deleted and made anew is another one"""
     @_builtins.property
     def links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """wifi, ethernet, cellular; none: any"""
@@ -631,10 +635,11 @@ class Policy(_message.Message):
         allow_missing_sandbox_layers: _abc.Iterable[_builtins.str] | None = ...,
         consent: Global___ConsentTerms | None = ...,
         quarantined: _builtins.str = ...,
+        pool_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_energy_wh_per_day", b"_max_energy_wh_per_day", "consent", b"consent", "max_energy_wh_per_day", b"max_energy_wh_per_day"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_energy_wh_per_day", b"_max_energy_wh_per_day", "allow_missing_sandbox_layers", b"allow_missing_sandbox_layers", "autonomy_seconds", b"autonomy_seconds", "charging", b"charging", "consent", b"consent", "cooldown_seconds", b"cooldown_seconds", "driver_return_grace_seconds", b"driver_return_grace_seconds", "generation", b"generation", "links", b"links", "max_battery_celsius", b"max_battery_celsius", "max_buffered_shards", b"max_buffered_shards", "max_compute_celsius", b"max_compute_celsius", "max_energy_wh_per_day", b"max_energy_wh_per_day", "min_state_of_charge_percent", b"min_state_of_charge_percent", "parked_for_seconds", b"parked_for_seconds", "places", b"places", "pool", b"pool", "quarantined", b"quarantined", "quiet_before_seconds", b"quiet_before_seconds", "require_signed_bundles", b"require_signed_bundles", "reserve_state_of_charge_percent", b"reserve_state_of_charge_percent", "respect_schedule", b"respect_schedule", "resume_state_of_charge_percent", b"resume_state_of_charge_percent", "stop_policy", b"stop_policy", "telemetry_stale_after_seconds", b"telemetry_stale_after_seconds", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_energy_wh_per_day", b"_max_energy_wh_per_day", "allow_missing_sandbox_layers", b"allow_missing_sandbox_layers", "autonomy_seconds", b"autonomy_seconds", "charging", b"charging", "consent", b"consent", "cooldown_seconds", b"cooldown_seconds", "driver_return_grace_seconds", b"driver_return_grace_seconds", "generation", b"generation", "links", b"links", "max_battery_celsius", b"max_battery_celsius", "max_buffered_shards", b"max_buffered_shards", "max_compute_celsius", b"max_compute_celsius", "max_energy_wh_per_day", b"max_energy_wh_per_day", "min_state_of_charge_percent", b"min_state_of_charge_percent", "parked_for_seconds", b"parked_for_seconds", "places", b"places", "pool", b"pool", "pool_uid", b"pool_uid", "quarantined", b"quarantined", "quiet_before_seconds", b"quiet_before_seconds", "require_signed_bundles", b"require_signed_bundles", "reserve_state_of_charge_percent", b"reserve_state_of_charge_percent", "respect_schedule", b"respect_schedule", "resume_state_of_charge_percent", b"resume_state_of_charge_percent", "stop_policy", b"stop_policy", "telemetry_stale_after_seconds", b"telemetry_stale_after_seconds", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_energy_wh_per_day: _TypeAlias = _typing.Literal["max_energy_wh_per_day"]  # noqa: Y015
     _WhichOneofArgType__max_energy_wh_per_day: _TypeAlias = _typing.Literal["_max_energy_wh_per_day", b"_max_energy_wh_per_day"]  # noqa: Y015
