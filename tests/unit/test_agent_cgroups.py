@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from parkade_agent.guard import Holder
+from parkade_agent.runtime import cgroups
 from parkade_agent.runtime.brake import SlotBrake
 from parkade_agent.runtime.cgroups import Cgroup, open_cgroup, remove_leftovers, slot_cgroup
 from parkade_agent.runtime.hierarchies import UNIFIED, groups_in, own_groups
@@ -164,6 +166,29 @@ def test_a_removed_group_keeps_its_last_clock(tmp_path: Path) -> None:
 def state_of(pid: int) -> str:
     """The letter of /proc/<pid>/stat."""
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+
+
+def test_a_refusal_is_logged_when_nothing_is_left_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log may block: by then the program has its signal, and the brake is free for the next one."""
+    sleeper = subprocess.Popen(["/bin/sleep", "1000"])
+    (tmp_path / "cgroup.procs").write_text(str(sleeper.pid), encoding="ascii")
+    (tmp_path / "cgroup.freeze").symlink_to("/dev/full")
+    brake, errors = SlotBrake(Cgroup({UNIFIED: tmp_path})), list[str]()
+
+    def warning(_: str, *, file: str, error: str) -> None:
+        wait_until(lambda: state_of(sleeper.pid) == "T")
+        assert not brake._lock.locked()
+        errors.append(f"{Path(file).name}: {error}")
+
+    monkeypatch.setattr(cgroups._log, "warning", warning)
+    try:
+        brake.hold(Holder.GUARD)
+        assert errors == ["cgroup.freeze: No space left on device"]
+    finally:
+        sleeper.kill()
+        sleeper.wait()
 
 
 def test_a_machine_without_groups_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,7 @@ class SlotBrake:
                     self.cgroup.freeze()
                 self._signal(signal.SIGSTOP)
             self._holders.add(holder)
+        self._say_refusals()
 
     def release(self, holder: Holder) -> None:
         """Lets the processes run on, if no one else holds them."""
@@ -69,6 +70,7 @@ class SlotBrake:
                 if self.cgroup is not None:
                     self.cgroup.thaw()
             self._holders.discard(holder)
+        self._say_refusals()
 
     def is_held(self, holder: Holder) -> bool:
         """Whether *holder* keeps the processes from running."""
@@ -82,6 +84,7 @@ class SlotBrake:
                 each.callback(program.signal, signal.SIGKILL)
             if self.cgroup is not None:
                 each.callback(self.cgroup.kill)
+        self._say_refusals()
 
     def unkillable(self) -> str:
         """Which programs were killed and do not end, this agent's or an earlier one's; empty when all do."""
@@ -96,6 +99,11 @@ class SlotBrake:
             return self.cgroup.cpu_nanoseconds() / _SECOND
         with self._lock:
             return self._past_cpu_seconds + sum(program.cpu_seconds() for program in self._programs)
+
+    def _say_refusals(self) -> None:
+        """What the kernel refused is logged last, and outside the lock: a log that blocks must keep nothing running."""
+        if self.cgroup is not None:
+            self.cgroup.say_refusals()
 
     def _signal(self, number: signal.Signals) -> None:
         for program in self._programs:

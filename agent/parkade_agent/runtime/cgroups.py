@@ -46,6 +46,7 @@ class Cgroup:
         self._stay = stay
         self._unified = folders.get(UNIFIED)
         self._cpu_nanoseconds = 0
+        self._refused: list[OSError] = []
         self.limits_memory = False
         """Whether the kernel has taken the limit of the group's memory."""
 
@@ -83,6 +84,12 @@ class Cgroup:
         if not self._tell("cgroup.kill", 1):
             self._signal(signal.SIGKILL)
 
+    def say_refusals(self) -> None:
+        """Logs what the kernel refused since the last call. A log may block: nothing may be left to stop by then."""
+        refused, self._refused = self._refused, []
+        for error in refused:
+            _log.warning("a control group refused", file=error.filename, error=error.strerror)
+
     def cpu_nanoseconds(self) -> int:
         """CPU time that the group has used so far, ended processes included; the last known one once it is removed.
 
@@ -119,12 +126,14 @@ class Cgroup:
             "cpu.shares": _SHARES,
         }
         for name, value in limits.items():
-            taken = [_write(folder / name, value) for folder in self._folders.values()]
+            taken = [self._write(folder / name, value) for folder in self._folders.values()]
             self.limits_memory |= name in _MEMORY_LIMITS and any(taken)
+        self.say_refusals()
 
     def remove(self) -> bool:
         """Kills what is left and removes the group; false for one with processes that do not end soon."""
         self.kill()
+        self.say_refusals()
         last = time.monotonic() + UNKILLABLE_SECONDS
         while self.processes() and time.monotonic() < last:
             time.sleep(_LOOK_SECONDS)
@@ -143,7 +152,22 @@ class Cgroup:
         return _MICROSECOND * read_numbers(self._folders[UNIFIED] / "cpu.stat")["usage_usec"]
 
     def _tell(self, name: str, value: int) -> bool:
-        return self._unified is not None and _write(self._unified / name, value)
+        return self._unified is not None and self._write(self._unified / name, value)
+
+    def _write(self, file: Path, value: int) -> bool:
+        """Whether the kernel has that file and took the value."""
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            os.write(descriptor, str(value).encode())
+        except OSError as error:
+            self._refused.append(OSError(error.errno, error.strerror, str(file)))
+            return False
+        finally:
+            os.close(descriptor)
+        return True
 
     def _signal(self, number: signal.Signals) -> None:
         """Signals every process that lets us; what was started meanwhile is found at the next look."""
@@ -248,22 +272,6 @@ def _is_left(name: str) -> bool:
         return _identity(pid) != (namespace, pid, start)
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def _write(file: Path, value: int) -> bool:
-    """Whether the kernel has that file and took the value."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        os.write(descriptor, str(value).encode())
-    except OSError as error:
-        _log.warning("a control group refused", file=str(file), value=value, error=str(error))
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _resident_bytes(pid: int) -> int:
