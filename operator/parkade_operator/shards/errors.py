@@ -11,7 +11,7 @@ ShardsError
 |-- UnknownBatch           nobody asked to lead that batch
 |-- NotLeading             the batch is not planned yet, or this leader was fenced: try again
 |   `-- Fenced             another leader has claimed the log
-|-- NotLeased              the vehicle does not hold that lease
+|-- NotLeased              the vehicle may not have that shard, or commit under that lease
 `-- BadPiece               bytes that are not what their header states
 """
 
@@ -72,7 +72,7 @@ class Fenced(NotLeading):
 
 
 class NotLeased(ShardsError):
-    """The vehicle does not hold that shard under that lease."""
+    """The vehicle may not have that shard, or commit under that lease."""
 
 
 class BadPiece(ShardsError):
