@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from parkade_agent.errors import JournalBroken
+from parkade_agent.journal.attempts import Left
 from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2
 from parkade_api.wellknown import Reason
@@ -36,12 +37,12 @@ class Obeyed(Protocol):
 class Assignments:
     """Hears orders in the event loop and keeps their sequence. *vehicle* tells the vehicle's own name.
 
-    `is_ready` says whether the journal was read: the last counter, and by *recover*, which may raise JournalBroken,
-    what else an earlier agent has left. Before, nothing is obeyed.
+    `is_ready` says whether the journal was read: the last counter, and what else an earlier agent has left, which
+    *recover* takes up. Before, nothing is obeyed.
     """
 
     def __init__(
-        self, journal: Journal, slots: Obeyed, vehicle: Callable[[], str], recover: Callable[[], None]
+        self, journal: Journal, slots: Obeyed, vehicle: Callable[[], str], recover: Callable[[Left], None]
     ) -> None:
         self._journal = journal
         self._slots = slots
@@ -50,15 +51,20 @@ class Assignments:
         self._memory = Memory("", b"", 0)
         self.is_ready = False
         self._orders: asyncio.Queue[fleet_pb2.Assignment | fleet_pb2.EndAssignment] = asyncio.Queue()
-        self._recall()
+        with contextlib.suppress(JournalBroken):
+            self._take_up(*self._read())
+
+    async def recall(self) -> bool:
+        """Tries once more to read what could not be read at the start; whether it is known now."""
+        with contextlib.suppress(JournalBroken):
+            self._take_up(*await asyncio.to_thread(self._read))
+        return self.is_ready
 
     def introduce(self, hello: fleet_pb2.Hello) -> None:
         """Writes into *hello* by what an assignment of the session that it opens is known.
 
         Assignments of the session before that wait are dropped: refused, they would end what the new one assigns.
         """
-        if not self.is_ready:
-            self._recall()
         self._drop_assignments()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         self._memory = Memory(self._vehicle(), nonce, self._memory.last_counter)
@@ -91,12 +97,14 @@ class Assignments:
         else:
             self._slots.start(assignment)
 
-    def _recall(self) -> None:
-        """Takes up what an earlier agent has left, if the journal can be read."""
-        with contextlib.suppress(JournalBroken):
-            self._memory = replace(self._memory, last_counter=self._journal.last_counter())
-            self._recover()
-            self.is_ready = True
+    def _read(self) -> tuple[int, Left]:
+        """The last counter and what an earlier agent has left. Waits for the disk. Raises JournalBroken."""
+        return self._journal.last_counter(), self._journal.attempts.left()
+
+    def _take_up(self, last_counter: int, left: Left) -> None:
+        self._memory = replace(self._memory, last_counter=last_counter)
+        self._recover(left)
+        self.is_ready = True
 
     def _drop_assignments(self) -> None:
         waiting = [self._orders.get_nowait() for _ in range(self._orders.qsize())]

@@ -8,6 +8,7 @@ ended, and after the agent was killed. When the disk takes no more, a result sta
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ import structlog
 from parkade_agent import durable, metrics, wire
 from parkade_agent.door import Door
 from parkade_agent.errors import JournalBroken
-from parkade_agent.journal.attempts import Attempt, Fate
+from parkade_agent.journal.attempts import Attempt, Fate, Left
 from parkade_agent.journal.journal import Journal
 from parkade_agent.pieces import Finished, Pieces, Verdicts, read_whole
 from parkade_agent.session import Session
@@ -72,21 +73,14 @@ class AttemptBook:
             for listener in self.listeners:
                 listener()
 
-    def recover(self) -> list[Attempt]:
-        """Sends what an earlier agent had finished; returns what it had in hand. Called once, before anything else.
-
-        Raises JournalBroken: then the files are as they were, for nobody can tell what they stand for.
-        """
-        kept = self._journal.attempts.open()
-        self._numbers = self._journal.attempts.next_pieces()
-        for each in kept:
+    def recover(self, left: Left) -> list[Attempt]:
+        """Sends what an earlier agent had finished; returns what it had in hand. Called once, before anything else."""
+        self._numbers = dict(left.next_pieces)
+        for each in left.open:
             if each.outcome is not None:
                 self._add(Finished(each.attempt, each.outcome, self.folder / each.attempt.uid))
-        for path in self.folder.iterdir():
-            if path.name not in self._finished:
-                with contextlib.suppress(OSError):  # a read-only disk keeps it, and is told by the journal
-                    path.unlink()
-        return [each.attempt for each in kept if each.outcome is None]
+        asyncio.get_running_loop().run_in_executor(self._pen, self._remove_but, frozenset(self._finished))
+        return [each.attempt for each in left.open if each.outcome is None]
 
     def new_in(self, grant: fleet_pb2.LeaseGrant, batch_uid: str) -> list[Attempt]:
         """The attempts that a grant brings: those with names that may be files' names, and not finished before."""
@@ -166,6 +160,12 @@ class AttemptBook:
         """Sends nothing more; what is finished is sent by the next agent."""
         await self._stop_sending()
         await asyncio.to_thread(self._pen.shutdown)
+
+    def _remove_but(self, names: AbstractSet[str]) -> None:
+        """Removes the files that no journal row stands for."""
+        with contextlib.suppress(OSError):  # a read-only disk keeps them, and is told by the journal
+            for path in [path for path in self.folder.iterdir() if path.name not in names]:
+                path.unlink()
 
     def _add(self, finished: Finished) -> None:
         batch_uid = finished.attempt.batch_uid

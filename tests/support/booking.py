@@ -45,6 +45,10 @@ class Desk:
         self.session = Session(door, Voice(pb.Hello, pb.Telemetry, lambda _: None), 1.0)
         self.book = AttemptBook(self.results, self.journal, door, self.session)
 
+    def recover(self) -> list[Attempt]:
+        """Takes up what the agent before has left, and returns what it had in hand."""
+        return self.book.recover(self.journal.attempts.left())
+
     async def finish(self, number: int, body: bytes = BODY) -> None:
         """The sidecar has written the result of a shard, and the runner says so."""
         file = self.work / f"{number}.out"

@@ -33,7 +33,7 @@ def word_of(number: int) -> bytes:
 async def work(state: Path, certs: Certificates) -> None:
     """Goes on from what the disk has, one record after another, until the power is cut."""
     async with desk(state, NOWHERE, certs) as vehicle:
-        vehicle.book.recover()
+        vehicle.recover()
         number = vehicle.journal.last_counter()
         while True:
             number += 1

@@ -8,10 +8,12 @@ import pytest
 
 import support.crashing
 from parkade_agent.assignments import Assignments
+from parkade_agent.journal.attempts import Left
 from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import Reason
 from support.bare import BareDoor
+from support.booking import attempt
 from support.crashing import FOLDER, Point, Points
 from support.forged import FORGERIES
 from support.vehicles import (
@@ -102,7 +104,7 @@ class Heard:
 async def test_a_new_session_is_told_nothing_of_the_orders_of_the_last(tmp_path: Path) -> None:
     """An assignment that waited is not refused in the new one, which may have assigned the same slot; an end counts."""
     heard = Heard()
-    assignments = Assignments(Journal(tmp_path / "journal.sqlite"), heard, lambda: "ada", lambda: None)
+    assignments = Assignments(Journal(tmp_path / "journal.sqlite"), heard, lambda: "ada", lambda _: None)
     assignments.introduce(pb.Hello())
     assignments.hear(pb.Assignment(pod_uid="pod-1"))
     assignments.hear(pb.EndAssignment(pod_uid="pod-2"))
@@ -114,6 +116,27 @@ async def test_a_new_session_is_told_nothing_of_the_orders_of_the_last(tmp_path:
     obeying.cancel()
     await asyncio.wait([obeying])
     assert heard.told == [("end", "pod-2"), ("end", "last")]
+
+
+async def test_what_could_not_be_read_at_the_start_is_taken_up_later(tmp_path: Path) -> None:
+    """From a journal that heals; a Hello asks no disk, and nothing is taken up twice."""
+    path, left = tmp_path / "journal.sqlite", list[Left]()
+    journal = Journal(path)
+    journal.obey(7, "pod", "batch", "sha256:")
+    journal.attempts.take([attempt(1)])
+    journal.close()
+    whole = path.read_bytes()
+    path.write_bytes(b"no database at all, " * 300)
+    assignments = Assignments(Journal(path), Heard(), lambda: "ada", left.append)
+    assignments.introduce(hello := pb.Hello())
+    assert (hello.last_counter, await assignments.recall(), assignments.is_ready) == (0, False, False)
+    path.write_bytes(whole)
+    assert await assignments.recall()
+    assignments.introduce(hello := pb.Hello())
+    assert (hello.last_counter, [[each.attempt for each in some.open] for some in left]) == (
+        7,
+        [[attempt(1)]],
+    )
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

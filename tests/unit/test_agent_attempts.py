@@ -45,7 +45,7 @@ async def test_a_result_is_safe_before_it_is_sent(tmp_path: Path, certs: Certifi
         assert (vehicle.results / "attempt-1").read_bytes() == BODY
         assert list(vehicle.work.iterdir()) == []
     async with open_door(door, certs) as port, desk(tmp_path / "state", port, certs) as vehicle:
-        assert vehicle.book.recover() == []
+        assert vehicle.recover() == []
         assert await settled(vehicle, door, 1, 2) == [Fate.COMMITTED, Fate.LOST]
         assert len(door.stored) == 1
         assert list(vehicle.results.iterdir()) == []
@@ -66,7 +66,7 @@ async def test_a_kill_at_any_write_loses_and_doubles_nothing(
     for name, copy in kills.points:
         door = Door(tmp_path, [], results=dict(quiet.results))
         async with open_door(door, certs) as port, desk(copy, port, certs) as vehicle:
-            in_hand = [each.shard.shard for each in vehicle.book.recover()]
+            in_hand = [each.shard.shard for each in vehicle.recover()]
             is_finished = bool(list(vehicle.book.unsent()))
             await vehicle.book.drained()
             assert len(in_hand) + is_finished <= 1, name
@@ -108,7 +108,7 @@ async def test_a_piece_never_has_the_number_of_another(tmp_path: Path, certs: Ce
         await vehicle.finish(2)
     door = Door(tmp_path, [])
     async with open_door(door, certs) as port, desk(tmp_path / "state", port, certs) as vehicle:
-        vehicle.book.recover()
+        vehicle.recover()
         await vehicle.book.drained()
     assert [(header.piece, len(header.results)) for header in door.stored] == [(1, 2)]
 
@@ -130,7 +130,7 @@ async def test_a_piece_that_cannot_be_noted_has_a_number_of_its_own(
             await vehicle.finish(1)
             await vehicle.book.drained()
         async with desk(state, port, certs) as vehicle:
-            vehicle.book.recover()
+            vehicle.recover()
             for number in (2, 3):
                 await vehicle.finish(number)
                 write_nothing_once(vehicle.journal)
@@ -227,6 +227,6 @@ async def test_a_wipe_gives_everything_up(tmp_path: Path, certs: Certificates) -
         await vehicle.book.forget("NoConsent")
         assert vehicle.handed_back() == [("NoConsent", [1])]
     async with desk(tmp_path / "state", NOWHERE, certs) as vehicle:
-        assert vehicle.book.recover() == []
+        assert vehicle.recover() == []
         assert list(vehicle.book.unsent()) == []
         assert list(vehicle.results.iterdir()) == []

@@ -139,7 +139,7 @@ async def after_a_cut(disk: Disk, promises: Promises, certs: Certificates) -> ob
 
 def missed(vehicle: Desk, promises: Promises) -> dict[str, set[int]]:
     """The promises that a vehicle cannot keep, and what it has lost beyond the record in hand at each cut."""
-    in_hand = {attempt.shard.shard for attempt in vehicle.book.recover()}
+    in_hand = {attempt.shard.shard for attempt in vehicle.recover()}
     kept = {each.attempt.shard.shard: each.read() for each in vehicle.book._finished.values()}
     whole = {number for number, body in kept.items() if body == body_of(number)}
     begun = set(range(1, vehicle.journal.last_counter() + 1))

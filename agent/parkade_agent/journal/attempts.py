@@ -1,8 +1,8 @@
 """What the journal knows of attempts: those in hand, those finished, and what became of the others."""
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from sqlite3 import Row
 from typing import Final
@@ -71,6 +71,14 @@ class Kept:
     fate: Fate
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Attempts that are not settled, and the next piece's number of each of their leases that has sent one."""
+
+    open: Sequence[Kept] = ()
+    next_pieces: Mapping[str, int] = field(default_factory=dict)
+
+
 class Attempts:
     """The table of attempts. Every method may raise JournalBroken."""
 
@@ -116,10 +124,11 @@ class Attempts:
             )
         return number
 
-    def next_pieces(self) -> dict[str, int]:
-        """For each lease of which something is open and something was sent: the next piece's number."""
+    def left(self) -> Left:
+        """What an earlier agent has left open."""
         with self._database.transaction() as connection:
-            return {str(lease): int(last) + 1 for lease, last in connection.execute(_LAST_PIECES)}
+            next_pieces = {str(lease): int(last) + 1 for lease, last in connection.execute(_LAST_PIECES)}
+        return Left(self.open(), next_pieces)
 
     def settle(self, fates: Iterable[tuple[str, Fate]]) -> None:
         """What became of these attempts, for good."""
