@@ -112,6 +112,19 @@ def test_refused_rules_let_nothing_start_and_stop_nothing() -> None:
         assert "refused" not in guard.state.message
 
 
+def test_a_vehicle_whose_first_rules_are_refused_says_so() -> None:
+    """It has no rules before them, so nothing runs."""
+    guard = Guard(Computer(), Brake(), lambda _: None, lambda: OWN)
+    guard.refuse("the rules are refused: cooldown is -1", "")
+    guard.start()
+    try:
+        until(lambda: "cooldown is -1" in guard.state.message)
+        assert not guard.state.may_start
+        assert [cause.reason for cause in guard.state.causes] == [Reason.UNKNOWN]
+    finally:
+        guard.stop()
+
+
 @pytest.fixture(scope="module")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of one door and the vehicle v1."""
@@ -119,16 +132,13 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 async def test_contradictory_rules_are_a_named_state(tmp_path: Path, certs: Certificates) -> None:
-    """A vehicle without rules says why it has none; one that works tells the cluster, and takes no new slot."""
+    """A vehicle that works tells the cluster what it does not take, and takes no new slot."""
     door, wrong = BareDoor(), pb.Policy()
     wrong.CopyFrom(POLICY)
     wrong.resume_state_of_charge_percent = wrong.min_state_of_charge_percent
     words = "the rules of pool home-garage in generation 1 are refused: resume_state_of_charge_percent is 60"
-    door.policy = wrong
     async with open_door(door, certs) as port, running_agent(tmp_path, port, certs):
-        await door.until(lambda d: words in told(d).guard_message)
-        door.say(pb.GatewayMessage(policy=POLICY))
-        await door.until(lambda d: not told(d).guard_message)
+        await door.until(lambda d: d.policy_followed())
         door.say(pb.GatewayMessage(policy=wrong))
         judgement = await door.until(refusal)
         assert (judgement.reason, judgement.effect) == (Reason.UNKNOWN, "NoSchedule")
