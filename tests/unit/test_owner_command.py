@@ -83,7 +83,9 @@ def test_consent_is_granted_narrowed_renewed(line: Line) -> None:
     assert renewed["hours"] == ["mon-fri 23:00-05:00"]
     given, ends = (datetime.fromisoformat(str(renewed[name])) for name in ("grantedAt", "expiresAt"))
     assert (ends - given).days == 30
-    assert "hours               mon-fri 23:00-05:00" in line("consent", "show")
+    shown = line("consent", "show")
+    assert "hours               mon-fri 23:00-05:00" in shown
+    assert "% of the pool's cap of the day; a pool without one is limited by maxEnergyWhPerDay alone" in shown
 
 
 @pytest.mark.parametrize(

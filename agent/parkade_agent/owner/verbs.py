@@ -27,6 +27,10 @@ _GLANCE_SECONDS: Final = 0.5  # far longer than anybody looks who only asks whet
 _PAUSE_SECONDS: Final = 5.0  # the guard acts within a tenth of one, and its keeper shows it a fifth later
 _LOOK_SECONDS: Final = 0.05
 _SHOWN: Final = (*FIELDS[1:], "because")
+_MEANT: Final = {
+    "energySharePercent": " % of the pool's cap of the day; a pool without one is limited by maxEnergyWhPerDay alone",
+}
+"""What is said behind a field whose number alone may mislead."""
 
 
 class NotDone(AgentError):
@@ -125,7 +129,9 @@ def show(desk: Desk, asked: argparse.Namespace) -> str:
         **{name: document[name] for name in _SHOWN if name in document},
         "open question": question or "none",
     }
-    return "\n".join(f"{name:19} {_listed(value)}" for name, value in shown.items() if value != "")
+    return "\n".join(
+        f"{name:19} {_listed(value)}{_MEANT.get(name, '')}" for name, value in shown.items() if value != ""
+    )
 
 
 def grant(desk: Desk, asked: argparse.Namespace) -> str:

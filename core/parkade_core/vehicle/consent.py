@@ -44,7 +44,7 @@ class Consent:
     """One verified document. Numbers only grow: of two documents the higher number is the owner's word.
 
     `granted_at` and `expires_at` are Unix seconds; *hours* and *places* empty: always, everywhere.
-    `energy_share_percent` is of the pool's daily energy cap.
+    `energy_share_percent` is of the pool's daily energy cap, and limits nothing in a pool without one.
     """
 
     number: int
