@@ -15,8 +15,8 @@ if __name__ == "__main__":
     brake = SlotBrake()
     if sys.argv[2:] == ["held"]:
         brake.hold(Holder.GUARD)
-    group = start("while True: pass", Path(sys.argv[1]))
-    brake.add(group)
-    sys.stdout.write(f"{group.pid}\n")
+    program = start("while True: pass", Path(sys.argv[1]))
+    brake.add(program)
+    sys.stdout.write(f"{program.pid}\n")
     sys.stdout.flush()
-    asyncio.run(group.wait())
+    asyncio.run(program.wait())

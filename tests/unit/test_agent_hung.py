@@ -39,18 +39,18 @@ async def test_programs_that_stand_still_with_a_shard_are_killed(
     """Idle they may rest for ever; with a shard in hand a minute without CPU time is the end of both."""
     monkeypatch.setattr(standstill, "_SECONDS", 0.5)
     async with living_slot(tmp_path) as (slot, _):
-        groups = {name: start(NOTHING, tmp_path) for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR)}
-        slot._groups.update(groups)
-        for group in groups.values():
-            slot._vehicle.brake.add(group)
+        programs = {name: start(NOTHING, tmp_path) for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR)}
+        slot._programs.update(programs)
+        for program in programs.values():
+            slot._vehicle.brake.add(program)
         watch = asyncio.create_task(slot._watch_work())
         await asyncio.sleep(3 * standstill._LOOK_SECONDS)
-        assert all(map(is_alive, (group.pid for group in groups.values())))
+        assert all(map(is_alive, (program.pid for program in programs.values())))
         slot.shards.granted(pb.LeaseGrant(pod_uid="pod", lease="lease", shards=[leased(1)]))
         assert (await slot.shards.next()).shard == 1
-        ends = [await group.wait() for group in groups.values()]
+        ends = [await program.wait() for program in programs.values()]
         watch.cancel()
-        slot._groups.clear()
+        slot._programs.clear()
     assert ends == [128 + signal.SIGKILL] * 2
 
 
@@ -73,17 +73,17 @@ async def test_a_program_that_cannot_be_killed_is_reported(
     for module in (slots, process):
         monkeypatch.setattr(module, "UNKILLABLE_SECONDS", 0.2)
     async with living_slot(tmp_path) as (slot, _):
-        group, brake = start(NOTHING, tmp_path), slot._vehicle.brake
-        brake.add(group)
-        hold(freezer, group.pid)
+        program, brake = start(NOTHING, tmp_path), slot._vehicle.brake
+        brake.add(program)
+        hold(freezer, program.pid)
         assert brake.unkillable() == ""
-        group.signal(signal.SIGKILL)
-        gone = asyncio.create_task(slot._gone(slot._sidecar, group))
+        program.signal(signal.SIGKILL)
+        gone = asyncio.create_task(slot._gone(slot._sidecar, program))
         while slot._sidecar.reason != "Unkillable":  # noqa: ASYNC110 - it tells the gateway only
             await asyncio.sleep(0.02)
-        words = f"the kernel holds what was killed: process {group.pid}"
+        words = f"the kernel holds what was killed: process {program.pid}"
         assert (slot._sidecar.message, brake.unkillable()) == (words, words)
-        os.kill(group.pid, 0)
+        os.kill(program.pid, 0)
         (freezer / "freezer.state").write_text("THAWED")
         await gone
         assert brake.unkillable() == ""

@@ -219,8 +219,8 @@ async def test_what_a_program_printed_before_its_end_is_kept(tmp_path: Path, end
     code = f"import sys; print('out', flush=True); print('err', file=sys.stderr, flush=True); {end}"
     output = Output(tmp_path / "runner.0.log")
     with output.inlet() as inlet:
-        group = start(code, tmp_path, inlet)
-    assert await group.wait() in {0, 128 + signal.SIGKILL}
+        program = start(code, tmp_path, inlet)
+    assert await program.wait() in {0, 128 + signal.SIGKILL}
     output.close()
     lines = output.path.read_bytes().splitlines()
     assert [line[31:] for line in lines] == [b"out", b"err", b"the end"][: len(lines)]

@@ -102,7 +102,7 @@ class Slot:
             self._work / LAST_WORDS, vehicle.limits, vehicle.brake.cgroup, [self._sidecar_socket.parent]
         )
         self._sidecar_serves = asyncio.Event()
-        self._groups: dict[str, RunningProgram] = {}
+        self._programs: dict[str, RunningProgram] = {}
         self.shards = Shards(assignment, self._work, vehicle.supply, in_hand, self._idle, self._disk_failed)
 
     def end(self, ending: Ending) -> None:
@@ -197,7 +197,7 @@ class Slot:
             return RunningProgram(program, self._vehicle.sandbox, inlet, self._vehicle.brake.join_files())
 
     async def _watched(self, container: Container, running: RunningProgram) -> int:
-        self._groups[container.name] = running
+        self._programs[container.name] = running
         self._vehicle.brake.add(running)
         container.runs()
         container.is_ready = container is self._runner
@@ -212,7 +212,7 @@ class Slot:
             raise
         finally:
             brake.remove(running)
-            del self._groups[container.name]
+            del self._programs[container.name]
 
     async def _gone(self, container: Container, running: RunningProgram) -> None:
         """Waits for the end of a killed program; while the kernel holds it, the slot stays and says so."""
@@ -230,17 +230,17 @@ class Slot:
             await stood_still(self._vehicle.brake.cpu_seconds, self._may_rest)
             _log.warning("slot stands still", pod=self.assignment.pod_name)
             self._sidecar_life.stalls()
-            for running in self._groups.values():
+            for running in self._programs.values():
                 running.signal(signal.SIGKILL)
 
     def _may_rest(self) -> bool:
         is_held = self._vehicle.brake.is_held(Holder.GUARD)
-        return is_held or not self.shards.is_at_work or len(self._groups) < _PROGRAMS
+        return is_held or not self.shards.is_at_work or len(self._programs) < _PROGRAMS
 
     async def _watch_sidecar(self, socket: Path) -> None:
         """Follows the sidecar's own health; a restarted sidecar becomes ready again when it serves again."""
         async for serves in health.follow(socket):
-            if serves != self._sidecar.is_ready and CONTAINER_SIDECAR in self._groups:
+            if serves != self._sidecar.is_ready and CONTAINER_SIDECAR in self._programs:
                 self._sidecar.is_ready = serves
                 self._on_change(self)
                 if serves:
@@ -269,7 +269,7 @@ class Slot:
         """
         waits = dict[str, asyncio.Task[int]]()
         for name in (CONTAINER_RUNNER, CONTAINER_SIDECAR):
-            if (running := self._groups.get(name)) is not None:
+            if (running := self._programs.get(name)) is not None:
                 running.signal(signal.SIGTERM)
                 waits[name] = asyncio.create_task(running.wait())
                 await asyncio.wait(waits.values(), timeout=seconds / 2)
@@ -279,7 +279,7 @@ class Slot:
 
     def _idle(self, is_idle: bool) -> None:  # noqa: FBT001 - a callback
         """A runner without a shard is not ready, so that its ReplicaSet takes it first when it shrinks."""
-        is_ready = not is_idle and CONTAINER_RUNNER in self._groups
+        is_ready = not is_idle and CONTAINER_RUNNER in self._programs
         if self._runner.is_ready != is_ready:
             self._runner.is_ready = is_ready
             self._on_change(self)
