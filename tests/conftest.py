@@ -1,11 +1,16 @@
-"""What all tests share: the repository's root, and bubblewrap for whatever plays a vehicle."""
+"""What all tests share: the repository's root, bubblewrap for whatever plays a vehicle, patience with each example."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from parkade_hack.tools.bubblewrap import VARIABLE, ensure_bubblewrap
+
+# Hypothesis would fail an example during which the machine stood still for a fifth of a second.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_sessionstart() -> None:

@@ -23,7 +23,7 @@ POOLS: list[PoolRules | None] = [
     ),
     replace(RULES, windows=(NIGHT,), places=frozenset({"home"}), links=frozenset({"wifi"})),
     replace(RULES, parked_for=70, cooldown=80),
-    replace(RULES, resume_state_of_charge_percent=0),
+    replace(RULES, resume_state_of_charge_percent=0, reserve_state_of_charge_percent=70),
     replace(RULES, stop_policy=StopPolicy.HOLD),
     replace(RULES, stop_policy=StopPolicy.HOLD_AND_DRAIN),
 ]

@@ -231,7 +231,7 @@ class Book(RuleBasedStateMachine):
 
 
 TestBook = Book.TestCase
-TestBook.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBook.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def test_no_shard_is_leased_twice() -> None:

@@ -267,4 +267,4 @@ class Leaders(RuleBasedStateMachine):
 
 
 TestLeaders = Leaders.TestCase
-TestLeaders.settings = settings(max_examples=200, stateful_step_count=100, deadline=None)
+TestLeaders.settings = settings(max_examples=200, stateful_step_count=100)

@@ -183,7 +183,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(STEP, min_size=10, max_size=40))
 def test_two_never_lead(steps: list[tuple[int, float, str]]) -> None:
     """Whatever happens to processes, writes and answers; a longer deadline or less patience breaks it at once."""

@@ -54,7 +54,7 @@ def test_lanes_and_order_change_nothing(embedding_task: EmbeddingTask) -> None:
             assert vector.tobytes() == alone[text]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(text=st.text(max_size=200))
 def test_any_text_is_embedded_or_refused(embedding_task: EmbeddingTask, text: str) -> None:
     """No text whatsoever raises anything but the errors that a record may have."""

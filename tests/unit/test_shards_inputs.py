@@ -84,7 +84,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300) | st.lists(st.binary(max_size=20) | _PIECES, max_size=30).map(b"".join))
 def test_any_bytes_are_planned_or_empty(ground: Ground, data: bytes) -> None:
     """No input makes planning raise, and every line that is not blank is told exactly once under its number."""

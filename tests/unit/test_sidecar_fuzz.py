@@ -86,7 +86,7 @@ def _read(request: oip.ModelInferRequest) -> dict[str, Any]:
     return read_inputs(request, SPECS)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(changed_requests())
 def test_any_request_is_read_or_refused(request_: oip.ModelInferRequest) -> None:
     """Whatever a request holds, it is read into arrays of the shapes that it says, or refused with a short sentence."""
@@ -98,7 +98,7 @@ def test_any_request_is_read_or_refused(request_: oip.ModelInferRequest) -> None
     assert found == shapes
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(changed_bytes())
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     """Bytes that still are a message are read, or refused with a sentence."""
@@ -118,7 +118,7 @@ def _ask_anything(sidecar: Sidecar) -> None:
     with grpc.insecure_channel(f"unix:{sidecar.socket}") as channel:
         infer = channel.unary_unary(_METHOD)
 
-        @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
         @given(st.one_of(changed_bytes(), changed_requests().map(oip.ModelInferRequest.SerializeToString)))
         def ask(raw: bytes) -> None:
             code, details = _answer(infer, raw)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -45,7 +45,6 @@ def _values(data: st.DataObject, datatype: str) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("datatype", sorted(DATATYPES))
-@settings(deadline=None)
 @given(data=st.data())
 def test_every_value_arrives_unchanged(datatype: str, data: st.DataObject) -> None:
     """Raw or typed, any elements of any datatype arrive in the shape that the request says, NaN included."""
@@ -58,7 +57,6 @@ def test_every_value_arrives_unchanged(datatype: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("datatype", sorted(DATATYPES))
-@settings(deadline=None)
 @given(data=st.data())
 def test_every_value_leaves_unchanged(datatype: str, data: st.DataObject) -> None:
     """An answer holds the numbers of the model, raw when the question was raw and typed when it was typed."""

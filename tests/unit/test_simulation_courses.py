@@ -44,7 +44,7 @@ def test_another_seed_or_number_is_another_vehicle(seed: int, number: int) -> No
     assert not np.array_equal(one.course.plugged, other.course.plugged)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), days=st.integers(1, 9))
 def test_a_course_is_one_that_a_vehicle_can_have(seed: int, days: int) -> None:
     """Nobody drives at the plug, only driving takes energy and only a plug has a charger and a plan."""
@@ -96,7 +96,7 @@ def test_sensors_never_speak_too_well(charge: float, battery: float, computer: f
     assert float(values[vss.COMPUTE_CELSIUS]) >= computer
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32))
 def test_a_recording_says_what_the_bus_says(seed: int) -> None:
     """Its lines are the agent's own, in order, and together give every minute's signals; silence is silence."""

@@ -69,7 +69,7 @@ def test_work_stops_when_it_must_and_comes_back(
         assert lanes[-1] > 0
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 2**32),
     weather=st.sampled_from([(-12.0, 3.0), (10.0, 24.0), (24.0, 47.0)]),
@@ -93,7 +93,7 @@ def test_no_vehicle_computes_when_it_must_not(
     assert cap is None or 1000 * tally.compute_kwh <= cap + 3
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 2**32), warmest=st.floats(20, 55))
 def test_the_clairvoyant_keeps_the_rules_too(seed: int, warmest: float) -> None:
     """What it uses is allowed, and leaves the body within its limits."""
