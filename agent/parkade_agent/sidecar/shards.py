@@ -82,7 +82,9 @@ class ShardsService(vehicle_pb2_grpc.ShardsServicer):
             async with aclosing(self._lanes.run_shard(run)) as progress:
                 async for done in progress:
                     if not self._folder.has(request.input_name):
-                        raise FileRefusedError(f"{request.input_name} was taken away: nobody wants its result")
+                        raise FileRefusedError(
+                            f"{request.input_name} was taken away: nobody wants its result"
+                        )
                     if done < run.total:
                         yield vehicle_pb2.RunProgress(records_done=done, records_total=run.total)
             result = await asyncio.to_thread(self._finish, request, run, checkpoint)
