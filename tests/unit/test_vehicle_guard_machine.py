@@ -245,11 +245,11 @@ class GuardMachine(RuleBasedStateMachine):
                 assert self.changes[2] - self.changes[0] >= 59.999, self.changes
 
 
-@pytest.mark.long(20)
+@pytest.mark.long(30)
 def test_nothing_computes_while_a_reason_forbids_it() -> None:
     """Over at least 20,000 steps, in whatever order signals, rules, owner and clock change."""
     GuardMachine.steps = GuardMachine.decisions = GuardMachine.worked = 0
-    chosen = settings(max_examples=250, stateful_step_count=100, suppress_health_check=list(HealthCheck))
+    chosen = settings(max_examples=280, stateful_step_count=100, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(GuardMachine, settings=chosen)
     print(GuardMachine.steps, "steps", GuardMachine.decisions, "decisions", GuardMachine.worked, "at work")  # noqa: T201
     assert GuardMachine.steps >= LEAST_STEPS
