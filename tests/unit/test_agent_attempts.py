@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from parkade_agent import pieces
 from parkade_agent.journal.attempts import Attempt, Attempts, Fate
 from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
@@ -138,8 +139,11 @@ async def test_a_piece_that_cannot_be_noted_has_a_number_of_its_own(
     assert [(header.piece, header.results[0].shard) for header in door.stored] == [(0, 1), (1, 2), (2, 3)]
 
 
-async def test_what_the_vehicles_own_disk_spoiled_is_given_back(tmp_path: Path, certs: Certificates) -> None:
+async def test_what_the_vehicles_own_disk_spoiled_is_given_back(
+    tmp_path: Path, certs: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody has refused it: the owner reads that it was given up, and the shard is not blamed."""
+    monkeypatch.setattr(pieces, "LINGER_SECONDS", 60.0)
     async with open_door(Door(tmp_path, []), certs) as port, desk(tmp_path / "state", port, certs) as vehicle:
         await vehicle.book.take([attempt(1)])
         await vehicle.finish(1)
@@ -204,9 +208,10 @@ async def test_no_name_leads_out_of_the_folder_of_results(tmp_path: Path, certs:
 
 
 async def test_no_more_is_taken_than_the_pool_lets_a_vehicle_keep(
-    tmp_path: Path, certs: Certificates
+    tmp_path: Path, certs: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Room goes down with every result that waits, and whoever wants more hears when there is some again."""
+    monkeypatch.setattr(pieces, "LINGER_SECONDS", 60.0)
     door, heard = Door(tmp_path, []), list[int]()
     async with open_door(door, certs) as port, desk(tmp_path / "state", port, certs) as vehicle:
         vehicle.book.most = 2
