@@ -45,7 +45,7 @@ class StillDoor(Door):
 @contextlib.asynccontextmanager
 async def living_slot(folder: Path, *in_hand: pb.LeasedShard) -> AsyncIterator[tuple[Slot, StillDoor]]:
     """A slot whose session is closed; *in_hand* it has from before."""
-    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel, asyncio.timeout(10):
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel, asyncio.timeout(60):
         door = StillDoor(channel)
         session = Session(door, Voice(pb.Hello, pb.Telemetry, lambda _: None), 1.0)
         journal = Journal(folder / "journal.sqlite")

@@ -31,7 +31,7 @@ from parkade_operator.door.tls import Identity
 from support.doors import Context
 
 CA = new_authority(dt.datetime.now(dt.UTC))
-AUTHORITY = Authority(CA, ["127.0.0.1"], vehicle_seconds=3)
+AUTHORITY = Authority(CA, ["127.0.0.1"], vehicle_seconds=9)
 LASTING = Authority(CA, ["127.0.0.1"], vehicle_seconds=600)
 
 

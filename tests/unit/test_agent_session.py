@@ -96,8 +96,8 @@ async def test_a_session_that_was_ended_takes_nothing_from_the_next() -> None:
     credentials = AUTHORITY.port_credentials(vehicles_only=True)
     async with open_port(ending, credentials) as port, asyncio.timeout(30):
         door = Door(open_channel(identity(port)))
-        running = asyncio.create_task(Session(door, voice, 0.5).run())
-        assert [await ending.told.get() for _ in range(3)] == [1, 2, 3]
+        running = asyncio.create_task(Session(door, voice, 3.0).run())
+        assert [await ending.told.get() for _ in range(2)] == [1, 2]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await door.close()
