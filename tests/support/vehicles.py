@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,9 @@ class Door(fleet_pb2_grpc.FleetServicer):
 
     async def _listen(self, messages: AsyncIterator[pb.VehicleMessage], outbox: asyncio.Queue[Any]) -> None:
         async for message in messages:
-            if message.HasField("lease_request"):
+            if message.HasField("hello"):
+                self._take_back(message.hello)
+            elif message.HasField("lease_request"):
                 self.say(pb.GatewayMessage(lease_grant=self._grant(message.lease_request)))
             elif message.HasField("handback"):
                 self.handed_back.extend(message.handback.shards)
@@ -134,6 +136,11 @@ class Door(fleet_pb2_grpc.FleetServicer):
                 self.heard.append(message)
                 self.news.notify_all()
         outbox.put_nowait(None)
+
+    def _take_back(self, hello: pb.Hello) -> None:
+        """Leases again what the vehicle never heard of: it names what it holds."""
+        held = [shard.shard for lease in hello.leases for shard in lease.shards]
+        self.next_shard = min(self.next_shard, 1 + max([*held, *self.results, *self.handed_back], default=-1))
 
     def _grant(self, request: pb.LeaseRequest) -> pb.LeaseGrant:
         first, self.next_shard = self.next_shard, min(len(self.shards), self.next_shard + request.want)
@@ -291,9 +298,3 @@ def shards_of(texts: list[str], per_shard: int) -> list[bytes]:
     """Shard objects of a batch that embeds *texts*."""
     lines = [shard_line(n, f"id-{n}", {"model": "m", "input": text}) for n, text in enumerate(texts, 1)]
     return [b"".join(lines[start : start + per_shard]) for start in range(0, len(lines), per_shard)]
-
-
-def children_of(pid: int) -> Iterator[int]:
-    """Process ids whose parent is *pid*, from /proc."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        yield from map(int, (task / "children").read_text(encoding="ascii").split())

@@ -12,6 +12,7 @@ from parkade_agent.journal.attempts import Left
 from parkade_agent.journal.journal import Journal
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.wellknown import Reason
+from parkade_hack.proc import descendants
 from support.bare import BareDoor
 from support.booking import attempt
 from support.crashing import FOLDER, Point, Points
@@ -19,7 +20,6 @@ from support.forged import FORGERIES
 from support.vehicles import (
     Certificates,
     certificates,
-    children_of,
     open_door,
     running_agent,
 )
@@ -54,7 +54,7 @@ async def test_forged_assignments_between_good_ones(tmp_path: Path, certs: Certi
             assert (said.ended, said.reason) == (True, REFUSED), forgery.name
         folders = {path.name for path in (agent.state / "slots").iterdir()}
         assert folders <= {order.pod_uid for order in obeyed}
-        assert list(children_of(agent.process.pid)) == []
+        assert descendants(agent.process.pid) == []
     assert len(FORGERIES) >= 40
     assert Journal(tmp_path / "state" / "journal.sqlite").last_counter() == obeyed[-1].counter
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -21,9 +20,10 @@ from parkade_agent.journal.attempts import Fate
 from parkade_agent.journal.journal import Journal
 from parkade_agent.session import Session, Voice
 from parkade_agent.shards import Shards, Supply
-from parkade_agent.wire import lost_keys
+from parkade_agent.wire import held_leases, lost_keys
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_api.proto.vehicle.v1 import vehicle_pb2
+from parkade_hack.processes import free_port
 from support.bare import BareDoor
 from support.fates import fate_of
 from support.parked import POLICY
@@ -43,7 +43,7 @@ class Van:
     """A vehicle's session, its book of attempts, and the shards of one slot, whose runner is the test."""
 
     def __init__(self, folder: Path, channel: AgentDoor) -> None:
-        self.session = Session(channel, Voice(pb.Hello, pb.Telemetry, self._hear), 1.0)
+        self.session = Session(channel, Voice(self._hello, pb.Telemetry, self._hear), 1.0)
         self.journal = Journal(folder / "journal.sqlite")
         for name in ("results", "work"):
             (folder / name).mkdir()
@@ -79,6 +79,10 @@ class Van:
     def fates(self) -> list[Fate | None]:
         """What the vehicle knows of its two attempts."""
         return [fate_of(self.journal, f"attempt-1-{number}") for number in range(len(SHARDS))]
+
+    def _hello(self) -> pb.Hello:
+        held = (*self.shards.held(), *self.book.unsent())
+        return pb.Hello(leases=held_leases(held, self.session.unsaid()))
 
     def _hear(self, message: pb.GatewayMessage) -> None:
         if message.HasField("welcome"):
@@ -129,7 +133,7 @@ async def in_a_tunnel(vehicle: Van, door: Door, certs: Certificates, port: int) 
 
 async def test_a_tunnel_costs_nothing(tmp_path: Path, certs: Certificates) -> None:
     """What was leased is finished out of sight, and uploaded once when the vehicle is seen again."""
-    port, door = _free_port(), Door(tmp_path, SHARDS)
+    port, door = free_port(), Door(tmp_path, SHARDS)
     async with van(tmp_path, port, certs) as vehicle:
         await in_a_tunnel(vehicle, door, certs, port)
         async with open_door(door, certs, port):
@@ -141,7 +145,7 @@ async def test_a_tunnel_costs_nothing(tmp_path: Path, certs: Certificates) -> No
 
 async def test_a_link_that_costs_carries_no_work(tmp_path: Path, certs: Certificates) -> None:
     """Nothing is leased or stored meanwhile; what was finished is sent once when the link costs no more."""
-    port, door = _free_port(), Door(tmp_path, SHARDS)
+    port, door = free_port(), Door(tmp_path, SHARDS)
     async with van(tmp_path, port, certs) as vehicle, open_door(door, certs, port):
         first = await vehicle.take()
         await until((vehicle.work / "000001-attempt-1-1.in").exists)
@@ -160,7 +164,7 @@ async def test_after_long_absence_the_vehicle_learns_who_was_first(
     tmp_path: Path, certs: Certificates
 ) -> None:
     """Another vehicle has committed a shard meanwhile: that attempt is lost, the other one counts."""
-    port, door = _free_port(), Door(tmp_path, SHARDS)
+    port, door = free_port(), Door(tmp_path, SHARDS)
     async with van(tmp_path, port, certs) as vehicle:
         await in_a_tunnel(vehicle, door, certs, port)
         door.lost.add(0)
@@ -172,7 +176,7 @@ async def test_after_long_absence_the_vehicle_learns_who_was_first(
 
 async def test_what_others_have_by_now_is_not_worked_on(tmp_path: Path, certs: Certificates) -> None:
     """It is dropped, the one at work too: nothing is sent, handed back or left; the same shard leased anew stays."""
-    port, door = _free_port(), Door(tmp_path, SHARDS)
+    port, door = free_port(), Door(tmp_path, SHARDS)
     losses = pb.Losses(leases=[pb.LeaseLoss(lease="lease-1", shards=[0, 1, 7])])
     async with van(tmp_path, port, certs) as vehicle:
         async with open_door(door, certs, port):
@@ -219,7 +223,7 @@ async def test_what_is_lost_while_it_is_fetched_is_neither_kept_nor_handed_back(
     tmp_path: Path, certs: Certificates, *, refuses: bool
 ) -> None:
     """The answer to a fetch may come after the word that others have the shard."""
-    port, door = _free_port(), LateDoor(tmp_path, SHARDS, refuses=refuses)
+    port, door = free_port(), LateDoor(tmp_path, SHARDS, refuses=refuses)
     async with van(tmp_path, port, certs) as vehicle, open_door(door, certs, port):
         asking = asyncio.create_task(vehicle.shards.next())
         await until(lambda: len(vehicle.shards.held()) == 2)
@@ -245,7 +249,7 @@ async def test_a_runner_that_goes_away_while_its_result_is_kept_loses_nothing(
         write(path, data)
 
     monkeypatch.setattr(durable, "write", slow)
-    port, door = _free_port(), Door(tmp_path, SHARDS)
+    port, door = free_port(), Door(tmp_path, SHARDS)
     async with van(tmp_path, port, certs) as vehicle, open_door(door, certs, port):
         call = asyncio.create_task(vehicle.finish(await vehicle.take()))
         await is_writing.wait()
@@ -259,7 +263,7 @@ async def test_a_runner_that_goes_away_while_its_result_is_kept_loses_nothing(
 
 async def test_a_vehicle_keeps_no_more_than_the_pool_lets_it(tmp_path: Path, certs: Certificates) -> None:
     """With room for one finished shard it leases one at a time, also while it is seen."""
-    port, door = _free_port(), Door(tmp_path, SHARDS)
+    port, door = free_port(), Door(tmp_path, SHARDS)
     async with van(tmp_path, port, certs) as vehicle, open_door(door, certs, port):
         vehicle.book.most = 1
         for number in range(2):
@@ -273,7 +277,7 @@ async def test_a_slot_ends_when_no_gateway_was_heard_for_too_long(
     tmp_path: Path, certs: Certificates
 ) -> None:
     """After the pool's autonomy its Node is gone, so nobody counts on the slot: it ends, and Hello says so later."""
-    port, door = _free_port(), BareDoor()
+    port, door = free_port(), BareDoor()
     policy = pb.Policy()
     policy.CopyFrom(POLICY)
     policy.autonomy_seconds = 1
@@ -290,9 +294,3 @@ async def test_a_slot_ends_when_no_gateway_was_heard_for_too_long(
             (slot,) = door.hello.slots
             assert (slot.ended, slot.reason) == (True, "Silent")
             assert "the pool allows 1 s" in slot.message
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

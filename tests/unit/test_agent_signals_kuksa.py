@@ -16,6 +16,7 @@ from parkade_agent.signals.kuksa import Broker, KuksaSignals
 from parkade_api import vss
 from parkade_core.vehicle.readings import why_missing
 from parkade_hack.pki import Authority, Subject
+from parkade_hack.processes import free_port
 from support.kuksa_broker import Databroker, Value, serving
 
 STALE_AFTER = 30.0
@@ -104,7 +105,7 @@ def test_a_broker_that_is_cut_off_is_found_again() -> None:
     """While it is away its readings age, a newer value that it stored meanwhile is not fresh, and then it is heard."""
     broker = Databroker(vss.SPEED)
     with ExitStack() as stack:
-        with serving(broker) as port:
+        with serving(broker, free_port()) as port:
             ear = stack.enter_context(listening(port))
             ear.until(lambda: bool(broker.subscribed))
             broker.publish({vss.SPEED: 0.0})
@@ -125,7 +126,7 @@ def test_a_broker_that_lost_its_values_leaves_none() -> None:
     """After the broker's restart nothing is known until providers publish again."""
     with ExitStack() as stack:
         broker = Databroker(vss.SPEED)
-        with serving(broker) as port:
+        with serving(broker, free_port()) as port:
             ear = stack.enter_context(listening(port))
             ear.until(lambda: bool(broker.subscribed))
             broker.publish({vss.SPEED: 0.0})
@@ -140,7 +141,7 @@ def test_a_broker_with_another_catalogue_leaves_nothing_of_the_old_one() -> None
     """The vehicle was updated: what the broker does not offer any more is missing, what is new is heard."""
     with ExitStack() as stack:
         broker = Databroker(vss.SPEED)
-        with serving(broker) as port:
+        with serving(broker, free_port()) as port:
             ear = stack.enter_context(listening(port))
             ear.until(lambda: bool(broker.subscribed))
             broker.publish({vss.SPEED: 0.0})
@@ -253,8 +254,6 @@ def test_tls_and_a_token_that_comes_late(tmp_path: Path) -> None:
 
 def test_a_vehicle_without_a_broker_can_stop() -> None:
     """Nobody answers at the address: the source waits for it, and stops when told."""
-    with serving(None) as port:
-        pass
-    with listening(port) as ear:
+    with listening(free_port()) as ear:
         assert ear.why(vss.SPEED) == "no Speed is heard"
     assert ear.source.readings() == {}

@@ -4,14 +4,14 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
-from parkade_hack.proc import descendants
+from parkade_hack.proc import descendants, is_alive
+from parkade_hack.processes import free_port
 from parkade_models.bundle import Bundle
 from support.programs import program_of
 from support.vehicles import (
@@ -112,7 +112,7 @@ async def test_a_killed_agent_leaves_no_process(
         agent.process.send_signal(signal.SIGKILL)
         await agent.process.wait()
         async with asyncio.timeout(5):
-            while any(_is_alive(pid) for pid in children):  # noqa: ASYNC110 - they are not our children
+            while any(map(is_alive, children)):  # noqa: ASYNC110 - they are not our children
                 await asyncio.sleep(0.02)
 
 
@@ -143,7 +143,7 @@ async def test_work_goes_on_while_the_door_is_away(
 ) -> None:
     """A gateway that restarts hears in Hello which slot and leases the vehicle holds, and gets every result."""
     door = Door(int8_bundle.folder, shards_of(TEXTS, 400))  # seconds of work in each shard
-    async with running_agent(tmp_path, (port := _free_port()), certs, cpu_share=0.4):
+    async with running_agent(tmp_path, (port := free_port()), certs, cpu_share=0.4):
         async with open_door(door, certs, port):
             await assigned(door)
             await door.until(lambda d: d.fetched)
@@ -226,7 +226,7 @@ async def test_the_runner_stops_before_its_sidecar(
         end = pb.EndAssignment(pod_uid="pod-1", grace_seconds=60, reason="Deleted")
         door.say(pb.GatewayMessage(end_assignment=end))
         await asyncio.sleep(STOP_WINDOW_SECONDS)
-        has_worked_on = _is_alive(sidecar)
+        has_worked_on = is_alive(sidecar)
         os.kill(runner, signal.SIGCONT)
         assert has_worked_on
         ended = await door.until(lambda d: d.ended())
@@ -248,18 +248,11 @@ async def test_sigterm_ends_the_agent_cleanly(
         agent.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await agent.process.wait() == 0
-        assert not any(_is_alive(pid) for pid in children)
+        assert not any(map(is_alive, children))
 
 
 def _runner(status: pb.SlotStatus) -> pb.ContainerState:
     return next(state for state in status.containers if state.name == "runner")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 async def _seconds_until_still(pid: int) -> float:
@@ -281,9 +274,3 @@ def _cpu_nanoseconds(pid: int) -> int | None:
         return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in tasks)
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

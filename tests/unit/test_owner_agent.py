@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from parkade_agent.owner.receipts import Receipt, verified
 from parkade_api.proto.fleet.v1 import fleet_pb2 as pb
 from parkade_hack.proc import descendants
+from parkade_hack.processes import free_port
 from parkade_models.bundle import Bundle
 from support.owners import Owner
 from support.vehicles import (
@@ -94,13 +94,6 @@ async def receipt_of(owner: Owner, number: int) -> Receipt:
         while not await asyncio.to_thread(path.exists):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.02)
     return verified(path.read_bytes())
-
-
-def free_port() -> int:
-    """A port that a door can be opened on again and again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_revoking_kills_and_wipes_also_offline(
