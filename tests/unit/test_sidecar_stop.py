@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Final
@@ -157,8 +157,11 @@ async def _state(sidecar: Sidecar, wanted: str) -> None:
 
 
 def _states(pid: int) -> set[str]:
-    stats = (task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/stat"))
-    return {stat.rpartition(")")[2].split()[0] for stat in stats}
+    states = set()
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            states.add(stat.read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 async def test_lanes_have_a_limit_and_a_service(sidecar: Sidecar) -> None:
