@@ -216,13 +216,13 @@ class Slot:
 
     async def _gone(self, container: Container, running: RunningProgram) -> None:
         """Waits for the end of a killed program; while the kernel holds it, the slot stays and says so."""
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running.wait(), UNKILLABLE_SECONDS)
-        except TimeoutError:
-            _log.exception("unkillable", program=container.name, process=running.pid)
-            container.waits(Reason.UNKILLABLE, self._vehicle.brake.unkillable())
-            self._on_change(self)
-            await running.wait()
+            return
+        _log.error("unkillable", program=container.name, process=running.pid)
+        container.waits(Reason.UNKILLABLE, self._vehicle.brake.unkillable())
+        self._on_change(self)
+        await running.wait()
 
     async def _watch_work(self) -> None:
         """Kills both programs when a shard is in hand and neither gets on with it."""
