@@ -17,6 +17,7 @@ import pytest
 from parkade_agent import durable
 from parkade_agent.door import Door, open_channel
 from parkade_agent.errors import IdentityDamaged, NoIdentity
+from parkade_agent.identity import keeper as identity_keeper
 from parkade_agent.identity.credentials import ServiceAccount, TokenFile
 from parkade_agent.identity.files import IdentityFiles
 from parkade_agent.identity.keeper import IdentityKeeper
@@ -164,8 +165,11 @@ def settings_of(folder: Path, **more: object) -> Settings:
     return Settings.model_validate({"signals_file": folder / "signals", "state_dir": folder} | more)
 
 
-async def test_a_vehicle_enrols_with_one_key_and_renews(tmp_path: Path) -> None:
+async def test_a_vehicle_enrols_with_one_key_and_renews(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A lost answer is asked for again with the same key; the certificate is renewed in time; a new token counts."""
+    monkeypatch.setattr(identity_keeper, "LOOK_SECONDS", 0.5)
     gate, changes = Gate(lose=1), asyncio.Queue[bool]()
     token_file = tmp_path / "token"
     async with opened(gate) as address, asyncio.timeout(30):
