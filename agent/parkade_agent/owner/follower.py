@@ -10,7 +10,7 @@ import structlog
 
 from parkade_agent.owner.files import OwnerFiles, OwnerWord
 
-POLL_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.08
 # What does not show in a file's stamp, such as a journal that can be written again.
 _READ_AGAIN_SECONDS: Final = 10.0
 _log = structlog.get_logger()
@@ -107,7 +107,7 @@ def _number(word: OwnerWord) -> int | None:
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        stat = os.stat(path)  # noqa: PTH116 - twenty times a second
+        stat = os.stat(path)  # noqa: PTH116 - many times a second
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
