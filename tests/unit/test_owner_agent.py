@@ -16,6 +16,7 @@ from parkade_hack.processes import free_port
 from parkade_models.bundle import Bundle
 from support.owners import Owner
 from support.vehicles import (
+    CABLE,
     POLICY,
     AgentProcess,
     Certificates,
@@ -26,10 +27,11 @@ from support.vehicles import (
     shards_of,
 )
 
-pytestmark = pytest.mark.long(25)
+pytestmark = pytest.mark.long(45)
 TEXTS = [f"vehicle number {number} is parked and has time for text" for number in range(3000)]
 # Far above the promise of 0.1 s, which `make bench-reclaim` measures: on a machine this busy only the order is certain.
 LONGEST_KILL_SECONDS = 5.0
+STILL_SECONDS = 4.0  # twice as long as a finished shard waits for others
 SLOT_SECONDS = 120  # for a slot's first result, on a machine this busy
 
 
@@ -119,6 +121,26 @@ async def test_revoking_kills_and_wipes_also_offline(
     others = ("slots", "results", "bundles", "sockets/sidecar")
     left = [path for name in others for path in (agent.state / name).rglob("*")]
     assert left == []
+
+
+async def test_a_link_that_may_cost_no_more_carries_nothing(
+    tmp_path: Path, int8_bundle: Bundle, certs: Certificates, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner forbids a metered link beside a slot at work: nothing is stored until it is allowed again."""
+    monkeypatch.setitem(CABLE, "PARKADE_LINK", "cellular")
+    owner.folder.limits.write_text(json.dumps({"allowMeteredLink": True}))
+    door, port = Door(int8_bundle.folder, shards_of(TEXTS, 20)), free_port()
+    async with running_agent(tmp_path, port, certs, cpu_share=0.5), open_door(door, certs, port):
+        await door.until(lambda d: d.policy_followed())
+        door.assign()
+        await door.until(lambda d: d.results, SLOT_SECONDS)
+        owner.folder.limits.write_text(json.dumps({"allowMeteredLink": False}))
+        await asyncio.sleep(STILL_SECONDS)  # until it is known, and what was on its way is there
+        stored = len(door.stored)
+        await asyncio.sleep(STILL_SECONDS)  # nobody tells of what does not happen
+        assert len(door.stored) == stored
+        owner.folder.limits.write_text(json.dumps({"allowMeteredLink": True}))
+        await door.until(lambda d: len(d.stored) > stored, SLOT_SECONDS)
 
 
 async def test_new_terms_ask_again(
