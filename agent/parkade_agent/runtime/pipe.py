@@ -20,9 +20,8 @@ _READ_BYTES: Final = 8 * 1024
 """Little enough that a read of nothing but line feeds keeps the event loop for some milliseconds."""
 
 _LEAST_COST: Final = 4 * 1024  # of a read: few bytes are as dear to find as many
-_LAST_READS: Final = (
-    16  # of a program that has ended: twice what a pipe holds, unless the program made it larger
-)
+_LAST_READS: Final = 16
+"""Of a program that has ended: twice what a pipe holds, unless the program made it larger."""
 
 
 class Pipe:
